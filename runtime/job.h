@@ -1,0 +1,126 @@
+/* job.h - a job: tasks in order, each a chain of stages, cheapest first; text in, answers out.
+ *
+ * lc_job_open reads a bundle (section JOB) and binds it to its packs; lc_job_run takes one line
+ * through every task. Deciding is decide.c, writing the answer down is record.c.
+ */
+#ifndef LC_JOB_H
+#define LC_JOB_H
+
+#include "expr.h"
+#include "facts.h"
+#include "net.h"
+
+/* An object in memory, known by the root hash in its header. The caller keeps it. */
+typedef struct lc_object {
+    const uint8_t *data;
+    size_t bytes;
+} lc_object;
+
+/* Finds a pack or adapter by its root hash. NOT_FOUND when there is none. */
+typedef lc_err lc_object_find(void *ctx, const uint8_t root[32], lc_object *object);
+
+typedef enum lc_stage_type { /* numbers are part of the format */
+    LC_STAGE_RULES = 1,
+    LC_STAGE_HEAD = 2,
+    LC_STAGE_VERIFY = 3
+} lc_stage_type;
+
+typedef struct lc_label {
+    lc_str name;
+    lc_str text;
+    float cost_miss;
+    bool needs_evidence;
+    lc_str action; /* "" : none */
+} lc_label;
+
+typedef struct lc_rule {
+    lc_str id;
+    lc_expr *when;    /* compiled at open */
+    int32_t label;    /* index, or -1 for a verify rule */
+    float p;
+    uint8_t decision; /* verify: lc_decision */
+} lc_rule;
+
+/* Calibration of a task (contract: T b t alpha oos n set). */
+typedef struct lc_calibration {
+    float temperature;
+    const float *bias; /* [labels] */
+    float threshold;   /* t */
+    float alpha;       /* conformal: smallest set whose probability reaches 1 - alpha */
+    bool has_oos;
+    float oos_w[2], oos_c, oos_t; /* sigmoid(w0 (z_oos - lse) + w1 lse + c) > oos_t: out of scope */
+    uint32_t lines;    /* n */
+    uint8_t set[32];
+} lc_calibration;
+
+typedef struct lc_stage {
+    lc_str id;
+    uint8_t type; /* lc_stage_type */
+    lc_rule *rule; /* [rule_count] */
+    uint32_t rule_count;
+    uint32_t pack;            /* head: index of its pack */
+    const int16_t *class_of;  /* head: [outputs] label index, -1 the oos output, -2 unused */
+    uint32_t outputs;
+} lc_stage;
+
+typedef struct lc_task {
+    lc_str name;
+    lc_expr *when; /* NULL: always */
+    lc_label *label; /* [label_count] */
+    uint32_t label_count;
+    lc_stage *stage; /* [stage_count] */
+    uint32_t stage_count;
+    lc_calibration calibration;
+} lc_task;
+
+typedef enum lc_decision { LC_ACCEPT = 0, LC_ESCALATE = 1, LC_DEFER = 2, LC_REJECT = 3 } lc_decision;
+
+/* The answer of one task to one line. Points into the job and into scratch: valid until the next
+ * lc_job_run. */
+typedef struct lc_answer {
+    const lc_task *task;
+    bool skipped;       /* its `when` was false: no record */
+    int32_t label;      /* -1: null */
+    float p, margin, oos;
+    float prob[LC_LABELS_MAX]; /* [labels] */
+    float score[LC_LABELS_MAX + 1]; /* raw outputs of the stage that scored, for calibration */
+    uint32_t score_count;
+    uint8_t in_set[(LC_LABELS_MAX + 7) / 8]; /* conformal set, bit per label */
+    lc_str stage;       /* id of the stage that answered, "" none */
+    uint8_t decision;   /* lc_decision */
+    lc_str why[LC_WHY_MAX];
+    uint32_t why_count;
+    uint32_t tokens;    /* "tok" */
+    const lc_facts *facts;
+} lc_answer;
+
+typedef struct lc_job_options {
+    const lc_kernels *kernels;
+    lc_tasks tasks;
+    uint32_t ctx; /* 0: the packs' own */
+    const volatile bool *cancel;
+} lc_job_options;
+
+typedef struct lc_job lc_job;
+
+/* Opens a bundle on state and scratch (measuring arenas: counts only). Errors name the place. */
+lc_err lc_job_open(const lc_object *bundle, lc_object_find *find, void *find_ctx,
+                   const lc_job_options *options, lc_arena *state, lc_arena *scratch, lc_job **job,
+                   lc_diag *diag) LC_CHECKED;
+lc_str lc_job_name(const lc_job *job);
+uint32_t lc_job_ver(const lc_job *job);
+const uint8_t *lc_job_root(const lc_job *job); /* [32] "mdl": the bundle's root */
+bool lc_job_escalates(const lc_job *job);      /* has an `escalate` block */
+uint32_t lc_job_tasks(const lc_job *job);
+const lc_task *lc_job_task(const lc_job *job, uint32_t i);
+uint32_t lc_job_packs(const lc_job *job);
+const lc_model *lc_job_pack(const lc_job *job, uint32_t i);
+
+/* One line through all tasks. text is any bytes without its line end; bytes over
+ * LC_LINE_BYTES_MAX means it was longer (only the length matters then). online: an escalation could
+ * be asked now. answers[lc_job_tasks()]. Uses and rewinds scratch except for what answers point to,
+ * which the next call gives up. Errors: CANCELLED and NUMBER give a `defer` answer, not an error. */
+lc_err lc_job_run(lc_job *job, const char *text, size_t bytes, bool online,
+                  lc_answer *answers) LC_CHECKED;
+
+#endif

@@ -1,0 +1,28 @@
+/* limits.h - every limit of the runtime in one place. Exceeding one is an error, never a crash. */
+#ifndef LC_LIMITS_H
+#define LC_LIMITS_H
+
+#define LC_LINE_BYTES_MAX 8192u      /* a longer line is `input:long` */
+#define LC_CTX_MAX 32768u            /* tokens */
+#define LC_VOCAB_MAX 1048576u
+#define LC_TOKEN_BYTES_MAX 1024u
+#define LC_LAYERS_MAX 256u
+#define LC_HEADS_MAX 256u
+#define LC_HEAD_DIM_MAX 512u
+#define LC_WIDTH_MAX 16384u          /* model width and FFN width */
+#define LC_SECTIONS_MAX 1024u
+#define LC_TENSORS_MAX 8192u
+#define LC_TASKS_MAX 8u
+#define LC_STAGES_MAX 8u             /* of a task */
+#define LC_LABELS_MAX 256u           /* of a task */
+#define LC_RULES_MAX 64u             /* of a stage */
+#define LC_NAME_BYTES_MAX 64u        /* job, task, stage, label, rule names */
+#define LC_PACKS_MAX 4u              /* packs of one job */
+#define LC_FACTS_MAX 32u             /* of a line */
+#define LC_WHY_MAX 16u               /* reasons in a record */
+#define LC_EXPR_BYTES_MAX 1024u      /* source text of a rule */
+#define LC_EXPR_OPS_MAX 128u
+#define LC_PATTERN_STATES_MAX 256u
+#define LC_RECORD_BYTES_MAX 32768u   /* one record as JSON */
+
+#endif
