@@ -1,0 +1,218 @@
+# Leafcutter. One Makefile, no configure. `make help` lists the targets.
+#
+#   CROSS=aarch64-linux-gnu-  build for a board; SYSROOT is made by cross/sysroot.sh when not given
+#   STATIC=1                  one file that runs anywhere, with the shipped job and model inside
+#   SAN=1                     AddressSanitizer and UndefinedBehaviorSanitizer
+#   DEBUG=1                   no optimisation
+#   WERROR=1                  warnings are errors
+#   PREFIX=/usr/local DESTDIR=  where `make install` puts things
+
+# ---- configuration: each has its own folder build/<triple>[-san][-debug] ----
+
+ifeq ($(origin CC),default)
+CC := $(CROSS)gcc
+endif
+ifeq ($(origin AR),default)
+AR := $(CROSS)ar
+endif
+PREFIX ?= /usr/local
+LC_SHARED ?= ../shared/data
+SUITE ?= bookworm
+JOBS ?= 2
+
+TRIPLE := $(shell $(CC) -dumpmachine 2>/dev/null)
+ARCH := $(firstword $(subst -, ,$(TRIPLE)))
+IS_CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
+B := build/$(TRIPLE)$(if $(FUZZ),-fuzz)$(if $(IS_CLANG),$(if $(FUZZ),,-clang))$(if $(SAN),-san)$(if $(DEBUG),-debug)
+
+# ---- flags ----
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wmissing-prototypes $(if $(WERROR),-Werror)
+BASE := -std=c11 $(if $(DEBUG),-O0,-O2) -g -ffp-contract=off $(WARN)
+SAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+BASE += $(if $(SAN),$(SAN_FLAGS)) $(if $(FUZZ),$(SAN_FLAGS) -fsanitize=fuzzer-no-link)
+LDFLAGS_ALL = $(LDFLAGS) $(if $(SAN)$(FUZZ),$(SAN_FLAGS)) $(if $(STATIC),-static)
+
+# GCC 12 spills the tiles of GEMM kernels when it schedules before register allocation.
+NO_SCHED := $(if $(IS_CLANG),,-fno-schedule-insns -fno-schedule-insns2)
+KERNEL_FLAGS := -ffreestanding -fno-math-errno $(NO_SCHED)
+RUNTIME_FLAGS := -ffreestanding
+HOSTED_FLAGS := -D_GNU_SOURCE=
+LIBS := -lcjson -lcrypto -lpthread -lm
+
+# A cross compiler looks into its own C library before the sysroot, hence -isystem and -B.
+ifneq ($(CROSS),)
+ifeq ($(SYSROOT),)
+SYSROOT := $(CURDIR)/build/sysroot-$(SUITE)
+SYSROOT_READY := $(SYSROOT)/.ready
+endif
+SYSROOT_LIB := $(SYSROOT)/usr/lib/$(TRIPLE)
+SYSROOT_FLAGS := --sysroot=$(SYSROOT) -B$(SYSROOT_LIB) \
+    -isystem $(SYSROOT)/usr/include/$(TRIPLE) -isystem $(SYSROOT)/usr/include
+BASE += $(SYSROOT_FLAGS)
+LDFLAGS_ALL += $(SYSROOT_FLAGS) -L$(SYSROOT_LIB)
+endif
+
+# ---- sources: a folder is an artefact ----
+
+ELSEWHERE := $(if $(filter aarch64,$(ARCH)),,%_neon80.c %_neon53.c %_dot.c %_i8mm.c) \
+    $(if $(filter x86_64,$(ARCH)),,%_avx2.c)
+KERNEL_SRC := $(filter-out $(ELSEWHERE),$(wildcard kernels/*.c))
+RUNTIME_SRC := $(wildcard runtime/*.c)
+BOARD_SRC := $(wildcard board/node/*.c board/linux/*.c)
+TOOL_SRC := $(wildcard tools/*.c tools/pack/*.c)
+TOOL_MAIN := tools/main.c
+
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+UNIT_HELP_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
+KTEST_SRC := $(filter-out tests/kernels/insn_count.c,$(wildcard tests/kernels/*.c))
+GOLDEN_SRC := $(wildcard tests/golden/*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+
+objects = $(patsubst %.c,$(B)/%.o,$(1))
+CORE_OBJ := $(call objects,$(KERNEL_SRC) $(RUNTIME_SRC))
+# Everything but main(): the tool and the tests link what they need of it.
+REST_OBJ := $(call objects,$(BOARD_SRC) $(filter-out $(TOOL_MAIN),$(TOOL_SRC))) \
+    $(B)/board/linux/embedded.o
+TOOL_OBJ := $(call objects,$(filter $(TOOL_MAIN),$(TOOL_SRC)))
+
+UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC))
+KTEST_BIN := $(if $(KTEST_SRC),$(B)/tests/test_kernels)
+GOLDEN_BIN := $(patsubst tests/golden/%.c,$(B)/tests/golden_%,$(GOLDEN_SRC))
+REPLAY_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/replay_%,$(FUZZ_SRC))
+FUZZ_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz_%,$(FUZZ_SRC))
+TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(REPLAY_BIN)
+
+# ---- targets ----
+
+.PHONY: all help tests demo check check-levels check-fresh fuzz fuzz-programs packages install clean
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+all: $(B)/leafcutter $(B)/libleafcutter.a ## build the tool and the library (default)
+
+help: ## list the targets
+	@sed -n 's/^#   \([A-Z]*=\)/  \1/p' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+tests: $(TEST_BIN) ## build every test program
+
+# Packages come first, so these start make again once a compiler is there.
+demo: ## install what is missing, build, classify 60 sensor lines
+	@cross/packages.sh demo
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$$($(MAKE) -s print-build)/leafcutter classify --table models/triage/demo.txt
+
+check: ## every test on this machine and, emulated, at each ARM level
+	@MAKE='$(MAKE)' JOBS=$(JOBS) SAN=$(SAN) WERROR=$(WERROR) LC_SHARED=$(LC_SHARED) tests/check.sh
+
+check-levels: ## kernels, golden files and records as Cortex-A53, A72, A76 and newest
+	@MAKE='$(MAKE)' JOBS=$(JOBS) WERROR=$(WERROR) LC_SHARED=$(LC_SHARED) tests/check.sh levels
+
+check-fresh: ## demo and check, twice, in a bare Debian 12 made by debootstrap (root; minutes)
+	@tests/debootstrap.sh
+
+fuzz: ## fuzz every parser with clang, FUZZ_SECONDS each (60)
+	@$(MAKE) --no-print-directory CC=clang FUZZ=1 fuzz-programs
+	@tests/fuzz/run.sh $$($(MAKE) -s CC=clang FUZZ=1 print-build)
+
+fuzz-programs: $(FUZZ_BIN)
+
+packages: ## install the Debian packages that build, demo and check need
+	@cross/packages.sh check
+
+install: all ## install tool, library, headers and the shipped model
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib
+	install -d $(DESTDIR)$(PREFIX)/include/leafcutter/kernels $(DESTDIR)$(PREFIX)/include/leafcutter/runtime
+	install -d $(DESTDIR)$(PREFIX)/share/leafcutter/models/triage
+	install -m 755 $(B)/leafcutter $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(B)/libleafcutter.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 $(wildcard kernels/*.h) $(DESTDIR)$(PREFIX)/include/leafcutter/kernels/
+	install -m 644 $(wildcard runtime/*.h) $(DESTDIR)$(PREFIX)/include/leafcutter/runtime/
+	install -m 644 $(wildcard models/triage/*) $(DESTDIR)$(PREFIX)/share/leafcutter/models/triage/
+
+clean: ## remove build/, but keep the sysroots
+	find build -mindepth 1 -maxdepth 1 ! -name 'sysroot-*' -exec rm -rf {} +
+
+.PHONY: print-build print-sysroot
+print-build:
+	@echo $(B)
+print-sysroot:
+	@echo $(SYSROOT)
+
+# ---- programs ----
+
+# Quiet by default: `make V=1` shows the commands.
+SAY = $(if $(V),,@printf '  %-7s %s\n' $(1) $@;)
+
+LINK = $(call SAY,link)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) $(LIBS)
+# rm first: an archive must not keep members whose source has gone.
+ARCHIVE = $(call SAY,archive)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+$(B)/libleafcutter.a: $(CORE_OBJ)
+	$(ARCHIVE)
+$(B)/librest.a: $(REST_OBJ)
+	$(ARCHIVE)
+$(B)/tests/libhelp.a: $(call objects,$(UNIT_HELP_SRC))
+	$(ARCHIVE)
+
+$(B)/leafcutter: $(TOOL_OBJ) $(B)/librest.a $(B)/libleafcutter.a $(B)/.link
+	$(LINK)
+
+$(UNIT_BIN): $(B)/tests/%: $(B)/tests/unit/%.o $(B)/tests/libhelp.a $(B)/librest.a $(B)/libleafcutter.a
+	$(LINK) -lcmocka
+$(GOLDEN_BIN): $(B)/tests/golden_%: $(B)/tests/golden/%.o $(B)/librest.a $(B)/libleafcutter.a
+	$(LINK) -lcmocka
+$(KTEST_BIN): $(call objects,$(KTEST_SRC)) $(B)/libleafcutter.a
+	$(call SAY,link)$(CC) $(LDFLAGS_ALL) $(if $(CROSS),-static) -o $@ $(filter %.o %.a,$^) -lm
+$(REPLAY_BIN): $(B)/tests/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o \
+        $(B)/librest.a $(B)/libleafcutter.a
+	$(LINK)
+$(FUZZ_BIN): $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/librest.a $(B)/libleafcutter.a
+	$(call SAY,link)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $(filter %.o %.a,$^) $(LIBS)
+
+# ---- objects ----
+
+$(B)/kernels/%.o: AREA = $(KERNEL_FLAGS)
+$(B)/runtime/%.o: AREA = $(RUNTIME_FLAGS)
+$(B)/board/%.o $(B)/tools/%.o $(B)/tests/%.o: AREA = $(HOSTED_FLAGS)
+$(B)/tests/kernels/%.o: AREA = $(HOSTED_FLAGS) -iquote kernels -iquote tests/kernels
+
+$(B)/kernels/%_dot.o: LEVEL = -march=armv8.2-a+dotprod
+$(B)/kernels/%_i8mm.o: LEVEL = -march=armv8.2-a+dotprod+i8mm
+$(B)/kernels/%_avx2.o: LEVEL = -mavx2 -mno-fma
+
+# Only a file that says LC_VERSION is compiled again when the commit changes.
+VERSION_OBJ := $(call objects,$(shell grep -l LC_VERSION $(BOARD_SRC) $(TOOL_SRC) /dev/null))
+$(VERSION_OBJ): EXTRA = -include $(B)/version.h
+$(VERSION_OBJ): $(B)/version.h
+
+$(B)/%.o: %.c $(B)/.flags | $(SYSROOT_READY)
+	@mkdir -p $(@D)
+	$(call SAY,compile)$(CC) $(BASE) $(AREA) $(LEVEL) $(EXTRA) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+SHIPPED := $(wildcard models/triage/triage.leaf models/triage/trunk.leaf)
+$(B)/board/linux/embedded.o: board/linux/embedded.S $(B)/.link $(if $(STATIC),$(SHIPPED))
+	@mkdir -p $(@D)
+	$(call SAY,compile)$(CC) $(if $(STATIC),-DLC_EMBED) -c -o $@ $<
+
+# ---- what a rebuild depends on besides files ----
+
+# write-if-changed: the file's time moves only when its text does.
+define write-if-changed
+@mkdir -p $(@D)
+@echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
+endef
+
+.PHONY: always
+$(B)/.flags: always
+	$(call write-if-changed,$(CC) $(BASE) $(KERNEL_FLAGS) $(RUNTIME_FLAGS) $(HOSTED_FLAGS) $(CPPFLAGS) $(CFLAGS))
+$(B)/.link: always
+	$(call write-if-changed,$(CC) $(LDFLAGS_ALL) $(LIBS) $(STATIC))
+$(B)/version.h: always
+	$(call write-if-changed,#define LC_VERSION "$(shell cat VERSION)$(addprefix +,$(shell git rev-parse --short=10 HEAD 2>/dev/null))")
+
+$(SYSROOT_READY):
+	cross/sysroot.sh $(SUITE) $(SYSROOT)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
