@@ -15,6 +15,7 @@
 #define LC_TASKS_MAX 8u
 #define LC_STAGES_MAX 8u             /* of a task */
 #define LC_LABELS_MAX 256u           /* of a task */
+#define LC_CLASSES_MAX 257u          /* outputs of a classification head: labels and `oos` */
 #define LC_RULES_MAX 64u             /* of a stage */
 #define LC_NAME_BYTES_MAX 64u        /* job, task, stage, label, rule names */
 #define LC_PACKS_MAX 4u              /* packs of one job */

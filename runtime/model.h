@@ -45,7 +45,7 @@ typedef enum lc_role {
     LC_T_OUTPUT = 3,      /* [vocab][width]; absent when tied to EMBED */
     LC_T_CLS = 4,         /* [classes][width] */
     LC_T_CLS_BIAS = 5,    /* [classes] F32 */
-    LC_T_ROPE_FREQ = 6,   /* [rope_dims/2] double as 2 floats each: high, low part */
+    LC_T_ROPE_FREQ = 6,   /* [rope_dims/2][2] F32: high and low part of each frequency */
     LC_T_ATTN_NORM = 16,  /* [width] F32, and so on per layer */
     LC_T_Q = 17,          /* [heads*head_dim][width] */
     LC_T_K = 18,          /* [kv_heads*head_dim][width] */
@@ -91,13 +91,11 @@ typedef struct lc_model {
     lc_str *class_name;     /* [classes] in the state arena, pointing into the file */
 } lc_model;
 
-/* Opens a pack. Pushes its tables on `state`; works with a measuring arena only through
- * lc_model_state_bytes. On error nothing may be used of model. */
+/* Opens a pack and pushes its tables on `state`. data: 64-byte aligned, kept by the caller. With a
+ * measuring arena everything is checked and counted, but model->layer and model->class_name must
+ * not be followed. On error nothing may be used of model. */
 lc_err lc_model_open(const void *data, size_t bytes, lc_arena *state, lc_model *model,
                      lc_diag *diag) LC_CHECKED;
-/* What lc_model_open will push for this pack. */
-lc_err lc_model_state_bytes(const void *data, size_t bytes, size_t *state_bytes,
-                            lc_diag *diag) LC_CHECKED;
 /* The i-th row of the tensor table, for inspect; i < lc_model_tensors(). */
 uint32_t lc_model_tensors(const lc_model *model);
 lc_tensor lc_model_tensor(const lc_model *model, uint32_t i);

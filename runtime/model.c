@@ -1,0 +1,451 @@
+#include "model.h"
+
+#include <string.h>
+
+/* ---- sizes ---- */
+
+static uint64_t pad(uint64_t n, uint64_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+uint64_t lc_mat_data_bytes(uint32_t type, uint32_t rows, uint32_t cols)
+{
+    uint64_t tiles = pad(rows, LC_TILE_ROWS) / LC_TILE_ROWS * (pad(cols, LC_GROUP) / LC_GROUP);
+    switch (type) {
+    case LC_W_T16:
+        return tiles * LC_T16_BYTES;
+    case LC_W_T16A:
+        return tiles * LC_T16A_BYTES;
+    case LC_W_R8:
+        return (uint64_t)rows * pad(cols, LC_GROUP);
+    default:
+        return (uint64_t)rows * cols * sizeof(float);
+    }
+}
+
+static uint32_t scale_count(uint32_t type, uint32_t rows)
+{
+    if (type == LC_W_F32) {
+        return 0;
+    }
+    return type == LC_W_R8 ? rows : (uint32_t)pad(rows, LC_TILE_ROWS);
+}
+
+uint64_t lc_mat_scale_bytes(uint32_t type, uint32_t rows)
+{
+    return (uint64_t)scale_count(type, rows) * sizeof(float);
+}
+
+/* ---- section MODEL ---- */
+
+#define INFO_BYTES (14u * 4 + 8)
+
+static lc_err check_info(const lc_model_info *m, uint64_t at, lc_diag *diag)
+{
+    const struct {
+        uint64_t value, least, most;
+        const char *text;
+    } range[] = {
+        {m->layers, 1, LC_LAYERS_MAX, "layers out of range"},
+        {m->width, 1, LC_WIDTH_MAX, "width out of range"},
+        {m->heads, 1, LC_HEADS_MAX, "heads out of range"},
+        {m->kv_heads, 1, m->heads, "kv_heads out of range"},
+        {m->head_dim, 2, LC_HEAD_DIM_MAX, "head_dim out of range"},
+        {(uint64_t)m->heads * m->head_dim, 1, LC_WIDTH_MAX, "heads * head_dim out of range"},
+        {m->ffn, 1, LC_WIDTH_MAX, "ffn out of range"},
+        {m->vocab, 1, LC_VOCAB_MAX, "vocab out of range"},
+        {m->ctx, 1, LC_CTX_MAX, "ctx out of range"},
+        {m->rope_dims, 2, m->head_dim, "rope_dims out of range"},
+        {m->pooling, 0, LC_POOL_LAST, "unknown pooling"},
+        {m->classes, 0, LC_CLASSES_MAX, "classes over limit"},
+    };
+    for (size_t i = 0; i < sizeof range / sizeof range[0]; i++) {
+        if (range[i].value < range[i].least || range[i].value > range[i].most) {
+            return lc_fail(diag, LC_ERR_FORMAT, at, range[i].text);
+        }
+    }
+    if (m->heads % m->kv_heads != 0) {
+        return lc_fail(diag, LC_ERR_FORMAT, at, "kv_heads does not divide heads");
+    }
+    if (m->rope_dims % 2 != 0) {
+        return lc_fail(diag, LC_ERR_FORMAT, at, "rope_dims is odd");
+    }
+    if (!(m->norm_eps >= 0.0f && m->norm_eps < 1.0f)) {
+        return lc_fail(diag, LC_ERR_FORMAT, at, "norm_eps out of range");
+    }
+    return LC_OK;
+}
+
+static lc_err read_info(const lc_leaf *leaf, lc_model *model, lc_diag *diag)
+{
+    lc_section s;
+    if (!lc_leaf_find(leaf, LC_SECTION_MODEL, 0, &s)) {
+        return lc_fail(diag, LC_ERR_FORMAT, 0, "pack without section MODEL");
+    }
+    lc_reader r = lc_reader_make(s.data, s.bytes);
+    uint32_t bytes = lc_read_u32(&r);
+    lc_model_info m = {0};
+    m.arch = lc_read_u32(&r);
+    m.layers = lc_read_u32(&r);
+    m.width = lc_read_u32(&r);
+    m.heads = lc_read_u32(&r);
+    m.kv_heads = lc_read_u32(&r);
+    m.head_dim = lc_read_u32(&r);
+    m.ffn = lc_read_u32(&r);
+    m.vocab = lc_read_u32(&r);
+    m.ctx = lc_read_u32(&r);
+    m.rope_dims = lc_read_u32(&r);
+    m.pooling = lc_read_u32(&r);
+    m.classes = lc_read_u32(&r);
+    m.causal = lc_read_u32(&r) != 0;
+    m.norm_eps = lc_read_f32(&r);
+    m.parameters = lc_read_u64(&r);
+    if (r.failed || bytes < INFO_BYTES || bytes != s.bytes - 4) {
+        return lc_fail(diag, LC_ERR_FORMAT, s.offset, "section MODEL has a wrong length");
+    }
+    model->arch = lc_arch_by_id(m.arch);
+    if (model->arch == NULL) {
+        return lc_fail(diag, LC_ERR_UNSUPPORTED, s.offset + 4, "unknown architecture");
+    }
+    model->info = m;
+    return check_info(&m, s.offset, diag);
+}
+
+/* ---- section CLASSES: names ---- */
+
+static lc_err read_classes(const lc_leaf *leaf, lc_model *model, lc_arena *state, lc_diag *diag)
+{
+    uint32_t classes = model->info.classes;
+    if (classes == 0) {
+        return LC_OK;
+    }
+    lc_section s;
+    if (!lc_leaf_find(leaf, LC_SECTION_CLASSES, 0, &s)) {
+        return lc_fail(diag, LC_ERR_FORMAT, 0, "pack without section CLASSES");
+    }
+    model->class_name = LC_PUSH(state, lc_str, classes);
+    if (model->class_name == NULL) {
+        return lc_fail(diag, LC_ERR_ARENA, 0, "state arena too small for class names");
+    }
+    lc_reader r = lc_reader_make(s.data, s.bytes);
+    uint32_t count = lc_read_u32(&r);
+    for (uint32_t i = 0; i < count && !r.failed; i++) {
+        lc_str name = lc_read_str(&r);
+        if (i < classes && !state->measuring) {
+            model->class_name[i] = name;
+        }
+    }
+    if (r.failed || count != classes) {
+        return lc_fail(diag, LC_ERR_FORMAT, s.offset + r.at, "class names end early");
+    }
+    return LC_OK;
+}
+
+/* ---- section TENSORS ---- */
+
+#define TENSOR_ROW_BYTES 48u
+
+static bool tensor_section(const lc_model *model, lc_section *s)
+{
+    return lc_leaf_find(&model->leaf, LC_SECTION_TENSORS, 0, s);
+}
+
+uint32_t lc_model_tensors(const lc_model *model)
+{
+    lc_section s;
+    if (!tensor_section(model, &s)) {
+        return 0;
+    }
+    lc_reader r = lc_reader_make(s.data, s.bytes);
+    return lc_read_u32(&r);
+}
+
+static lc_err check_scales(const float *scale, uint32_t count, uint64_t at, lc_diag *diag)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        float v = scale[i];
+        if (!(v == 0.0f || (v >= 0x1p-100f && v <= 0x1p100f))) {
+            return lc_fail(diag, LC_ERR_FORMAT, at + 4ull * i, "row scale out of range");
+        }
+    }
+    return LC_OK;
+}
+
+/* Reads one row of the table; everything is checked but role, shape and scales. */
+static lc_err read_tensor(const lc_leaf *leaf, lc_reader *r, uint64_t at, lc_tensor *t,
+                          lc_diag *diag)
+{
+    t->role = lc_read_u32(r);
+    t->layer = lc_read_u32(r);
+    uint32_t type = lc_read_u32(r);
+    t->mat.rows = lc_read_u32(r);
+    t->mat.cols = lc_read_u32(r);
+    uint32_t section_type = lc_read_u32(r);
+    uint32_t section_index = lc_read_u32(r);
+    uint32_t zero = lc_read_u32(r);
+    uint64_t offset = lc_read_u64(r);
+    t->bytes = lc_read_u64(r);
+    lc_section s;
+    if (r->failed) {
+        return lc_fail(diag, LC_ERR_FORMAT, at, "tensor table ends early");
+    }
+    if (type >= LC_W_COUNT || zero != 0) {
+        return lc_fail(diag, LC_ERR_UNSUPPORTED, at + 8, "unknown tensor type");
+    }
+    uint32_t cols_max = type == LC_W_T16A ? LC_COLS_MAX_T16A : LC_COLS_MAX;
+    if (t->mat.rows == 0 || t->mat.rows > LC_VOCAB_MAX || t->mat.cols == 0 ||
+        t->mat.cols > cols_max) {
+        return lc_fail(diag, LC_ERR_LIMIT, at + 12, "tensor shape over limit");
+    }
+    if (!lc_leaf_find(leaf, section_type, section_index, &s)) {
+        return lc_fail(diag, LC_ERR_FORMAT, at + 20, "tensor names a section that is not there");
+    }
+    t->mat.type = (uint8_t)type;
+    uint64_t data = pad(lc_mat_data_bytes(type, t->mat.rows, t->mat.cols), 64);
+    uint64_t want = data + lc_mat_scale_bytes(type, t->mat.rows);
+    if (type == LC_W_F32) {
+        want = lc_mat_data_bytes(type, t->mat.rows, t->mat.cols);
+    }
+    if (t->bytes != want || offset % 64 != 0 || s.bytes < LC_READ_AHEAD || offset > s.bytes ||
+        want > s.bytes - LC_READ_AHEAD || offset > s.bytes - LC_READ_AHEAD - want) {
+        return lc_fail(diag, LC_ERR_FORMAT, at + 32, "tensor does not fit into its section");
+    }
+    t->mat.data = s.data + offset;
+    t->mat.scale = type == LC_W_F32 ? NULL : (const float *)(const void *)(s.data + offset + data);
+    return LC_OK;
+}
+
+lc_tensor lc_model_tensor(const lc_model *model, uint32_t i)
+{
+    lc_section s;
+    lc_tensor t = {0};
+    bool found = tensor_section(model, &s);
+    lc_assert(found && i < lc_model_tensors(model));
+    lc_reader r = lc_reader_make(s.data, s.bytes);
+    r.at = 4 + (size_t)i * TENSOR_ROW_BYTES;
+    lc_err err = read_tensor(&model->leaf, &r, 0, &t, NULL);
+    lc_assert(err == LC_OK);
+    return t;
+}
+
+/* ---- binding tensors to their places ---- */
+
+/* Where a tensor goes: a matrix or a vector of floats, and the shape it must have. */
+typedef struct slot {
+    lc_mat *mat;
+    const float **vec;
+    uint32_t rows, cols;
+} slot;
+
+static bool global_slot(lc_model *m, uint32_t role, slot *out)
+{
+    const lc_model_info *i = &m->info;
+    switch (role) {
+    case LC_T_EMBED:
+        *out = (slot){.mat = &m->embed, .rows = i->vocab, .cols = i->width};
+        return true;
+    case LC_T_OUTPUT:
+        *out = (slot){.mat = &m->output, .rows = i->vocab, .cols = i->width};
+        return true;
+    case LC_T_OUT_NORM:
+        *out = (slot){.vec = &m->out_norm, .rows = i->width, .cols = 1};
+        return true;
+    case LC_T_CLS:
+        *out = (slot){.mat = &m->cls, .rows = i->classes, .cols = i->width};
+        return true;
+    case LC_T_CLS_BIAS:
+        *out = (slot){.vec = &m->cls_bias, .rows = i->classes, .cols = 1};
+        return true;
+    case LC_T_ROPE_FREQ:
+        *out = (slot){.vec = &m->rope_freq, .rows = i->rope_dims / 2, .cols = 2};
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool layer_slot(const lc_model_info *i, lc_layer *l, uint32_t role, slot *out)
+{
+    uint32_t q = i->heads * i->head_dim;
+    uint32_t kv = i->kv_heads * i->head_dim;
+    switch (role) {
+    case LC_T_ATTN_NORM:
+        *out = (slot){.vec = &l->attn_norm, .rows = i->width, .cols = 1};
+        return true;
+    case LC_T_Q:
+        *out = (slot){.mat = &l->q, .rows = q, .cols = i->width};
+        return true;
+    case LC_T_K:
+        *out = (slot){.mat = &l->k, .rows = kv, .cols = i->width};
+        return true;
+    case LC_T_V:
+        *out = (slot){.mat = &l->v, .rows = kv, .cols = i->width};
+        return true;
+    case LC_T_O:
+        *out = (slot){.mat = &l->o, .rows = i->width, .cols = q};
+        return true;
+    case LC_T_FFN_NORM:
+        *out = (slot){.vec = &l->ffn_norm, .rows = i->width, .cols = 1};
+        return true;
+    case LC_T_GATE:
+        *out = (slot){.mat = &l->gate, .rows = i->ffn, .cols = i->width};
+        return true;
+    case LC_T_UP:
+        *out = (slot){.mat = &l->up, .rows = i->ffn, .cols = i->width};
+        return true;
+    case LC_T_DOWN:
+        *out = (slot){.mat = &l->down, .rows = i->width, .cols = i->ffn};
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool slot_taken(const slot *s)
+{
+    return s->vec != NULL ? *s->vec != NULL : s->mat->data != NULL;
+}
+
+static lc_err bind_tensor(const lc_tensor *t, const slot *s, uint64_t at, lc_diag *diag)
+{
+    if (t->mat.rows != s->rows || t->mat.cols != s->cols) {
+        return lc_fail(diag, LC_ERR_FORMAT, at + 12, "tensor shape does not fit the model");
+    }
+    bool gathered = t->role == LC_T_EMBED; /* tiles cannot be read row by row */
+    if ((s->vec != NULL && t->mat.type != LC_W_F32) ||
+        (gathered && t->mat.type != LC_W_F32 && t->mat.type != LC_W_R8)) {
+        return lc_fail(diag, LC_ERR_FORMAT, at + 8, "tensor type is not legal for its role");
+    }
+    if (slot_taken(s)) {
+        return lc_fail(diag, LC_ERR_FORMAT, at, "tensor stands twice");
+    }
+    if (s->vec != NULL) {
+        *s->vec = t->mat.data;
+        return LC_OK;
+    }
+    *s->mat = t->mat;
+    return check_scales(t->mat.scale, scale_count(t->mat.type, t->mat.rows), at, diag);
+}
+
+static bool layer_complete(const lc_layer *l)
+{
+    return l->attn_norm && l->q.data && l->k.data && l->v.data && l->o.data && l->ffn_norm &&
+           l->gate.data && l->up.data && l->down.data;
+}
+
+/* What reading the table needs to remember: the layer being filled, and where the tensor before
+ * ended, so that tensors ascend and do not overlap. */
+typedef struct binder {
+    lc_model *model;
+    lc_arena *state;
+    lc_layer layer;
+    uint32_t layer_index;
+    const uint8_t *end;
+} binder;
+
+static lc_err bind_next(binder *b, lc_reader *r, uint64_t at, lc_diag *diag)
+{
+    lc_model *model = b->model;
+    lc_tensor t;
+    slot s;
+    lc_err err = read_tensor(&model->leaf, r, at, &t, diag);
+    if (err != LC_OK) {
+        return err;
+    }
+    if (b->end != NULL && (const uint8_t *)t.mat.data < b->end) {
+        return lc_fail(diag, LC_ERR_FORMAT, at + 32, "tensors overlap or are out of order");
+    }
+    b->end = (const uint8_t *)t.mat.data + t.bytes;
+    bool known = t.layer == LC_GLOBAL
+                     ? global_slot(model, t.role, &s)
+                     : t.layer == b->layer_index && b->layer_index < model->info.layers &&
+                           layer_slot(&model->info, &b->layer, t.role, &s);
+    if (!known) {
+        return lc_fail(diag, LC_ERR_FORMAT, at, "tensor is not of this model, or out of its place");
+    }
+    err = bind_tensor(&t, &s, at, diag);
+    if (err == LC_OK && t.layer != LC_GLOBAL && layer_complete(&b->layer)) {
+        if (!b->state->measuring) {
+            model->layer[b->layer_index] = b->layer;
+        }
+        b->layer = (lc_layer){0};
+        b->layer_index++;
+    }
+    return err;
+}
+
+static lc_err read_tensors(lc_model *model, lc_arena *state, lc_diag *diag)
+{
+    lc_section s;
+    if (!tensor_section(model, &s)) {
+        return lc_fail(diag, LC_ERR_FORMAT, 0, "pack without section TENSORS");
+    }
+    lc_reader r = lc_reader_make(s.data, s.bytes);
+    uint32_t count = lc_read_u32(&r);
+    if (r.failed || count > LC_TENSORS_MAX || s.bytes != 4 + (uint64_t)count * TENSOR_ROW_BYTES) {
+        return lc_fail(diag, LC_ERR_FORMAT, s.offset, "tensor_count does not fit its section");
+    }
+    model->layer = LC_PUSH(state, lc_layer, model->info.layers);
+    if (model->layer == NULL) {
+        return lc_fail(diag, LC_ERR_ARENA, 0, "state arena too small for the layer table");
+    }
+    binder b = {.model = model, .state = state};
+    for (uint32_t i = 0; i < count; i++) {
+        lc_err err = bind_next(&b, &r, s.offset + r.at, diag);
+        if (err != LC_OK) {
+            return err;
+        }
+    }
+    if (b.layer_index < model->info.layers || model->embed.data == NULL ||
+        model->out_norm == NULL || model->rope_freq == NULL ||
+        (model->info.classes > 0 && model->cls.data == NULL)) {
+        return lc_fail(diag, LC_ERR_FORMAT, s.offset + s.bytes, "a tensor is missing");
+    }
+    model->tied = model->output.data == NULL;
+    if (model->tied) {
+        model->output = model->embed;
+    }
+    return LC_OK;
+}
+
+/* ---- the whole ---- */
+
+lc_err lc_model_open(const void *data, size_t bytes, lc_arena *state, lc_model *model,
+                     lc_diag *diag)
+{
+    if (((uintptr_t)data & 63) != 0) {
+        return lc_fail(diag, LC_ERR_ARGUMENT, 0, "pack is not aligned to 64 bytes in memory");
+    }
+    lc_model m = {0};
+    lc_err err = lc_leaf_open(data, bytes, &m.leaf, diag);
+    if (err == LC_OK && m.leaf.kind != LC_LEAF_PACK) {
+        err = lc_fail(diag, LC_ERR_FORMAT, 8, "object is not a pack");
+    }
+    if (err == LC_OK) {
+        err = read_info(&m.leaf, &m, diag);
+    }
+    lc_section s = {0};
+    if (err == LC_OK && !lc_leaf_find(&m.leaf, LC_SECTION_TOKENIZER, 0, &s)) {
+        err = lc_fail(diag, LC_ERR_FORMAT, 0, "pack without section TOKENIZER");
+    }
+    if (err == LC_OK) {
+        err = lc_tok_open(s.data, s.bytes, &m.tok, diag);
+        if (err != LC_OK && diag != NULL) {
+            diag->offset += s.offset;
+        }
+    }
+    if (err == LC_OK && m.tok.vocab > m.info.vocab) {
+        err = lc_fail(diag, LC_ERR_FORMAT, s.offset, "tokenizer has more tokens than embeddings");
+    }
+    if (err == LC_OK) {
+        err = read_classes(&m.leaf, &m, state, diag);
+    }
+    if (err == LC_OK) {
+        err = read_tensors(&m, state, diag);
+    }
+    if (err == LC_OK) {
+        *model = m;
+    }
+    return err;
+}
