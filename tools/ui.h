@@ -19,8 +19,14 @@
 #define LC_UI_GO (-1)      /* from lc_ui_parse and the checks: carry on */
 #define LC_UI_FILES_MAX 8u /* positional arguments of a verb */
 
-enum { LC_EXIT_OK = 0, LC_EXIT_INTERNAL = 1, LC_EXIT_USAGE = 2, LC_EXIT_REJECTED = 3, LC_EXIT_BOARD = 4,
-       LC_EXIT_BUSY = 5 };
+enum {
+    LC_EXIT_OK = 0,
+    LC_EXIT_INTERNAL = 1,
+    LC_EXIT_USAGE = 2,
+    LC_EXIT_REJECTED = 3, /* input */
+    LC_EXIT_BOARD = 4,    /* board or storage */
+    LC_EXIT_BUSY = 5      /* network or busy */
+};
 
 /* ---- options ---- */
 
@@ -54,10 +60,10 @@ typedef struct lc_files {
     uint32_t count;
 } lc_files;
 
-#define LC_OPT_ROW_JSON(flag) \
+#define LC_OPT_ROW_JSON(flag)                                                                      \
     { "json", NULL, LC_OPT_FLAG, (flag), "one JSON object on stdout, or one a line" }
 #define LC_OPT_ROW_THREADS(n) { "threads", "N", LC_OPT_U32, (n), "worker threads (default 1)" }
-#define LC_OPT_ROW_LEVEL(s) \
+#define LC_OPT_ROW_LEVEL(s)                                                                        \
     { "level", "NAME", LC_OPT_TEXT, (s), "kernels: ref, neon80, dot, avx2 ... (default: best)" }
 #define LC_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -79,7 +85,7 @@ int lc_ui_no_memory(void);
 
 /* Maps a file; prints `FILE: cannot open: reason` and returns 4 (3 when it is no regular file). */
 int lc_ui_map(const char *path, lc_map *map);
-/* Writes a whole file: temporary name beside it, sync, rename. Prints its error; LC_UI_GO when done. */
+/* Writes a whole file: temporary name beside it, sync, rename. LC_UI_GO, or 4 after a message. */
 int lc_ui_write(const char *path, const void *data, size_t bytes);
 bool lc_ui_ends_with(const char *text, const char *end);
 
@@ -96,7 +102,8 @@ typedef struct lc_lines {
 } lc_lines;
 #define LC_LINES_BLOCK 65536u
 
-/* separator '\n' (a CR before it is dropped) or '\0'. LC_UI_GO, or the exit code after a message. */
+/* separator '\n' (a CR before it is dropped) or '\0'. LC_UI_GO, or the exit code after a message.
+ */
 int lc_lines_open(lc_lines *lines, const char *path, char separator, size_t limit);
 /* False at the end. *bytes > limit: the line was longer, only its first limit bytes are at *text.
  * *text lives until the next call. */

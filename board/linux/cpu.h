@@ -1,0 +1,15 @@
+/* cpu.h - what this CPU can do, as far as kernels ask. */
+#ifndef LC_CPU_H
+#define LC_CPU_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../kernels/kernels.h"
+
+/* LC_CPU_* features that both the CPU and the kernel of the operating system support. */
+uint32_t lc_cpu_features(void);
+/* Their names with blanks between, "" for none; cut to max bytes with the NUL. */
+void lc_cpu_names(uint32_t features, char *out, size_t max);
+
+#endif
