@@ -1,0 +1,475 @@
+#include "net.h"
+
+#include <string.h>
+
+#include "../kernels/math.h"
+
+/* Work below this many multiply-adds is not worth waking threads for. */
+#define SPLIT_MACS 65536u
+
+struct lc_net {
+    const lc_model *model;
+    const lc_kernels *k;
+    lc_tasks tasks;
+    const volatile bool *cancel;
+    lc_arena *scratch;
+    uint32_t ctx, batch;
+    uint32_t kv_layers; /* 1 when bidirectional: nothing is kept from text to text */
+    uint32_t position;
+    uint32_t joins;
+    uint32_t rot_filled; /* positions whose rotation is in rot */
+    float *rot;          /* [ctx][rope_dims/2][2] cosine, sine */
+    float *key;          /* [kv_layers][ctx][kv_heads * head_dim] */
+    float *value;        /* the same */
+    lc_acts one;         /* one hidden state, for logits and classes */
+    size_t scratch_bytes;
+};
+
+/* What one run needs on scratch; n is the batch. */
+typedef struct buffers {
+    float *x;      /* [n][width] residual stream */
+    float *h;      /* [n][width] normed, and what a block adds to x */
+    float *q;      /* [n][heads * head_dim] */
+    float *att;    /* [n][heads * head_dim] */
+    float *gate;   /* [n][ffn] */
+    float *up;     /* [n][ffn] */
+    float *scores; /* [threads][ctx] */
+    lc_acts acts;
+} buffers;
+
+/* ---- planning and layout ---- */
+
+static uint32_t q_width(const lc_model_info *i)
+{
+    return i->heads * i->head_dim;
+}
+
+static uint32_t kv_width(const lc_model_info *i)
+{
+    return i->kv_heads * i->head_dim;
+}
+
+static uint32_t max_u32(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+static bool push_buffers(const lc_net *net, lc_arena *scratch, buffers *b)
+{
+    const lc_model_info *i = &net->model->info;
+    size_t n = net->batch;
+    uint32_t widest = max_u32(i->ffn, max_u32(i->width, q_width(i)));
+    b->x = LC_PUSH(scratch, float, n * i->width);
+    b->h = LC_PUSH(scratch, float, n * i->width);
+    b->q = LC_PUSH(scratch, float, n * q_width(i));
+    b->att = LC_PUSH(scratch, float, n * q_width(i));
+    b->gate = LC_PUSH(scratch, float, n * i->ffn);
+    b->up = LC_PUSH(scratch, float, n * i->ffn);
+    b->scores = LC_PUSH(scratch, float, (size_t)net->tasks.count * net->ctx);
+    void *acts = lc_arena_push(scratch, lc_acts_bytes(net->batch, widest));
+    if (b->x == NULL || b->h == NULL || b->q == NULL || b->att == NULL || b->gate == NULL ||
+        b->up == NULL || b->scores == NULL || acts == NULL) {
+        return false;
+    }
+    if (!scratch->measuring) {
+        lc_acts_init(&b->acts, acts, net->batch, widest);
+    }
+    return true;
+}
+
+static lc_err choose_sizes(const lc_net_options *options, lc_net *net, lc_diag *diag)
+{
+    const lc_model_info *i = &net->model->info;
+    uint32_t ctx = options->ctx;
+    if (ctx == 0) {
+        ctx = i->ctx < LC_CTX_DEFAULT ? i->ctx : LC_CTX_DEFAULT;
+    }
+    if (ctx > i->ctx || ctx > LC_CTX_MAX) {
+        return lc_fail(diag, LC_ERR_LIMIT, 0, "context longer than the model's");
+    }
+    uint32_t batch = options->batch == 0 ? LC_BATCH_DEFAULT : options->batch;
+    net->ctx = ctx;
+    net->batch = !i->causal || batch > ctx ? ctx : batch;
+    net->kv_layers = i->causal ? i->layers : 1;
+    return LC_OK;
+}
+
+static bool push_state(lc_net *net, lc_arena *state)
+{
+    const lc_model_info *i = &net->model->info;
+    size_t kv = (size_t)net->kv_layers * net->ctx * kv_width(i);
+    net->rot = LC_PUSH(state, float, (size_t)net->ctx * i->rope_dims);
+    net->key = LC_PUSH(state, float, kv);
+    net->value = LC_PUSH(state, float, kv);
+    void *one = lc_arena_push(state, lc_acts_bytes(1, i->width));
+    if (net->rot == NULL || net->key == NULL || net->value == NULL || one == NULL) {
+        return false;
+    }
+    if (!state->measuring) {
+        lc_acts_init(&net->one, one, 1, i->width);
+    }
+    return true;
+}
+
+lc_err lc_net_init(const lc_model *model, const lc_net_options *options, lc_arena *state,
+                   lc_arena *scratch, lc_net **net, lc_diag *diag)
+{
+    lc_net n = {.model = model,
+                .k = options->kernels,
+                .tasks = options->tasks,
+                .cancel = options->cancel,
+                .scratch = scratch};
+    if (n.tasks.run == NULL) {
+        n.tasks.count = 1;
+    }
+    lc_err err = choose_sizes(options, &n, diag);
+    if (err != LC_OK) {
+        return err;
+    }
+    lc_net *place = LC_PUSH(state, lc_net, 1);
+    if (place == NULL || !push_state(&n, state)) {
+        return lc_fail(diag, LC_ERR_ARENA, 0, "state arena too small for the network");
+    }
+    buffers b;
+    size_t mark = lc_arena_mark(scratch);
+    bool fits = push_buffers(&n, scratch, &b);
+    n.scratch_bytes = lc_arena_mark(scratch) - mark;
+    lc_arena_rewind(scratch, mark);
+    if (!fits) {
+        return lc_fail(diag, LC_ERR_ARENA, 0, "scratch arena too small for the network");
+    }
+    if (!state->measuring) {
+        *place = n;
+    }
+    *net = place;
+    return LC_OK;
+}
+
+size_t lc_net_scratch_bytes(const lc_net *net)
+{
+    return net->scratch_bytes;
+}
+
+void lc_net_reset(lc_net *net)
+{
+    net->position = 0;
+}
+
+uint32_t lc_net_position(const lc_net *net)
+{
+    return net->position;
+}
+
+uint32_t lc_net_ctx(const lc_net *net)
+{
+    return net->ctx;
+}
+
+uint32_t lc_net_joins(const lc_net *net)
+{
+    return net->joins;
+}
+
+/* ---- work, split among threads ---- */
+
+/* Runs fn on all threads, or here when there is little to do. */
+static void run_tasks(lc_net *net, lc_task_fn *fn, void *arg, uint64_t macs)
+{
+    if (net->tasks.count < 2 || macs < SPLIT_MACS) {
+        fn(arg, 0, 1);
+        return;
+    }
+    net->joins++;
+    net->tasks.run(net->tasks.ctx, fn, arg, net->tasks.count);
+}
+
+/* Up to three products of the same activations, one join. */
+typedef struct product {
+    const lc_mat *w;
+    float *y; /* [tokens][stride] */
+    size_t stride;
+} product;
+
+typedef struct products {
+    const lc_kernels *k;
+    const lc_acts *x;
+    const product *p;
+    uint32_t count;
+    uint32_t blocks; /* of all */
+} products;
+
+static void products_task(void *arg, uint32_t i, uint32_t n)
+{
+    const products *all = arg;
+    uint32_t from = (uint32_t)((uint64_t)all->blocks * i / n);
+    uint32_t to = (uint32_t)((uint64_t)all->blocks * (i + 1) / n);
+    uint32_t base = 0;
+    for (uint32_t j = 0; j < all->count; j++) {
+        const product *p = &all->p[j];
+        uint32_t blocks = lc_matmul_blocks(p->w);
+        uint32_t b0 = from > base ? from - base : 0;
+        uint32_t b1 = to > base ? to - base : 0;
+        b1 = b1 < blocks ? b1 : blocks;
+        if (b0 < b1) {
+            lc_matmul(all->k, p->w, NULL, all->x, p->y, p->stride, b0, b1);
+        }
+        base += blocks;
+    }
+}
+
+/* Quantises x [n][cols] when a weight needs it, then computes all products. */
+static lc_err multiply(lc_net *net, lc_acts *acts, const float *x, uint32_t n, const product *p,
+                       uint32_t count)
+{
+    products all = {.k = net->k, .x = acts, .p = p, .count = count};
+    bool quantised = false;
+    uint64_t macs = 0;
+    for (uint32_t j = 0; j < count; j++) {
+        quantised = quantised || p[j].w->type != LC_W_F32;
+        all.blocks += lc_matmul_blocks(p[j].w);
+        macs += (uint64_t)n * p[j].w->rows * p[j].w->cols;
+    }
+    if (!lc_acts_set(net->k, acts, x, n, p[0].w->cols, quantised)) {
+        return LC_ERR_NUMBER;
+    }
+    run_tasks(net, products_task, &all, macs);
+    return LC_OK;
+}
+
+/* ---- attention ---- */
+
+static void fill_rotations(lc_net *net, uint32_t positions)
+{
+    uint32_t pairs = net->model->info.rope_dims / 2;
+    for (uint32_t t = net->rot_filled; t < positions; t++) {
+        float *rot = net->rot + (size_t)t * pairs * 2;
+        for (uint32_t i = 0; i < pairs; i++) {
+            const float *part = net->model->rope_freq + 2 * (size_t)i;
+            double angle = (double)t * ((double)part[0] + (double)part[1]);
+            rot[2 * i] = (float)lc_cos(angle);
+            rot[2 * i + 1] = (float)lc_sin(angle);
+        }
+    }
+    net->rot_filled = max_u32(net->rot_filled, positions);
+}
+
+/* The chunk being attended: token t of n stands at position first + t. */
+typedef struct attention {
+    const lc_net *net;
+    const buffers *b;
+    const float *key, *value; /* [ctx][kv width] of this layer */
+    uint32_t first, n;
+    float scale;
+} attention;
+
+static void attention_task(void *arg, uint32_t i, uint32_t n)
+{
+    const attention *a = arg;
+    const lc_model_info *info = &a->net->model->info;
+    uint32_t group = info->heads / info->kv_heads;
+    float *scores = a->b->scores + (size_t)i * a->net->ctx;
+    uint64_t units = (uint64_t)a->n * info->heads;
+    for (uint64_t u = units * i / n; u < units * (i + 1) / n; u++) {
+        uint32_t t = (uint32_t)(u / info->heads);
+        uint32_t head = (uint32_t)(u % info->heads);
+        size_t at = (size_t)t * q_width(info) + (size_t)head * info->head_dim;
+        size_t kv_at = (size_t)(head / group) * info->head_dim;
+        uint32_t end = a->first + (info->causal ? t + 1 : a->n);
+        a->net->k->attend(a->b->q + at, a->key + kv_at, a->value + kv_at, kv_width(info), 0, end,
+                          info->head_dim, a->scale, scores, a->b->att + at);
+    }
+}
+
+/* h = O . attention(norm(x)) */
+static lc_err attention_block(lc_net *net, buffers *b, uint32_t layer, uint32_t n)
+{
+    const lc_model_info *i = &net->model->info;
+    const lc_layer *l = &net->model->layer[layer];
+    size_t kv_layer = net->kv_layers == 1 ? 0 : layer;
+    float *key = net->key + kv_layer * net->ctx * kv_width(i);
+    float *value = net->value + kv_layer * net->ctx * kv_width(i);
+    float *new_key = key + (size_t)net->position * kv_width(i);
+    for (uint32_t t = 0; t < n; t++) {
+        net->k->rmsnorm(b->x + (size_t)t * i->width, l->attn_norm, i->width, i->norm_eps,
+                        b->h + (size_t)t * i->width);
+    }
+    const product qkv[3] = {
+        {&l->q, b->q, q_width(i)},
+        {&l->k, new_key, kv_width(i)},
+        {&l->v, value + (size_t)net->position * kv_width(i), kv_width(i)},
+    };
+    lc_err err = multiply(net, &b->acts, b->h, n, qkv, 3);
+    if (err != LC_OK) {
+        return err;
+    }
+    for (uint32_t t = 0; t < n; t++) {
+        const float *rot = net->rot + (size_t)(net->position + t) * i->rope_dims;
+        bool neox = net->model->arch->rope_neox;
+        net->k->rope(b->q + (size_t)t * q_width(i), i->heads, i->head_dim, i->rope_dims, rot, neox);
+        net->k->rope(new_key + (size_t)t * kv_width(i), i->kv_heads, i->head_dim, i->rope_dims, rot,
+                     neox);
+    }
+    attention a = {.net = net, .b = b, .key = key, .value = value, .first = net->position, .n = n};
+    a.scale = 1.0f / lc_sqrtf((float)i->head_dim);
+    uint64_t keys = net->position + n;
+    run_tasks(net, attention_task, &a, keys * n * q_width(i) * 2);
+    const product o = {&l->o, b->h, i->width};
+    return multiply(net, &b->acts, b->att, n, &o, 1);
+}
+
+/* h = DOWN . (act(GATE . norm(x)) * UP . norm(x)) */
+static lc_err ffn_block(lc_net *net, buffers *b, uint32_t layer, uint32_t n)
+{
+    const lc_model_info *i = &net->model->info;
+    const lc_layer *l = &net->model->layer[layer];
+    for (uint32_t t = 0; t < n; t++) {
+        net->k->rmsnorm(b->x + (size_t)t * i->width, l->ffn_norm, i->width, i->norm_eps,
+                        b->h + (size_t)t * i->width);
+    }
+    const product gate_up[2] = {{&l->gate, b->gate, i->ffn}, {&l->up, b->up, i->ffn}};
+    lc_err err = multiply(net, &b->acts, b->h, n, gate_up, 2);
+    if (err != LC_OK) {
+        return err;
+    }
+    net->k->act_mul(net->model->arch->act, b->gate, b->up, n * i->ffn, b->gate);
+    const product down = {&l->down, b->h, i->width};
+    return multiply(net, &b->acts, b->gate, n, &down, 1);
+}
+
+/* ---- running ---- */
+
+/* One chunk of at most batch tokens through all layers; b->h holds the normed states after it. */
+static lc_err run_chunk(lc_net *net, buffers *b, const uint32_t *ids, uint32_t n)
+{
+    const lc_model_info *i = &net->model->info;
+    for (uint32_t t = 0; t < n; t++) {
+        lc_assert(ids[t] < i->vocab);
+        lc_mat_row(&net->model->embed, ids[t], b->x + (size_t)t * i->width);
+    }
+    fill_rotations(net, net->position + n);
+    for (uint32_t layer = 0; layer < i->layers; layer++) {
+        if (net->cancel != NULL && *net->cancel) {
+            return LC_ERR_CANCELLED;
+        }
+        lc_err err = attention_block(net, b, layer, n);
+        if (err == LC_OK) {
+            net->k->add(b->x, b->h, n * i->width);
+            err = ffn_block(net, b, layer, n);
+        }
+        if (err != LC_OK) {
+            return err;
+        }
+        net->k->add(b->x, b->h, n * i->width);
+    }
+    for (uint32_t t = 0; t < n; t++) {
+        net->k->rmsnorm(b->x + (size_t)t * i->width, net->model->out_norm, i->width, i->norm_eps,
+                        b->h + (size_t)t * i->width);
+    }
+    return LC_OK;
+}
+
+lc_err lc_net_run(lc_net *net, const uint32_t *ids, uint32_t n, lc_net_sink *sink, void *ctx)
+{
+    bool whole = net->model->info.causal || net->position == 0; /* bidirectional: one text, once */
+    if (n > net->ctx - net->position || !whole) {
+        return LC_ERR_LIMIT;
+    }
+    buffers b;
+    size_t mark = lc_arena_mark(net->scratch);
+    lc_err err = push_buffers(net, net->scratch, &b) ? LC_OK : LC_ERR_ARENA;
+    while (err == LC_OK && n > 0) {
+        uint32_t chunk = n < net->batch ? n : net->batch;
+        err = run_chunk(net, &b, ids, chunk);
+        if (err == LC_OK && sink != NULL) {
+            err = sink(ctx, net->position, chunk, b.h);
+        }
+        net->position += chunk;
+        ids += chunk;
+        n -= chunk;
+    }
+    lc_arena_rewind(net->scratch, mark);
+    return err;
+}
+
+static bool all_finite(const float *x, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (!(x[i] >= -3.4e38f && x[i] <= 3.4e38f)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* y[rows] = w . x for one hidden state. */
+static lc_err project(lc_net *net, const lc_mat *w, const float *x, float *y)
+{
+    const product p = {w, y, w->rows};
+    return multiply(net, &net->one, x, 1, &p, 1);
+}
+
+lc_err lc_net_logits(lc_net *net, const float *hidden, float *logits)
+{
+    lc_err err = project(net, &net->model->output, hidden, logits);
+    if (err == LC_OK && !all_finite(logits, net->model->info.vocab)) {
+        err = LC_ERR_NUMBER;
+    }
+    return err;
+}
+
+/* ---- classification ---- */
+
+typedef struct pooling {
+    lc_net *net;
+    uint32_t kind;
+    uint32_t n; /* tokens of the text */
+    float *out; /* [width] */
+} pooling;
+
+static lc_err pool_sink(void *ctx, uint32_t position, uint32_t n, const float *hidden)
+{
+    pooling *p = ctx;
+    uint32_t width = p->net->model->info.width;
+    for (uint32_t t = 0; t < n; t++) {
+        const float *state = hidden + (size_t)t * width;
+        uint32_t at = position + t;
+        if (p->kind == LC_POOL_MEAN && at > 0) {
+            p->net->k->add(p->out, state, width);
+        } else if (at == (p->kind == LC_POOL_LAST ? p->n - 1 : 0)) {
+            memcpy(p->out, state, width * sizeof *state);
+        }
+    }
+    return LC_OK;
+}
+
+lc_err lc_net_pool(lc_net *net, const uint32_t *ids, uint32_t n, float *pooled)
+{
+    const lc_model_info *i = &net->model->info;
+    lc_assert(n > 0);
+    pooling p = {.net = net, .kind = i->pooling, .n = n, .out = pooled};
+    if (p.kind == LC_POOL_NONE) {
+        p.kind = i->causal ? LC_POOL_LAST : LC_POOL_MEAN;
+    }
+    lc_net_reset(net);
+    lc_err err = lc_net_run(net, ids, n, pool_sink, &p);
+    if (err == LC_OK && p.kind == LC_POOL_MEAN) {
+        for (uint32_t j = 0; j < i->width; j++) {
+            pooled[j] = pooled[j] / (float)n;
+        }
+    }
+    return err;
+}
+
+lc_err lc_net_classify(lc_net *net, const float *pooled, float *out)
+{
+    const lc_model *model = net->model;
+    lc_assert(model->info.classes > 0);
+    lc_err err = project(net, &model->cls, pooled, out);
+    if (err != LC_OK) {
+        return err;
+    }
+    if (model->cls_bias != NULL) {
+        net->k->add(out, model->cls_bias, model->info.classes);
+    }
+    return all_finite(out, model->info.classes) ? LC_OK : LC_ERR_NUMBER;
+}
