@@ -15,7 +15,8 @@
 
 /* ---- options ---- */
 
-static void usage_print(const lc_usage *usage) {
+static void usage_print(const lc_usage *usage)
+{
     printf("usage: leafcutter %s [options]%s%s\n%s\n", usage->verb, usage->args[0] ? " " : "",
            usage->args, usage->about);
     for (size_t i = 0; i < usage->opt_count; i++) {
@@ -28,14 +29,16 @@ static void usage_print(const lc_usage *usage) {
     printf("  %-22s %s\n", "--help", "this text");
 }
 
-static int usage_error(const lc_usage *usage, const char *what, const char *name) {
+static int usage_error(const lc_usage *usage, const char *what, const char *name)
+{
     char remedy[96];
     snprintf(remedy, sizeof remedy, "leafcutter %s --help lists the options", usage->verb);
     return lc_ui_error(LC_EXIT_USAGE, NULL, remedy, "%s: %s %s", usage->verb, what, name);
 }
 
 /* The row that `word` (dashes included) names; *value is what follows a '='. */
-static const lc_opt *option_find(const lc_usage *usage, const char *word, const char **value) {
+static const lc_opt *option_find(const lc_usage *usage, const char *word, const char **value)
+{
     bool is_long = word[1] == '-';
     const char *name = word + (is_long ? 2 : 1);
     size_t bytes = is_long ? strcspn(name, "=") : strlen(name);
@@ -50,7 +53,8 @@ static const lc_opt *option_find(const lc_usage *usage, const char *word, const 
     return NULL;
 }
 
-static bool number_read(const char *text, uint64_t max, uint64_t *value) {
+static bool number_read(const char *text, uint64_t max, uint64_t *value)
+{
     uint64_t v = 0;
     if (!*text) {
         return false;
@@ -65,7 +69,8 @@ static bool number_read(const char *text, uint64_t max, uint64_t *value) {
     return true;
 }
 
-static bool real_read(const char *text, double *value) {
+static bool real_read(const char *text, double *value)
+{
     char *end = NULL;
     double v = strtod(text, &end);
     if (end == text || *end || !isfinite(v)) {
@@ -75,7 +80,8 @@ static bool real_read(const char *text, double *value) {
     return true;
 }
 
-static bool option_store(const lc_opt *opt, const char *value) {
+static bool option_store(const lc_opt *opt, const char *value)
+{
     uint64_t number = 0;
     switch (opt->type) {
     case LC_OPT_FLAG:
@@ -99,7 +105,8 @@ static bool option_store(const lc_opt *opt, const char *value) {
 }
 
 /* One option at argv[*at]; moves *at to the last word it used. */
-static int option_take(const lc_usage *usage, int argc, char **argv, int *at) {
+static int option_take(const lc_usage *usage, int argc, char **argv, int *at)
+{
     const char *word = argv[*at];
     const char *value = NULL;
     const lc_opt *opt = option_find(usage, word, &value);
@@ -123,7 +130,8 @@ static int option_take(const lc_usage *usage, int argc, char **argv, int *at) {
     return LC_UI_GO;
 }
 
-int lc_ui_parse(const lc_usage *usage, int argc, char **argv, lc_files *files) {
+int lc_ui_parse(const lc_usage *usage, int argc, char **argv, lc_files *files)
+{
     bool options = true;
     files->count = 0;
     for (int i = 1; i < argc; i++) {
@@ -149,7 +157,8 @@ int lc_ui_parse(const lc_usage *usage, int argc, char **argv, lc_files *files) {
 
 /* ---- errors ---- */
 
-int lc_ui_error(int exit_code, const char *file, const char *remedy, const char *format, ...) {
+int lc_ui_error(int exit_code, const char *file, const char *remedy, const char *format, ...)
+{
     va_list args;
     fflush(stdout);
     fprintf(stderr, "leafcutter: %s%s", file ? file : "", file ? ": " : "");
@@ -163,19 +172,22 @@ int lc_ui_error(int exit_code, const char *file, const char *remedy, const char 
     return exit_code;
 }
 
-int lc_ui_diag(const char *file, const lc_diag *diag, const char *remedy) {
+int lc_ui_diag(const char *file, const lc_diag *diag, const char *remedy)
+{
     return lc_ui_error(lc_err_exit(diag->err), file, remedy, "%s at byte %llu: %s",
                        lc_err_text(diag->err), (unsigned long long)diag->offset,
                        diag->text ? diag->text : "no reason given");
 }
 
-int lc_ui_no_memory(void) {
+int lc_ui_no_memory(void)
+{
     return lc_ui_error(LC_EXIT_BOARD, NULL, NULL, "out of memory");
 }
 
 /* ---- files ---- */
 
-int lc_ui_map(const char *path, lc_map *map) {
+int lc_ui_map(const char *path, lc_map *map)
+{
     struct stat st;
     lc_err err = lc_map_open(path, map);
     if (err == LC_OK) {
@@ -188,7 +200,8 @@ int lc_ui_map(const char *path, lc_map *map) {
     return lc_ui_error(LC_EXIT_BOARD, path, NULL, "cannot open: %s", strerror(reason));
 }
 
-static bool bytes_write(int fd, const uint8_t *data, size_t bytes) {
+static bool bytes_write(int fd, const uint8_t *data, size_t bytes)
+{
     while (bytes > 0) {
         ssize_t n = write(fd, data, bytes);
         if (n < 0 && errno == EINTR) {
@@ -203,7 +216,8 @@ static bool bytes_write(int fd, const uint8_t *data, size_t bytes) {
     return true;
 }
 
-int lc_ui_write(const char *path, const void *data, size_t bytes) {
+int lc_ui_write(const char *path, const void *data, size_t bytes)
+{
     size_t room = strlen(path) + 24;
     char *temporary = malloc(room);
     if (!temporary) {
@@ -229,20 +243,23 @@ int lc_ui_write(const char *path, const void *data, size_t bytes) {
                 : lc_ui_error(LC_EXIT_BOARD, path, NULL, "cannot write: %s", strerror(reason));
 }
 
-bool lc_ui_ends_with(const char *text, const char *end) {
+bool lc_ui_ends_with(const char *text, const char *end)
+{
     size_t n = strlen(text), m = strlen(end);
     return n >= m && memcmp(text + n - m, end, m) == 0;
 }
 
 /* ---- clock, kernels ---- */
 
-uint64_t lc_ui_now_us(void) {
+uint64_t lc_ui_now_us(void)
+{
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
-int lc_ui_level(const char *name, const lc_kernels **kernels) {
+int lc_ui_level(const char *name, const lc_kernels **kernels)
+{
     uint32_t features = lc_cpu_features();
     if (!name) {
         *kernels = lc_level_best(features);

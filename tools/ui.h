@@ -61,10 +61,17 @@ typedef struct lc_files {
 } lc_files;
 
 #define LC_OPT_ROW_JSON(flag)                                                                      \
-    { "json", NULL, LC_OPT_FLAG, (flag), "one JSON object on stdout, or one a line" }
-#define LC_OPT_ROW_THREADS(n) { "threads", "N", LC_OPT_U32, (n), "worker threads (default 1)" }
+    {                                                                                              \
+        "json", NULL, LC_OPT_FLAG, (flag), "one JSON object on stdout, or one a line"              \
+    }
+#define LC_OPT_ROW_THREADS(n)                                                                      \
+    {                                                                                              \
+        "threads", "N", LC_OPT_U32, (n), "worker threads (default 1)"                              \
+    }
 #define LC_OPT_ROW_LEVEL(s)                                                                        \
-    { "level", "NAME", LC_OPT_TEXT, (s), "kernels: ref, neon80, dot, avx2 ... (default: best)" }
+    {                                                                                              \
+        "level", "NAME", LC_OPT_TEXT, (s), "kernels: ref, neon80, dot, avx2 ... (default: best)"   \
+    }
 #define LC_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Reads options in any order, `--name value` or `--name=value`; `--` ends them, `-` is a file.
@@ -94,10 +101,10 @@ typedef struct lc_lines {
     int fd;
     bool owned; /* fd is ours to close */
     char separator;
-    int error;        /* errno of a failed read, 0 */
-    size_t limit;     /* longest line that is kept */
-    char *line;       /* [limit + 2] */
-    uint8_t *block;   /* [LC_LINES_BLOCK] */
+    int error;      /* errno of a failed read, 0 */
+    size_t limit;   /* longest line that is kept */
+    char *line;     /* [limit + 2] */
+    uint8_t *block; /* [LC_LINES_BLOCK] */
     size_t at, filled;
 } lc_lines;
 #define LC_LINES_BLOCK 65536u
@@ -122,7 +129,7 @@ typedef struct lc_emit {
 
 void lc_emit_init(lc_emit *e, FILE *to);
 void lc_emit_open(lc_emit *e, const char *key, char bracket); /* '{' or '[' */
-void lc_emit_close(lc_emit *e); /* a newline after the outermost */
+void lc_emit_close(lc_emit *e);                               /* a newline after the outermost */
 void lc_emit_text(lc_emit *e, const char *key, const char *text);
 void lc_emit_bytes(lc_emit *e, const char *key, const char *text, size_t bytes);
 void lc_emit_u64(lc_emit *e, const char *key, uint64_t value);
@@ -161,8 +168,8 @@ void lc_progress_end(lc_progress *p);
 /* ---- clocks, CPU ---- */
 
 uint64_t lc_ui_now_us(void); /* monotonic */
-/* The kernels of --level NAME, or the best for this CPU when name is NULL. LC_UI_GO, or 2 for a word
- * nobody knows and 4 for a level that this build or CPU lacks, after a message. */
+/* The kernels of --level NAME, or the best for this CPU when name is NULL. LC_UI_GO, or 2 for a
+ * word nobody knows and 4 for a level that this build or CPU lacks, after a message. */
 int lc_ui_level(const char *name, const lc_kernels **kernels);
 
 #endif

@@ -7,10 +7,13 @@
 
 #include "ui.h"
 
-int lc_lines_open(lc_lines *lines, const char *path, char separator, size_t limit) {
+int lc_lines_open(lc_lines *lines, const char *path, char separator, size_t limit)
+{
     bool from_stdin = !path || strcmp(path, "-") == 0;
     *lines = (lc_lines){.fd = from_stdin ? 0 : open(path, O_RDONLY | O_CLOEXEC),
-                        .owned = !from_stdin, .separator = separator, .limit = limit};
+                        .owned = !from_stdin,
+                        .separator = separator,
+                        .limit = limit};
     if (lines->fd < 0) {
         return lc_ui_error(LC_EXIT_BOARD, path, NULL, "cannot open: %s", strerror(errno));
     }
@@ -24,7 +27,8 @@ int lc_lines_open(lc_lines *lines, const char *path, char separator, size_t limi
 }
 
 /* False at the end of the input or after an error. */
-static bool block_fill(lc_lines *lines) {
+static bool block_fill(lc_lines *lines)
+{
     ssize_t n;
     do {
         n = read(lines->fd, lines->block, LC_LINES_BLOCK);
@@ -37,7 +41,8 @@ static bool block_fill(lc_lines *lines) {
     return n > 0;
 }
 
-bool lc_lines_next(lc_lines *lines, const char **text, size_t *bytes) {
+bool lc_lines_next(lc_lines *lines, const char **text, size_t *bytes)
+{
     size_t length = 0; /* of the whole line */
     bool any = false, ended = false;
     char last = 0;
@@ -64,7 +69,8 @@ bool lc_lines_next(lc_lines *lines, const char **text, size_t *bytes) {
     return any;
 }
 
-int lc_lines_close(lc_lines *lines, const char *path) {
+int lc_lines_close(lc_lines *lines, const char *path)
+{
     int error = lines->error;
     if (lines->owned && lines->fd >= 0) {
         close(lines->fd);

@@ -8,7 +8,8 @@
 
 /* ---- JSON ---- */
 
-static void char_escape(FILE *to, uint32_t c) {
+static void char_escape(FILE *to, uint32_t c)
+{
     static const char letters[] = "btn?fr"; /* 8 .. 13 */
     if (c == '"' || c == '\\') {
         fprintf(to, "\\%c", (int)c);
@@ -19,7 +20,8 @@ static void char_escape(FILE *to, uint32_t c) {
     }
 }
 
-void lc_ui_json_string(FILE *to, const char *text, size_t bytes) {
+void lc_ui_json_string(FILE *to, const char *text, size_t bytes)
+{
     fputc('"', to);
     for (size_t i = 0; i < bytes;) {
         uint32_t c = 0;
@@ -37,12 +39,14 @@ void lc_ui_json_string(FILE *to, const char *text, size_t bytes) {
     fputc('"', to);
 }
 
-void lc_emit_init(lc_emit *e, FILE *to) {
+void lc_emit_init(lc_emit *e, FILE *to)
+{
     *e = (lc_emit){.to = to};
 }
 
 /* Comma and key before a value. */
-static void value_begin(lc_emit *e, const char *key) {
+static void value_begin(lc_emit *e, const char *key)
+{
     if (e->filled[e->depth]) {
         fputc(',', e->to);
     }
@@ -53,7 +57,8 @@ static void value_begin(lc_emit *e, const char *key) {
     }
 }
 
-void lc_emit_open(lc_emit *e, const char *key, char bracket) {
+void lc_emit_open(lc_emit *e, const char *key, char bracket)
+{
     lc_assert(e->depth + 1 < LC_COUNT(e->close));
     value_begin(e, key);
     fputc(bracket, e->to);
@@ -62,7 +67,8 @@ void lc_emit_open(lc_emit *e, const char *key, char bracket) {
     e->filled[e->depth] = false;
 }
 
-void lc_emit_close(lc_emit *e) {
+void lc_emit_close(lc_emit *e)
+{
     lc_assert(e->depth > 0);
     fputc(e->close[e->depth], e->to);
     e->depth--;
@@ -72,26 +78,31 @@ void lc_emit_close(lc_emit *e) {
     }
 }
 
-void lc_emit_bytes(lc_emit *e, const char *key, const char *text, size_t bytes) {
+void lc_emit_bytes(lc_emit *e, const char *key, const char *text, size_t bytes)
+{
     value_begin(e, key);
     lc_ui_json_string(e->to, text, bytes);
 }
 
-void lc_emit_text(lc_emit *e, const char *key, const char *text) {
+void lc_emit_text(lc_emit *e, const char *key, const char *text)
+{
     lc_emit_bytes(e, key, text, strlen(text));
 }
 
-void lc_emit_u64(lc_emit *e, const char *key, uint64_t value) {
+void lc_emit_u64(lc_emit *e, const char *key, uint64_t value)
+{
     value_begin(e, key);
     fprintf(e->to, "%llu", (unsigned long long)value);
 }
 
-void lc_emit_i64(lc_emit *e, const char *key, int64_t value) {
+void lc_emit_i64(lc_emit *e, const char *key, int64_t value)
+{
     value_begin(e, key);
     fprintf(e->to, "%lld", (long long)value);
 }
 
-void lc_emit_real(lc_emit *e, const char *key, double value, int decimals) {
+void lc_emit_real(lc_emit *e, const char *key, double value, int decimals)
+{
     if (!isfinite(value)) {
         lc_emit_null(e, key);
         return;
@@ -100,12 +111,14 @@ void lc_emit_real(lc_emit *e, const char *key, double value, int decimals) {
     fprintf(e->to, "%.*f", decimals, value);
 }
 
-void lc_emit_bool(lc_emit *e, const char *key, bool value) {
+void lc_emit_bool(lc_emit *e, const char *key, bool value)
+{
     value_begin(e, key);
     fputs(value ? "true" : "false", e->to);
 }
 
-void lc_emit_null(lc_emit *e, const char *key) {
+void lc_emit_null(lc_emit *e, const char *key)
+{
     value_begin(e, key);
     fputs("null", e->to);
 }
@@ -113,7 +126,8 @@ void lc_emit_null(lc_emit *e, const char *key) {
 /* ---- tables ---- */
 
 /* Code points of valid UTF-8 text; an invalid byte counts as one. */
-static size_t text_width(const char *text, size_t bytes) {
+static size_t text_width(const char *text, size_t bytes)
+{
     size_t width = 0;
     for (size_t i = 0; i < bytes; width++) {
         uint32_t c = 0;
@@ -124,7 +138,8 @@ static size_t text_width(const char *text, size_t bytes) {
 }
 
 /* Prints at most `width` characters, control characters as blanks. */
-static void text_print(FILE *to, const char *text, size_t bytes, size_t width) {
+static void text_print(FILE *to, const char *text, size_t bytes, size_t width)
+{
     for (size_t i = 0; i < bytes && width > 0; width--) {
         uint32_t c = 0;
         uint32_t n = lc_utf8_decode(text + i, bytes - i, &c);
@@ -139,13 +154,15 @@ static void text_print(FILE *to, const char *text, size_t bytes, size_t width) {
     }
 }
 
-static void blanks_print(FILE *to, size_t n) {
+static void blanks_print(FILE *to, size_t n)
+{
     for (; n > 0; n--) {
         fputc(' ', to);
     }
 }
 
-static void cell_print(FILE *to, const lc_column *column, const char *text, bool last) {
+static void cell_print(FILE *to, const lc_column *column, const char *text, bool last)
+{
     size_t bytes = strlen(text), width = text_width(text, bytes);
     if (column->width == 0) {
         text_print(to, text, bytes, width);
@@ -160,13 +177,15 @@ static void cell_print(FILE *to, const lc_column *column, const char *text, bool
     fputs(last ? "\n" : "  ", to);
 }
 
-void lc_table_row(FILE *to, const lc_column *column, uint32_t columns, const char *const *cell) {
+void lc_table_row(FILE *to, const lc_column *column, uint32_t columns, const char *const *cell)
+{
     for (uint32_t i = 0; i < columns; i++) {
         cell_print(to, &column[i], cell[i], i + 1 == columns);
     }
 }
 
-void lc_table_head(FILE *to, const lc_column *column, uint32_t columns) {
+void lc_table_head(FILE *to, const lc_column *column, uint32_t columns)
+{
     for (uint32_t i = 0; i < columns; i++) {
         cell_print(to, &column[i], column[i].name, i + 1 == columns);
     }
@@ -178,12 +197,14 @@ void lc_table_head(FILE *to, const lc_column *column, uint32_t columns) {
 #define PROGRESS_EVERY_MS 100u
 #define PROGRESS_WIDTH 40
 
-void lc_progress_init(lc_progress *p, const char *label) {
-    *p = (lc_progress){.label = label, .terminal = isatty(STDERR_FILENO) == 1,
-                       .start_ms = lc_ui_now_us() / 1000u};
+void lc_progress_init(lc_progress *p, const char *label)
+{
+    *p = (lc_progress){
+        .label = label, .terminal = isatty(STDERR_FILENO) == 1, .start_ms = lc_ui_now_us() / 1000u};
 }
 
-void lc_progress_step(lc_progress *p, uint64_t done, uint64_t total) {
+void lc_progress_step(lc_progress *p, uint64_t done, uint64_t total)
+{
     if (!p->terminal) {
         return;
     }
@@ -204,7 +225,8 @@ void lc_progress_step(lc_progress *p, uint64_t done, uint64_t total) {
     p->shown = true;
 }
 
-void lc_progress_end(lc_progress *p) {
+void lc_progress_end(lc_progress *p)
+{
     if (p->shown) {
         fputs("\r\033[K", stderr);
         p->shown = false;

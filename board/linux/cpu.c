@@ -8,7 +8,8 @@
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 
-uint32_t lc_cpu_features(void) {
+uint32_t lc_cpu_features(void)
+{
     unsigned long first = getauxval(AT_HWCAP), second = getauxval(AT_HWCAP2);
     uint32_t features = 0;
     features |= first & HWCAP_ASIMD ? LC_CPU_NEON : 0u;
@@ -20,24 +21,29 @@ uint32_t lc_cpu_features(void) {
 #elif defined(__x86_64__)
 
 /* The compiler's own check also asks whether the system saves the wide registers. */
-uint32_t lc_cpu_features(void) {
+uint32_t lc_cpu_features(void)
+{
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx2") ? LC_CPU_AVX2 : 0u;
 }
 
 #else
 
-uint32_t lc_cpu_features(void) {
+uint32_t lc_cpu_features(void)
+{
     return 0;
 }
 
 #endif
 
-void lc_cpu_names(uint32_t features, char *out, size_t max) {
+void lc_cpu_names(uint32_t features, char *out, size_t max)
+{
     static const struct {
         uint32_t bit;
         const char *name;
-    } known[] = {{LC_CPU_NEON, "neon"}, {LC_CPU_DOTPROD, "dotprod"}, {LC_CPU_I8MM, "i8mm"},
+    } known[] = {{LC_CPU_NEON, "neon"},
+                 {LC_CPU_DOTPROD, "dotprod"},
+                 {LC_CPU_I8MM, "i8mm"},
                  {LC_CPU_AVX2, "avx2"}};
     size_t used = 0;
     out[0] = 0;

@@ -9,7 +9,8 @@
 
 /* Maps the file over the front of a larger anonymous mapping: kernels may read LC_READ_AHEAD bytes
  * past the end, which must not fault when the file fills its last page. */
-static lc_err descriptor_map(int fd, size_t bytes, lc_map *map) {
+static lc_err descriptor_map(int fd, size_t bytes, lc_map *map)
+{
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t file_span = (bytes + page - 1) / page * page;
     size_t span = file_span + page;
@@ -28,7 +29,8 @@ static lc_err descriptor_map(int fd, size_t bytes, lc_map *map) {
     return LC_OK;
 }
 
-lc_err lc_map_open(const char *path, lc_map *map) {
+lc_err lc_map_open(const char *path, lc_map *map)
+{
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block us */
     if (fd < 0) {
@@ -48,7 +50,8 @@ lc_err lc_map_open(const char *path, lc_map *map) {
     return err;
 }
 
-void lc_map_close(lc_map *map) {
+void lc_map_close(lc_map *map)
+{
     if (map->span > 0) {
         munmap((void *)(uintptr_t)map->data, map->span);
     }

@@ -6,11 +6,13 @@
 #include "../../kernels/base.h"
 
 /* The end of an arena may be read a little beyond, never written. */
-static size_t span_of(size_t plan) {
+static size_t span_of(size_t plan)
+{
     return LC_ROUND_UP(plan + LC_READ_AHEAD, LC_ARENA_ALIGN);
 }
 
-static lc_err arenas_plan(lc_memory *memory, lc_memory_layout *layout, void *ctx, lc_diag *diag) {
+static lc_err arenas_plan(lc_memory *memory, lc_memory_layout *layout, void *ctx, lc_diag *diag)
+{
     lc_arenas measure;
     lc_arena_measure(&measure.state);
     lc_arena_measure(&measure.scratch);
@@ -25,7 +27,8 @@ static lc_err arenas_plan(lc_memory *memory, lc_memory_layout *layout, void *ctx
     return LC_OK;
 }
 
-static lc_err arenas_map(lc_memory *memory, lc_diag *diag) {
+static lc_err arenas_map(lc_memory *memory, lc_diag *diag)
+{
     size_t state = span_of(memory->plan_state), scratch = span_of(memory->plan_scratch);
     size_t total = state + scratch + span_of(memory->plan_io);
     void *base = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -40,7 +43,8 @@ static lc_err arenas_map(lc_memory *memory, lc_diag *diag) {
     return LC_OK;
 }
 
-lc_err lc_memory_open(lc_memory *memory, lc_memory_layout *layout, void *ctx, lc_diag *diag) {
+lc_err lc_memory_open(lc_memory *memory, lc_memory_layout *layout, void *ctx, lc_diag *diag)
+{
     *memory = (lc_memory){0};
     lc_err err = arenas_plan(memory, layout, ctx, diag);
     if (err == LC_OK) {
@@ -57,7 +61,8 @@ lc_err lc_memory_open(lc_memory *memory, lc_memory_layout *layout, void *ctx, lc
     return LC_OK;
 }
 
-void lc_memory_close(lc_memory *memory) {
+void lc_memory_close(lc_memory *memory)
+{
     if (memory->base) {
         munmap(memory->base, memory->bytes);
     }

@@ -4,7 +4,8 @@
 
 #include "../../runtime/err.h"
 
-void lc_panic(const char *file, int line, const char *what) {
+void lc_panic(const char *file, int line, const char *what)
+{
     fprintf(stderr, "leafcutter: internal error at %s:%d: %s\n", file, line, what);
     abort();
 }

@@ -12,15 +12,18 @@
 
 #define SPINS_BETWEEN_CLOCKS 64u
 
-static void futex_wait(_Atomic uint32_t *word, uint32_t seen) {
+static void futex_wait(_Atomic uint32_t *word, uint32_t seen)
+{
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
 }
 
-static void futex_wake(_Atomic uint32_t *word, int waiters) {
+static void futex_wake(_Atomic uint32_t *word, int waiters)
+{
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, waiters, NULL, NULL, 0);
 }
 
-static void cpu_relax(void) {
+static void cpu_relax(void)
+{
 #if defined(__aarch64__)
     __asm__ volatile("yield");
 #elif defined(__x86_64__)
@@ -28,14 +31,16 @@ static void cpu_relax(void) {
 #endif
 }
 
-static uint64_t now_ns(void) {
+static uint64_t now_ns(void)
+{
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 /* Spins while *word == value, for LC_POOL_SPIN_NS at most. True when it changed. */
-static bool spin_while(_Atomic uint32_t *word, uint32_t value) {
+static bool spin_while(_Atomic uint32_t *word, uint32_t value)
+{
     uint64_t until = 0;
     for (;;) {
         for (uint32_t i = 0; i < SPINS_BETWEEN_CLOCKS; i++) {
@@ -52,7 +57,8 @@ static bool spin_while(_Atomic uint32_t *word, uint32_t value) {
     }
 }
 
-static void generation_wait(lc_pool *pool, uint32_t seen) {
+static void generation_wait(lc_pool *pool, uint32_t seen)
+{
     if (spin_while(&pool->generation, seen)) {
         return;
     }
@@ -63,13 +69,15 @@ static void generation_wait(lc_pool *pool, uint32_t seen) {
     atomic_fetch_sub(&pool->parked, 1);
 }
 
-static void parts_run(const lc_pool *pool, uint32_t thread) {
+static void parts_run(const lc_pool *pool, uint32_t thread)
+{
     for (uint32_t i = thread; i < pool->parts; i += pool->count) {
         pool->fn(pool->arg, i, pool->parts);
     }
 }
 
-static void *worker_main(void *arg) {
+static void *worker_main(void *arg)
+{
     const lc_pool_worker *worker = arg;
     lc_pool *pool = worker->pool;
     for (uint32_t seen = 0;; seen++) {
@@ -88,7 +96,8 @@ static void *worker_main(void *arg) {
     }
 }
 
-static void pending_wait(lc_pool *pool) {
+static void pending_wait(lc_pool *pool)
+{
     uint32_t left = atomic_load(&pool->pending);
     while (left > 0 && spin_while(&pool->pending, left)) {
         left = atomic_load(&pool->pending);
@@ -104,7 +113,8 @@ static void pending_wait(lc_pool *pool) {
 }
 
 /* Lets all workers pass once. */
-static void generation_start(lc_pool *pool) {
+static void generation_start(lc_pool *pool)
+{
     lc_assert(atomic_load(&pool->pending) == 0);
     atomic_store(&pool->pending, pool->started);
     atomic_fetch_add(&pool->generation, 1);
@@ -113,7 +123,8 @@ static void generation_start(lc_pool *pool) {
     }
 }
 
-static void pool_run(void *ctx, lc_task_fn *fn, void *arg, uint32_t n) {
+static void pool_run(void *ctx, lc_task_fn *fn, void *arg, uint32_t n)
+{
     lc_pool *pool = ctx;
     if (pool->count == 1 || n <= 1) {
         for (uint32_t i = 0; i < n; i++) {
@@ -130,7 +141,8 @@ static void pool_run(void *ctx, lc_task_fn *fn, void *arg, uint32_t n) {
 }
 
 /* Signals belong to the main thread. */
-static int worker_start(lc_pool_worker *worker) {
+static int worker_start(lc_pool_worker *worker)
+{
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -139,7 +151,8 @@ static int worker_start(lc_pool_worker *worker) {
     return rc;
 }
 
-lc_err lc_pool_open(lc_pool *pool, uint32_t count) {
+lc_err lc_pool_open(lc_pool *pool, uint32_t count)
+{
     if (count < 1 || count > LC_POOL_THREADS_MAX) {
         return LC_ERR_ARGUMENT;
     }
@@ -155,7 +168,8 @@ lc_err lc_pool_open(lc_pool *pool, uint32_t count) {
     return LC_OK;
 }
 
-void lc_pool_close(lc_pool *pool) {
+void lc_pool_close(lc_pool *pool)
+{
     if (pool->started == 0) {
         return;
     }
@@ -167,6 +181,7 @@ void lc_pool_close(lc_pool *pool) {
     *pool = (lc_pool){.count = 1};
 }
 
-lc_tasks lc_pool_tasks(lc_pool *pool) {
+lc_tasks lc_pool_tasks(lc_pool *pool)
+{
     return (lc_tasks){.ctx = pool, .count = pool->count, .run = pool_run};
 }

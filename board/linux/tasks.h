@@ -19,16 +19,16 @@ typedef struct lc_pool_worker {
 } lc_pool_worker;
 
 typedef struct lc_pool {
-    uint32_t count;               /* threads, the caller among them */
-    _Atomic uint32_t generation;  /* moves with every piece of work; workers park on it */
-    _Atomic uint32_t pending;     /* workers that have not finished it; the caller parks on it */
-    _Atomic uint32_t parked;      /* workers asleep, or about to be */
+    uint32_t count;              /* threads, the caller among them */
+    _Atomic uint32_t generation; /* moves with every piece of work; workers park on it */
+    _Atomic uint32_t pending;    /* workers that have not finished it; the caller parks on it */
+    _Atomic uint32_t parked;     /* workers asleep, or about to be */
     _Atomic bool caller_parked;
-    bool stop;                    /* these four change only while pending is 0 */
+    bool stop; /* these four change only while pending is 0 */
     lc_task_fn *fn;
     void *arg;
     uint32_t parts;
-    uint32_t started;             /* workers to join */
+    uint32_t started; /* workers to join */
     lc_pool_worker worker[LC_POOL_THREADS_MAX];
 } lc_pool;
 
