@@ -36,9 +36,11 @@ LDFLAGS_ALL = $(LDFLAGS) $(if $(SAN)$(FUZZ),$(SAN_FLAGS)) $(if $(STATIC),-static
 # GCC 12 spills the tiles of GEMM kernels when it schedules before register allocation.
 NO_SCHED := $(if $(IS_CLANG),,-fno-schedule-insns -fno-schedule-insns2)
 KERNEL_FLAGS := -ffreestanding -fno-math-errno $(NO_SCHED)
-RUNTIME_FLAGS := -ffreestanding
+RUNTIME_FLAGS := -ffreestanding -fno-math-errno
 HOSTED_FLAGS := -D_GNU_SOURCE=
-LIBS := -lcjson -lcrypto -lpthread -lm
+# Debian has no static libcjson: STATIC=1 compiles the same version from its source package.
+CJSON := build/cjson-$(SUITE)
+LIBS := $(if $(STATIC),,-lcjson) -lcrypto -lpthread -lm
 
 # A cross compiler looks into its own C library before the sysroot, hence -isystem and -B.
 ifneq ($(CROSS),)
@@ -134,20 +136,26 @@ install: all ## install tool, library, headers and the shipped model
 clean: ## remove build/, but keep the sysroots
 	find build -mindepth 1 -maxdepth 1 ! -name 'sysroot-*' -exec rm -rf {} +
 
-.PHONY: print-build print-sysroot
+# For scripts: where things are in this configuration.
+.PHONY: print-build print-sysroot print-tests print-level-tests
 print-build:
 	@echo $(B)
 print-sysroot:
-	@echo $(SYSROOT)
+	@echo $(or $(SYSROOT),/)
+print-tests:
+	@printf '%s\n' $(TEST_BIN)
+print-level-tests:
+	@printf '%s\n' $(KTEST_BIN) $(GOLDEN_BIN)
 
 # ---- programs ----
 
 # Quiet by default: `make V=1` shows the commands.
 SAY = $(if $(V),,@printf '  %-7s %s\n' $(1) $@;)
 
+CJSON_OBJ := $(if $(STATIC),$(B)/cJSON.o)
 LINK = $(call SAY,link)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) $(LIBS)
-# rm first: an archive must not keep members whose source has gone.
-ARCHIVE = $(call SAY,archive)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+# A new file each time: an archive must not keep members whose source has gone.
+ARCHIVE = $(call SAY,archive)rm -f $@.new && $(AR) rcs $@.new $(filter %.o,$^) && mv $@.new $@
 
 $(B)/libleafcutter.a: $(CORE_OBJ)
 	$(ARCHIVE)
@@ -156,7 +164,7 @@ $(B)/librest.a: $(REST_OBJ)
 $(B)/tests/libhelp.a: $(call objects,$(UNIT_HELP_SRC))
 	$(ARCHIVE)
 
-$(B)/leafcutter: $(TOOL_OBJ) $(B)/librest.a $(B)/libleafcutter.a $(B)/.link
+$(B)/leafcutter: $(TOOL_OBJ) $(B)/librest.a $(B)/libleafcutter.a $(CJSON_OBJ) $(B)/.link
 	$(LINK)
 
 $(UNIT_BIN): $(B)/tests/%: $(B)/tests/unit/%.o $(B)/tests/libhelp.a $(B)/librest.a $(B)/libleafcutter.a
@@ -212,6 +220,11 @@ $(B)/.link: always
 $(B)/version.h: always
 	$(call write-if-changed,#define LC_VERSION "$(shell cat VERSION)$(addprefix +,$(shell git rev-parse --short=10 HEAD 2>/dev/null))")
 
+# Other people's source: none of our warnings.
+$(B)/cJSON.o: $(CJSON)/cJSON.c $(B)/.flags
+	$(call SAY,compile)$(CC) -O2 -g $(SYSROOT_FLAGS) -c -o $@ $<
+$(CJSON)/cJSON.c:
+	cross/cjson.sh $(SUITE) $(CJSON)
 $(SYSROOT_READY):
 	cross/sysroot.sh $(SUITE) $(SYSROOT)
 

@@ -1,0 +1,79 @@
+#!/bin/bash
+# check.sh [levels] - what `make check` runs; `levels` alone runs the emulated ARM levels.
+#
+# The last line is `N passed, N failed, N skipped`; the exit status is 0 when nothing failed.
+# Environment: MAKE JOBS SAN WERROR LC_SHARED, as the Makefile passes them.
+set -eu -o pipefail
+cd "$(dirname "$0")/.."
+tests=$PWD/tests
+MAKE=${MAKE:-make} JOBS=${JOBS:-2} SAN=${SAN:-} WERROR=${WERROR:-}
+LC_SHARED=$(realpath -m "${LC_SHARED:-../shared/data}")
+export LC_SHARED
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+
+cross/packages.sh check
+mkdir -p build
+results=$(mktemp build/results.XXXXXX)
+trap 'rm -f "$results"' EXIT
+
+mk() { "$MAKE" --no-print-directory -j"$JOBS" WERROR="$WERROR" "$@"; }
+say() { printf '\n== %s\n' "$*"; }
+
+native() {
+    say "tests on this machine${SAN:+ with sanitizers}"
+    mk SAN="$SAN" all tests
+    LC_BUILD=$PWD/$(mk -s SAN="$SAN" print-build)
+    export LC_BUILD
+    local name=native${SAN:+-san}
+    # What is run is what the sources say, not what an old build left behind.
+    mapfile -t list < <(mk -s SAN="$SAN" print-tests)
+    "$tests/run.sh" "$results" "$name" "${list[@]}"
+    "$tests/run.sh" "$results" "$name" "$tests"/golden/*.sh
+}
+
+house() {
+    say "house rules"
+    mk all > /dev/null
+    "$tests/run.sh" "$results" house "$tests/house/check.py"
+}
+
+levels() {
+    say "kernels, golden files and records at each ARM level (emulated)"
+    local cross=aarch64-linux-gnu- cpu
+    [ "$(uname -m)" != aarch64 ] || cross=
+    mk CROSS=$cross all tests
+    LC_BUILD=$PWD/$(mk -s CROSS=$cross print-build)
+    export LC_BUILD
+    mapfile -t list < <(mk -s CROSS=$cross print-level-tests)
+    for cpu in cortex-a53 cortex-a72 cortex-a76 max; do
+        LC_RUN="qemu-aarch64 -cpu $cpu -L $(mk -s CROSS=$cross print-sysroot)"
+        export LC_RUN
+        "$tests/run.sh" "$results" "${cpu#cortex-}" "${list[@]}"
+        "$tests/run.sh" "$results" "${cpu#cortex-}" "$tests"/golden/*.sh
+    done
+    unset LC_RUN
+}
+
+second_compiler() {
+    command -v clang > /dev/null || return 0
+    say "clang"
+    mk CC=clang all tests
+    LC_BUILD=$PWD/$(mk -s CC=clang print-build)
+    export LC_BUILD
+    mapfile -t list < <(mk -s CC=clang print-level-tests)
+    "$tests/run.sh" "$results" clang "${list[@]}"
+}
+
+case ${1:-all} in
+all)
+    native
+    [ -n "$SAN" ] || { house; second_compiler; levels; }
+    ;;
+levels) levels ;;
+*) echo "usage: check.sh [levels]" >&2; exit 2 ;;
+esac
+
+awk '{ p += $3; f += $4; s += $5 }
+    END { printf "\n%d passed, %d failed, %d skipped\n", p, f, s; exit f != 0 || p == 0 }
+' "$results"
