@@ -1,0 +1,249 @@
+/* attn.c - softmax, rotary positions, one attention head.
+ *
+ * Order: every sum runs over four lanes (element i in lane i mod 4), then (0 + 1) + (2 + 3); that
+ * holds for the sum over head dimensions, over scores, and over keys.
+ */
+#include "level.h"
+#include "vec.h"
+
+/* ---- reference ---- */
+
+static float lane_sum(const float lane[4])
+{
+    return (lane[0] + lane[1]) + (lane[2] + lane[3]);
+}
+
+void lc_softmax_ref(float *x, uint32_t n)
+{
+    if (n == 0)
+        return;
+    float max = x[0];
+    for (uint32_t i = 1; i < n; i++)
+        max = x[i] > max ? x[i] : max;
+    float lane[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    for (uint32_t i = 0; i < n; i++) {
+        x[i] = lc_expf(x[i] - max);
+        lane[i % 4] += x[i];
+    }
+    float sum = lane_sum(lane);
+    for (uint32_t i = 0; i < n; i++)
+        x[i] /= sum;
+}
+
+void lc_rope_ref(float *x, uint32_t heads, uint32_t head_dim, uint32_t dims, const float *rot,
+                 bool neox)
+{
+    for (uint32_t h = 0; h < heads; h++, x += head_dim) {
+        for (uint32_t i = 0; i < dims / 2; i++) {
+            uint32_t i0 = neox ? i : 2 * i;
+            uint32_t i1 = neox ? i + dims / 2 : 2 * i + 1;
+            float x0 = x[i0], x1 = x[i1];
+            x[i0] = x0 * rot[2 * i] - x1 * rot[2 * i + 1];
+            x[i1] = x0 * rot[2 * i + 1] + x1 * rot[2 * i];
+        }
+    }
+}
+
+void lc_attend_ref(const float *q, const float *k, const float *v, size_t stride, uint32_t t0,
+                   uint32_t t1, uint32_t head_dim, float scale, float *scores, float *out)
+{
+    uint32_t n = t1 - t0;
+    for (uint32_t t = 0; t < n; t++) {
+        const float *key = k + (size_t)(t0 + t) * stride;
+        float lane[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+        for (uint32_t d = 0; d < head_dim; d++)
+            lane[d % 4] += q[d] * key[d];
+        scores[t] = lane_sum(lane) * scale;
+    }
+    lc_softmax_ref(scores, n);
+    for (uint32_t d = 0; d < head_dim; d++) {
+        float lane[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+        for (uint32_t t = 0; t < n; t++)
+            lane[t % 4] += scores[t] * v[(size_t)(t0 + t) * stride + d];
+        out[d] = lane_sum(lane);
+    }
+}
+
+/* ---- four lanes: softmax ---- */
+
+LC_INLINE float max_v4(const float *x, uint32_t n)
+{
+    lc_v4 max = lc_v4_all(x[0]);
+    uint32_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        max = lc_v4_max(lc_v4_load(x + i), max);
+    float a = max[0] > max[1] ? max[0] : max[1];
+    float b = max[2] > max[3] ? max[2] : max[3];
+    float m = a > b ? a : b;
+    for (; i < n; i++)
+        m = x[i] > m ? x[i] : m;
+    return m;
+}
+
+LC_INLINE void softmax(float *x, uint32_t n)
+{
+    if (n == 0)
+        return;
+    lc_v4 max = lc_v4_all(max_v4(x, n));
+    lc_v4 sum = lc_v4_all(0.0f);
+    uint32_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        lc_v4 e = lc_v4_exp(lc_v4_load(x + i) - max);
+        lc_v4_store(x + i, e);
+        sum += e;
+    }
+    if (i < n) {
+        lc_v4_store_part(x + i, lc_v4_exp(lc_v4_load_part(x + i, n - i) - max), n - i);
+        sum += lc_v4_load_part(x + i, n - i);
+    }
+    float total = lc_v4_sum(sum);
+    for (i = 0; i + 4 <= n; i += 4)
+        lc_v4_store(x + i, lc_v4_load(x + i) / lc_v4_all(total));
+    for (; i < n; i++)
+        x[i] /= total;
+}
+
+void lc_softmax_v4(float *x, uint32_t n)
+{
+    softmax(x, n);
+}
+
+/* ---- four lanes: rope ---- */
+
+/* One pair as the reference does it. */
+LC_INLINE void rotate(float *x0, float *x1, const float *rot)
+{
+    float a = *x0, b = *x1;
+    *x0 = a * rot[0] - b * rot[1];
+    *x1 = a * rot[1] + b * rot[0];
+}
+
+LC_INLINE void rope_halves(float *x, uint32_t half, const float *rot)
+{
+    const lc_i4 even = {0, 2, 4, 6};
+    const lc_i4 odd = {1, 3, 5, 7};
+    uint32_t i = 0;
+    for (; i + 4 <= half; i += 4) {
+        lc_v4 r0 = lc_v4_load(rot + 2 * i);
+        lc_v4 r1 = lc_v4_load(rot + 2 * i + 4);
+        lc_v4 c = __builtin_shuffle(r0, r1, even);
+        lc_v4 s = __builtin_shuffle(r0, r1, odd);
+        lc_v4 a = lc_v4_load(x + i);
+        lc_v4 b = lc_v4_load(x + half + i);
+        lc_v4_store(x + i, a * c - b * s);
+        lc_v4_store(x + half + i, a * s + b * c);
+    }
+    for (; i < half; i++)
+        rotate(&x[i], &x[half + i], rot + 2 * i);
+}
+
+LC_INLINE void rope_pairs(float *x, uint32_t half, const float *rot)
+{
+    const lc_i4 even = {0, 0, 2, 2};
+    const lc_i4 odd = {1, 1, 3, 3};
+    const lc_i4 swap = {1, 0, 3, 2};
+    const lc_u4 minus_even = {0x80000000u, 0, 0x80000000u, 0};
+    uint32_t i = 0;
+    for (; i + 2 <= half; i += 2) {
+        lc_v4 r = lc_v4_load(rot + 2 * i);
+        lc_v4 c = __builtin_shuffle(r, even);
+        lc_v4 s = (lc_v4)((lc_u4)__builtin_shuffle(r, odd) ^ minus_even);
+        lc_v4 a = lc_v4_load(x + 2 * i);
+        lc_v4_store(x + 2 * i, a * c + __builtin_shuffle(a, swap) * s);
+    }
+    if (i < half)
+        rotate(&x[2 * i], &x[2 * i + 1], rot + 2 * i);
+}
+
+void lc_rope_v4(float *x, uint32_t heads, uint32_t head_dim, uint32_t dims, const float *rot,
+                bool neox)
+{
+    for (uint32_t h = 0; h < heads; h++, x += head_dim) {
+        if (neox)
+            rope_halves(x, dims / 2, rot);
+        else
+            rope_pairs(x, dims / 2, rot);
+    }
+}
+
+/* ---- four lanes: attention ---- */
+
+/* scores[t] = scale * q . k_t; four keys at a time, so that their four sums fill a vector. */
+LC_INLINE void score_keys(const float *q, const float *k, size_t stride, uint32_t n,
+                          uint32_t head_dim, float scale, float *scores)
+{
+    uint32_t t = 0;
+    for (; t + 4 <= n; t += 4, k += 4 * stride) {
+        lc_v4 s[4] = {lc_v4_all(0.0f), lc_v4_all(0.0f), lc_v4_all(0.0f), lc_v4_all(0.0f)};
+        uint32_t d = 0;
+        for (; d + 4 <= head_dim; d += 4)
+            for (uint32_t j = 0; j < 4; j++)
+                s[j] += lc_v4_load(q + d) * lc_v4_load(k + j * stride + d);
+        if (d < head_dim)
+            for (uint32_t j = 0; j < 4; j++)
+                s[j] += lc_v4_load_part(q + d, head_dim - d) *
+                        lc_v4_load_part(k + j * stride + d, head_dim - d);
+        lc_v4_store(scores + t, lc_v4_sum4(s[0], s[1], s[2], s[3]) * lc_v4_all(scale));
+    }
+    for (; t < n; t++, k += stride) {
+        lc_v4 s = lc_v4_all(0.0f);
+        uint32_t d = 0;
+        for (; d + 4 <= head_dim; d += 4)
+            s += lc_v4_load(q + d) * lc_v4_load(k + d);
+        if (d < head_dim)
+            s += lc_v4_load_part(q + d, head_dim - d) * lc_v4_load_part(k + d, head_dim - d);
+        scores[t] = lc_v4_sum(s) * scale;
+    }
+}
+
+/* out[0 .. 4 * parts) = sum over keys of p[t] * v_t; lane of a sum is t mod 4, so four sums a part. */
+LC_INLINE void mix_values(const float *p, const float *v, size_t stride, uint32_t n, uint32_t parts,
+                          float *out)
+{
+    lc_v4 sum[4][4] = {0};
+    uint32_t t = 0;
+    for (; t + 4 <= n; t += 4, v += 4 * stride)
+        for (uint32_t j = 0; j < 4; j++)
+            for (uint32_t i = 0; i < parts; i++)
+                sum[j][i] += lc_v4_all(p[t + j]) * lc_v4_load(v + j * stride + 4 * i);
+    for (uint32_t j = 0; j < 3 && t + j < n; j++)
+        for (uint32_t i = 0; i < parts; i++)
+            sum[j][i] += lc_v4_all(p[t + j]) * lc_v4_load(v + j * stride + 4 * i);
+    for (uint32_t i = 0; i < parts; i++)
+        lc_v4_store(out + 4 * i, (sum[0][i] + sum[1][i]) + (sum[2][i] + sum[3][i]));
+}
+
+LC_INLINE float mix_value(const float *p, const float *v, size_t stride, uint32_t n)
+{
+    float lane[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    for (uint32_t t = 0; t < n; t++)
+        lane[t % 4] += p[t] * v[t * stride];
+    return (lane[0] + lane[1]) + (lane[2] + lane[3]);
+}
+
+LC_INLINE void attend(const float *q, const float *k, const float *v, size_t stride, uint32_t n,
+                      uint32_t head_dim, float scale, float *scores, float *out)
+{
+    score_keys(q, k, stride, n, head_dim, scale, scores);
+    softmax(scores, n);
+    uint32_t d = 0;
+    for (; d + 16 <= head_dim; d += 16)
+        mix_values(scores, v + d, stride, n, 4, out + d);
+    for (; d + 4 <= head_dim; d += 4)
+        mix_values(scores, v + d, stride, n, 1, out + d);
+    for (; d < head_dim; d++)
+        out[d] = mix_value(scores, v + d, stride, n);
+}
+
+void lc_attend_v4(const float *q, const float *k, const float *v, size_t stride, uint32_t t0,
+                  uint32_t t1, uint32_t head_dim, float scale, float *scores, float *out)
+{
+    k += (size_t)t0 * stride;
+    v += (size_t)t0 * stride;
+    if (head_dim == 32)
+        attend(q, k, v, stride, t1 - t0, 32, scale, scores, out);
+    else if (head_dim == 64)
+        attend(q, k, v, stride, t1 - t0, 64, scale, scores, out);
+    else
+        attend(q, k, v, stride, t1 - t0, head_dim, scale, scores, out);
+}

@@ -1,0 +1,73 @@
+/* dispatch.c - the only list of levels. CPU features are found elsewhere and passed in. */
+#include "level.h"
+
+#define INT_KERNELS(level)                                                                         \
+    .gemv_q4 = lc_gemv_q4_##level, .gemm_q4 = lc_gemm_q4_##level, .gemv_q4a = lc_gemv_q4a_##level, \
+    .gemm_q4a = lc_gemm_q4a_##level, .gemv_q8 = lc_gemv_q8_##level, .gemm_q8 = lc_gemm_q8_##level
+
+#define FLOAT_KERNELS(level)                                                                       \
+    .gemv_f32 = lc_gemv_f32_##level, .quantise = lc_quantise_##level,                              \
+    .rmsnorm = lc_rmsnorm_##level, .layernorm = lc_layernorm_##level,                              \
+    .softmax = lc_softmax_##level, .act_mul = lc_act_mul_##level, .add = lc_add_##level,           \
+    .rope = lc_rope_##level, .attend = lc_attend_##level
+
+/* Worst first: the best level is the last one whose needs are met. */
+static const lc_kernels levels[] = {
+    {.name = "ref", .needs = 0, INT_KERNELS(ref), FLOAT_KERNELS(ref)},
+#if defined(__aarch64__)
+    {.name = "neon80", .needs = LC_CPU_NEON, INT_KERNELS(neon80), FLOAT_KERNELS(v4)},
+    {.name = "dot", .needs = LC_CPU_NEON | LC_CPU_DOTPROD, INT_KERNELS(dot), FLOAT_KERNELS(v4)},
+#endif
+#if defined(__x86_64__)
+    {.name = "avx2", .needs = LC_CPU_AVX2, INT_KERNELS(avx2), FLOAT_KERNELS(v4)},
+#endif
+};
+
+#define LEVEL_COUNT (sizeof levels / sizeof levels[0])
+
+/* Every level that some build of this version, or its plan, names. */
+static const char *const known[] = {"ref", "neon53", "neon80", "dot", "i8mm", "avx2"};
+
+static bool same(const char *a, const char *b)
+{
+    while (*a && *a == *b) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
+uint32_t lc_level_count(void)
+{
+    return (uint32_t)LEVEL_COUNT;
+}
+
+const lc_kernels *lc_level_at(uint32_t index)
+{
+    return index < LEVEL_COUNT ? &levels[index] : NULL;
+}
+
+const lc_kernels *lc_level_find(const char *name)
+{
+    for (size_t i = 0; i < LEVEL_COUNT; i++)
+        if (same(levels[i].name, name))
+            return &levels[i];
+    return NULL;
+}
+
+bool lc_level_known(const char *name)
+{
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (same(known[i], name))
+            return true;
+    return false;
+}
+
+const lc_kernels *lc_level_best(uint32_t features)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < LEVEL_COUNT; i++)
+        if ((levels[i].needs & ~features) == 0)
+            best = i;
+    return &levels[best];
+}

@@ -1,0 +1,47 @@
+/* level.h - what the levels provide, by name: lc_<op>_<weights>_<level>. Only dispatch.c and the
+ * files that define them include this; everybody else calls through lc_kernels.
+ *
+ * Integer kernels: ref everywhere, neon80 and dot on aarch64, avx2 on x86-64.
+ * Float kernels: ref (plain C, emulates the lanes) and v4 (four-lane vectors, every architecture).
+ */
+#ifndef LC_LEVEL_H
+#define LC_LEVEL_H
+
+#include "kernels.h"
+
+typedef void lc_q4_kernel(const uint8_t *panel, uint32_t groups, const lc_act *x, int32_t *acc);
+typedef void lc_q8_kernel(const int8_t *w, uint32_t rows, uint32_t groups, const lc_act *x,
+                          int32_t *acc);
+
+#define LC_DECLARE_INT_KERNELS(level)                                                              \
+    lc_q4_kernel lc_gemv_q4_##level, lc_gemm_q4_##level;                                           \
+    lc_q4_kernel lc_gemv_q4a_##level, lc_gemm_q4a_##level;                                         \
+    lc_q8_kernel lc_gemv_q8_##level, lc_gemm_q8_##level
+
+LC_DECLARE_INT_KERNELS(ref);
+LC_DECLARE_INT_KERNELS(neon80);
+LC_DECLARE_INT_KERNELS(dot);
+LC_DECLARE_INT_KERNELS(avx2);
+
+#define LC_DECLARE_FLOAT_KERNELS(level)                                                            \
+    void lc_gemv_f32_##level(const float *w, uint32_t rows, uint32_t cols, const float *x,         \
+                             float *y);                                                            \
+    bool lc_quantise_##level(const float *x, uint32_t cols, uint32_t t, uint32_t tokens,           \
+                             int8_t *a, int16_t *ne, int16_t *c8, int16_t *c8s, float *scale);     \
+    void lc_rmsnorm_##level(const float *x, const float *gain, uint32_t n, float eps, float *y);   \
+    void lc_layernorm_##level(const float *x, const float *gain, const float *bias, uint32_t n,    \
+                              float eps, float *y);                                                \
+    void lc_softmax_##level(float *x, uint32_t n);                                                 \
+    void lc_act_mul_##level(lc_act_kind kind, const float *gate, const float *up, uint32_t n,      \
+                            float *y);                                                             \
+    void lc_add_##level(float *y, const float *x, uint32_t n);                                     \
+    void lc_rope_##level(float *x, uint32_t heads, uint32_t head_dim, uint32_t dims,               \
+                         const float *rot, bool neox);                                             \
+    void lc_attend_##level(const float *q, const float *k, const float *v, size_t stride,          \
+                           uint32_t t0, uint32_t t1, uint32_t head_dim, float scale,               \
+                           float *scores, float *out)
+
+LC_DECLARE_FLOAT_KERNELS(ref);
+LC_DECLARE_FLOAT_KERNELS(v4);
+
+#endif

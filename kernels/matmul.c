@@ -1,0 +1,223 @@
+/* matmul.c - activations of many tokens, and the products that use them.
+ *
+ * A panel of 16 rows is read once from memory and meets every block of tokens while it is in the
+ * first cache; y = ((float)acc * row scale) * token scale, two multiplies in this order.
+ */
+#include "level.h"
+#include "q4.h"
+#include "vec.h"
+
+#define ALIGN 64u
+
+/* ---- activations ---- */
+
+/* Tokens of the block that starts where `left` tokens are left: four, also for the last three (one
+ * padded block costs what three single ones do), else one. */
+LC_INLINE uint32_t block_tokens(uint32_t left)
+{
+    return left >= LC_BLOCK - 1 ? LC_BLOCK : 1;
+}
+
+typedef struct acts_layout {
+    size_t a, ne, c8, c8s, scale, end; /* byte offsets */
+} acts_layout;
+
+static acts_layout layout_of(uint32_t n, uint32_t cols)
+{
+    size_t tokens = LC_ROUND_UP((size_t)n, LC_BLOCK);
+    size_t groups = LC_ROUND_UP((size_t)cols, LC_GROUP) / LC_GROUP;
+    size_t half = LC_ROUND_UP(tokens * groups * sizeof(int16_t), ALIGN);
+    acts_layout l;
+    l.a = 0;
+    l.ne = LC_ROUND_UP(tokens * groups * LC_GROUP, ALIGN);
+    l.c8 = l.ne + half;
+    l.c8s = l.c8 + half;
+    l.scale = l.c8s + half;
+    l.end = LC_ROUND_UP(l.scale + tokens * sizeof(float) + LC_READ_AHEAD, ALIGN);
+    return l;
+}
+
+size_t lc_acts_bytes(uint32_t n, uint32_t cols)
+{
+    return layout_of(n, cols).end;
+}
+
+void lc_acts_init(lc_acts *acts, void *mem, uint32_t n, uint32_t cols)
+{
+    acts_layout l = layout_of(n, cols);
+    uint8_t *base = mem;
+    *acts = (lc_acts){.cols = cols, .groups = (cols + LC_GROUP - 1) / LC_GROUP};
+    acts->a = (int8_t *)base;
+    acts->ne = (int16_t *)(void *)(base + l.ne);
+    acts->c8 = (int16_t *)(void *)(base + l.c8);
+    acts->c8s = (int16_t *)(void *)(base + l.c8s);
+    acts->scale = (float *)(void *)(base + l.scale);
+}
+
+static bool all_finite(const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((lc_float_bits(x[i]) & 0x7f800000u) == 0x7f800000u)
+            return false;
+    return true;
+}
+
+/* Quantises the tokens from t0 on into one block of `tokens`; those beyond n stay zero. */
+static bool block_set(const lc_kernels *k, lc_acts *acts, uint32_t t0, uint32_t tokens)
+{
+    size_t first = (size_t)t0 * acts->groups;
+    size_t count = (size_t)tokens * acts->groups;
+    if (t0 + tokens > acts->n) {
+        memset(acts->a + first * LC_GROUP, 0, count * LC_GROUP);
+        memset(acts->ne + first, 0, count * sizeof(int16_t));
+        memset(acts->c8 + first, 0, count * sizeof(int16_t));
+        memset(acts->c8s + first, 0, count * sizeof(int16_t));
+        memset(acts->scale + t0, 0, tokens * sizeof(float));
+    }
+    for (uint32_t t = 0; t < tokens && t0 + t < acts->n; t++) {
+        const float *x = acts->x + (size_t)(t0 + t) * acts->cols;
+        if (!k->quantise(x, acts->cols, t, tokens, acts->a + first * LC_GROUP, acts->ne + first,
+                         acts->c8 + first, acts->c8s + first, acts->scale + t0))
+            return false;
+    }
+    return true;
+}
+
+bool lc_acts_set(const lc_kernels *k, lc_acts *acts, const float *x, uint32_t n, uint32_t cols,
+                 bool quantised)
+{
+    acts->x = x;
+    acts->n = n;
+    acts->cols = cols;
+    acts->groups = (cols + LC_GROUP - 1) / LC_GROUP;
+    if (!quantised)
+        return all_finite(x, (size_t)n * cols);
+    for (uint32_t t0 = 0; t0 < n;) {
+        uint32_t tokens = block_tokens(n - t0);
+        if (!block_set(k, acts, t0, tokens))
+            return false;
+        t0 += tokens;
+    }
+    return true;
+}
+
+/* ---- products ---- */
+
+uint32_t lc_matmul_blocks(const lc_mat *w)
+{
+    return (w->rows + LC_TILE_ROWS - 1) / LC_TILE_ROWS;
+}
+
+/* The block of activations that starts at token t0. */
+static lc_act block_at(const lc_acts *x, uint32_t t0)
+{
+    size_t first = (size_t)t0 * x->groups;
+    lc_act act = {.a = x->a + first * LC_GROUP,
+                  .ne = x->ne + first,
+                  .c8 = x->c8 + first,
+                  .c8s = x->c8s + first,
+                  .scale = x->scale + t0};
+    return act;
+}
+
+/* acc[16] or acc[4][16] of row block b for one block of tokens. */
+static void block_product(const lc_kernels *k, const lc_mat *w, uint32_t b, uint32_t rows,
+                          uint32_t tokens, uint32_t groups, const lc_act *act, int32_t *acc)
+{
+    bool one = tokens == 1;
+    const uint8_t *data = w->data;
+    size_t panel = (size_t)b * groups;
+    if (w->type == LC_W_T16) {
+        (one ? k->gemv_q4 : k->gemm_q4)(data + panel * LC_T16_BYTES, groups, act, acc);
+    } else if (w->type == LC_W_T16A) {
+        (one ? k->gemv_q4a : k->gemm_q4a)(data + panel * LC_T16A_BYTES, groups, act, acc);
+    } else {
+        const int8_t *q = (const int8_t *)w->data + panel * LC_TILE_ROWS * LC_GROUP;
+        (one ? k->gemv_q8 : k->gemm_q8)(q, rows, groups, act, acc);
+    }
+}
+
+/* y[rows] = ((float)acc * scale) * token_scale (+ bias) of one token. */
+static void scale_rows(const int32_t *acc, const float *scale, const float *bias,
+                       float token_scale, uint32_t rows, float *y)
+{
+    uint32_t r = 0;
+    for (; r + 4 <= rows; r += 4) {
+        lc_v4 f = __builtin_convertvector(*(const lc_i4_mem *)(acc + r), lc_v4);
+        lc_v4 v = (f * lc_v4_load(scale + r)) * lc_v4_all(token_scale);
+        lc_v4_store(y + r, bias ? v + lc_v4_load(bias + r) : v);
+    }
+    for (; r < rows; r++) {
+        float v = ((float)acc[r] * scale[r]) * token_scale;
+        y[r] = bias ? v + bias[r] : v;
+    }
+}
+
+static void matmul_float(const lc_kernels *k, const lc_mat *w, const float *bias, const lc_acts *x,
+                         float *y, size_t y_stride, uint32_t r0, uint32_t rows)
+{
+    const float *weights = (const float *)w->data + (size_t)r0 * w->cols;
+    for (uint32_t t = 0; t < x->n; t++) {
+        float *yt = y + t * y_stride + r0;
+        k->gemv_f32(weights, rows, w->cols, x->x + (size_t)t * w->cols, yt);
+        if (bias)
+            k->add(yt, bias + r0, rows);
+    }
+}
+
+static void matmul_int(const lc_kernels *k, const lc_mat *w, const float *bias, const lc_acts *x,
+                       float *y, size_t y_stride, uint32_t r0, uint32_t rows)
+{
+    int32_t acc[LC_BLOCK * LC_TILE_ROWS];
+    for (uint32_t t0 = 0; t0 < x->n;) {
+        uint32_t tokens = block_tokens(x->n - t0);
+        lc_act act = block_at(x, t0);
+        block_product(k, w, r0 / LC_TILE_ROWS, rows, tokens, x->groups, &act, acc);
+        for (uint32_t t = 0; t < tokens && t0 + t < x->n; t++)
+            scale_rows(acc + t * LC_TILE_ROWS, w->scale + r0, bias ? bias + r0 : NULL,
+                       act.scale[t], rows, y + (t0 + t) * y_stride + r0);
+        t0 += tokens;
+    }
+}
+
+void lc_matmul(const lc_kernels *k, const lc_mat *w, const float *bias, const lc_acts *x, float *y,
+               size_t y_stride, uint32_t b0, uint32_t b1)
+{
+    for (uint32_t b = b0; b < b1; b++) {
+        uint32_t r0 = b * LC_TILE_ROWS;
+        uint32_t rows = w->rows - r0 < LC_TILE_ROWS ? w->rows - r0 : LC_TILE_ROWS;
+        if (w->type == LC_W_F32)
+            matmul_float(k, w, bias, x, y, y_stride, r0, rows);
+        else
+            matmul_int(k, w, bias, x, y, y_stride, r0, rows);
+    }
+}
+
+/* ---- rows ---- */
+
+static void row_q4(const lc_mat *w, bool offsets, uint32_t r, float *out)
+{
+    uint32_t groups = (w->cols + LC_GROUP - 1) / LC_GROUP;
+    uint32_t bytes = lc_q4_tile_bytes(offsets);
+    uint32_t i = r % LC_TILE_ROWS;
+    const uint8_t *tile = (const uint8_t *)w->data + (size_t)(r / LC_TILE_ROWS) * groups * bytes;
+    for (uint32_t c = 0; c < w->cols; c++) {
+        const uint8_t *at = tile + (size_t)(c / LC_GROUP) * bytes;
+        int32_t q = lc_q4_get(at + lc_q4_data_offset(offsets), i, c % LC_GROUP);
+        int32_t v = (int8_t)at[i] * q + (offsets ? 8 * (int8_t)at[LC_TILE_ROWS + i] : 0);
+        out[c] = (float)v * w->scale[r];
+    }
+}
+
+void lc_mat_row(const lc_mat *w, uint32_t r, float *out)
+{
+    if (w->type == LC_W_F32) {
+        memcpy(out, (const float *)w->data + (size_t)r * w->cols, w->cols * sizeof(float));
+    } else if (w->type == LC_W_R8) {
+        const int8_t *q = (const int8_t *)w->data + (size_t)r * LC_ROUND_UP(w->cols, LC_GROUP);
+        for (uint32_t c = 0; c < w->cols; c++)
+            out[c] = (float)q[c] * w->scale[r];
+    } else {
+        row_q4(w, w->type == LC_W_T16A, r, out);
+    }
+}

@@ -1,0 +1,68 @@
+/* neon.h - what the aarch64 kernels share: loads that GCC does not find by itself.
+ *
+ * GCC 12 turns vld1q_dup into ldr + dup and shares one zeroed register among accumulators (a mov
+ * each); both cost in the inner loops. So a line of assembly each.
+ */
+#ifndef LC_NEON_H
+#define LC_NEON_H
+
+#include <arm_neon.h>
+
+#include "base.h"
+
+/* The next 4 int8, in all four words; moves *p on. */
+LC_INLINE int8x16_t take_word(const int8_t **p)
+{
+    const int8_t *at = *p;
+    int8x16_t v;
+    __asm__("ld1r {%0.4s}, [%1], #4" : "=w"(v), "+r"(at) : "m"(*(const int8_t(*)[4])at));
+    *p = at;
+    return v;
+}
+
+/* The next int16, in all eight lanes; moves *p on. */
+LC_INLINE int16x8_t take_all(const int16_t **p)
+{
+    const int16_t *at = *p;
+    int16x8_t v;
+    __asm__("ld1r {%0.8h}, [%1], #2" : "=w"(v), "+r"(at) : "m"(*at));
+    *p = at;
+    return v;
+}
+
+/* The next int16, in the low four lanes; the high four are zero; moves *p on. */
+LC_INLINE int16x8_t take_low(const int16_t **p)
+{
+    const int16_t *at = *p;
+    int16x8_t v;
+    __asm__("ld1r {%0.4h}, [%1], #2" : "=w"(v), "+r"(at) : "m"(*at));
+    *p = at;
+    return v;
+}
+
+/* A zero of its own, made by movi. */
+LC_INLINE int32x4_t zero_s32(void)
+{
+    int32x4_t v;
+    __asm__ volatile("movi %0.4s, #0" : "=w"(v));
+    return v;
+}
+
+/* acc (rows 0-3, rows 4-7) += t * s, lane by lane. */
+typedef struct rows8 {
+    int32x4_t low, high;
+} rows8;
+
+LC_INLINE void scale_add(rows8 *acc, int16x8_t t, int16x8_t s)
+{
+    acc->low = vmlal_s16(acc->low, vget_low_s16(t), vget_low_s16(s));
+    acc->high = vmlal_high_s16(acc->high, t, s);
+}
+
+LC_INLINE void store_rows(int32_t *out, rows8 acc)
+{
+    vst1q_s32(out, acc.low);
+    vst1q_s32(out + 4, acc.high);
+}
+
+#endif

@@ -1,0 +1,190 @@
+/* q4_dot.c - 4-bit products for armv8.2 with dotprod (Cortex-A76): sdot by element.
+ *
+ * The int32 lanes of sdot hold a row each; only their low 16 bits are used, so uzp1 packs eight rows
+ * and the rest of the group is done in int16 as in q4_neon80.c. Sums of low nibbles (q + 8) start at
+ * -c8 instead of zero: garbage in the upper halves of those lanes does no harm.
+ */
+#include "level.h"
+#include "q4.h"
+
+#if defined(__aarch64__)
+#include "neon.h"
+
+/* Sums of eight rows: rows 0-3 (low nibbles), rows 4-7 (high nibbles). */
+typedef struct sums8 {
+    int32x4_t lo, hi;
+} sums8;
+
+/* Weights of four columns of eight rows. */
+typedef struct nibbles {
+    int8x16_t lo, hi;
+} nibbles;
+
+LC_INLINE nibbles load_nibbles(const int8_t *d)
+{
+    int8x16_t v = vld1q_s8(d);
+    nibbles w = {vandq_s8(v, vdupq_n_s8(15)), vshrq_n_s8(v, 4)};
+    return w;
+}
+
+/* minus_c8 in every int16 lane. */
+LC_INLINE sums8 start_at(int16x8_t minus_c8)
+{
+    sums8 s = {vreinterpretq_s32_s16(minus_c8), zero_s32()};
+    return s;
+}
+
+/* lane is a constant: word of a that these four columns meet. */
+#define DOT_ADD(s, w, a, lane)                                                                     \
+    ((s)->lo = vdotq_laneq_s32((s)->lo, (w).lo, a, lane),                                          \
+     (s)->hi = vdotq_laneq_s32((s)->hi, (w).hi, a, lane))
+
+LC_INLINE int16x8_t row_dots(sums8 s)
+{
+    return vuzp1q_s16(vreinterpretq_s16_s32(s.lo), vreinterpretq_s16_s32(s.hi));
+}
+
+/* ---- one token, sixteen rows ---- */
+
+typedef struct sums16 {
+    sums8 top, bottom; /* rows 0-7, 8-15 */
+} sums16;
+
+/* Sixteen columns: four steps of four. */
+LC_INLINE void gemv_add(sums16 *s, const int8_t *d, int8x16_t a)
+{
+    nibbles w0 = load_nibbles(d), w1 = load_nibbles(d + 16);
+    DOT_ADD(&s->top, w0, a, 0);
+    DOT_ADD(&s->bottom, w1, a, 0);
+    w0 = load_nibbles(d + 32), w1 = load_nibbles(d + 48);
+    DOT_ADD(&s->top, w0, a, 1);
+    DOT_ADD(&s->bottom, w1, a, 1);
+    w0 = load_nibbles(d + 64), w1 = load_nibbles(d + 80);
+    DOT_ADD(&s->top, w0, a, 2);
+    DOT_ADD(&s->bottom, w1, a, 2);
+    w0 = load_nibbles(d + 96), w1 = load_nibbles(d + 112);
+    DOT_ADD(&s->top, w0, a, 3);
+    DOT_ADD(&s->bottom, w1, a, 3);
+}
+
+LC_INLINE void gemv(const uint8_t *panel, uint32_t groups, bool offsets, const lc_act *x,
+                    int32_t *out)
+{
+    const int8_t *tile = (const int8_t *)panel;
+    const int8_t *a = x->a;
+    const int16_t *ne = x->ne, *c8 = x->c8, *c8s = x->c8s;
+    rows8 top = {zero_s32(), zero_s32()}, bottom = {zero_s32(), zero_s32()};
+    for (; groups > 0; groups--, tile += lc_q4_tile_bytes(offsets), a += LC_GROUP) {
+        const int8_t *d = tile + lc_q4_data_offset(offsets);
+        int16x8_t minus_c8 = vnegq_s16(take_all(&c8));
+        sums16 s = {start_at(minus_c8), start_at(minus_c8)};
+        gemv_add(&s, d, vld1q_s8(a));
+        gemv_add(&s, d + 128, vld1q_s8(a + 16));
+        int16x8_t shift = take_all(&ne);
+        int8x16_t scale = vld1q_s8(tile);
+        scale_add(&top, vrshlq_s16(row_dots(s.top), shift), vmovl_s8(vget_low_s8(scale)));
+        scale_add(&bottom, vrshlq_s16(row_dots(s.bottom), shift), vmovl_high_s8(scale));
+        if (offsets) {
+            int16x8_t sum = take_all(&c8s);
+            int8x16_t m = vld1q_s8(tile + LC_TILE_ROWS);
+            scale_add(&top, sum, vmovl_s8(vget_low_s8(m)));
+            scale_add(&bottom, sum, vmovl_high_s8(m));
+        }
+    }
+    store_rows(out, top);
+    store_rows(out + 8, bottom);
+}
+
+void lc_gemv_q4_dot(const uint8_t *panel, uint32_t groups, const lc_act *x, int32_t *acc)
+{
+    gemv(panel, groups, false, x, acc);
+}
+
+void lc_gemv_q4a_dot(const uint8_t *panel, uint32_t groups, const lc_act *x, int32_t *acc)
+{
+    gemv(panel, groups, true, x, acc);
+}
+
+/* ---- four tokens, eight rows ---- */
+
+typedef struct sums8x4 {
+    sums8 t0, t1, t2, t3;
+} sums8x4;
+
+/* Four columns of eight rows with four tokens: a holds one word a token. */
+LC_INLINE void gemm_add(sums8x4 *s, const int8_t *d, const int8_t *words)
+{
+    nibbles w = load_nibbles(d);
+    int8x16_t a = vld1q_s8(words);
+    DOT_ADD(&s->t0, w, a, 0);
+    DOT_ADD(&s->t1, w, a, 1);
+    DOT_ADD(&s->t2, w, a, 2);
+    DOT_ADD(&s->t3, w, a, 3);
+}
+
+LC_INLINE sums8 gemm_start(const int16_t **c8)
+{
+    return start_at(vnegq_s16(take_all(c8)));
+}
+
+LC_INLINE void gemm_scale(rows8 *acc, sums8 s, const int16_t **ne, int16x8_t scale)
+{
+    scale_add(acc, vrshlq_s16(row_dots(s), take_all(ne)), scale);
+}
+
+/* half: 0 for rows 0-7 of the panel, 1 for rows 8-15; out[4][16] from that row on. */
+LC_INLINE void gemm_half(const uint8_t *panel, uint32_t groups, bool offsets, uint32_t half,
+                         const lc_act *x, int32_t *out)
+{
+    const int8_t *tile = (const int8_t *)panel;
+    const int8_t *a = x->a;
+    const int16_t *ne = x->ne, *c8 = x->c8, *c8s = x->c8s;
+    rows8 y0 = {zero_s32(), zero_s32()}, y1 = {zero_s32(), zero_s32()};
+    rows8 y2 = {zero_s32(), zero_s32()}, y3 = {zero_s32(), zero_s32()};
+    for (; groups > 0; groups--, tile += lc_q4_tile_bytes(offsets), a += LC_BLOCK * LC_GROUP) {
+        const int8_t *d = tile + lc_q4_data_offset(offsets) + 16 * half;
+        sums8x4 s;
+        s.t0 = gemm_start(&c8);
+        s.t1 = gemm_start(&c8);
+        s.t2 = gemm_start(&c8);
+        s.t3 = gemm_start(&c8);
+        gemm_add(&s, d, a);
+        gemm_add(&s, d + 32, a + 16);
+        gemm_add(&s, d + 64, a + 32);
+        gemm_add(&s, d + 96, a + 48);
+        gemm_add(&s, d + 128, a + 64);
+        gemm_add(&s, d + 160, a + 80);
+        gemm_add(&s, d + 192, a + 96);
+        gemm_add(&s, d + 224, a + 112);
+        int16x8_t scale = vmovl_s8(vld1_s8(tile + 8 * half));
+        gemm_scale(&y0, s.t0, &ne, scale);
+        gemm_scale(&y1, s.t1, &ne, scale);
+        gemm_scale(&y2, s.t2, &ne, scale);
+        gemm_scale(&y3, s.t3, &ne, scale);
+        if (offsets) {
+            int16x8_t m = vmovl_s8(vld1_s8(tile + LC_TILE_ROWS + 8 * half));
+            scale_add(&y0, take_all(&c8s), m);
+            scale_add(&y1, take_all(&c8s), m);
+            scale_add(&y2, take_all(&c8s), m);
+            scale_add(&y3, take_all(&c8s), m);
+        }
+    }
+    store_rows(out, y0);
+    store_rows(out + LC_TILE_ROWS, y1);
+    store_rows(out + 2 * LC_TILE_ROWS, y2);
+    store_rows(out + 3 * LC_TILE_ROWS, y3);
+}
+
+void lc_gemm_q4_dot(const uint8_t *panel, uint32_t groups, const lc_act *x, int32_t *acc)
+{
+    gemm_half(panel, groups, false, 0, x, acc);
+    gemm_half(panel, groups, false, 1, x, acc + 8);
+}
+
+void lc_gemm_q4a_dot(const uint8_t *panel, uint32_t groups, const lc_act *x, int32_t *acc)
+{
+    gemm_half(panel, groups, true, 0, x, acc);
+    gemm_half(panel, groups, true, 1, x, acc + 8);
+}
+
+#endif

@@ -1,0 +1,114 @@
+/* vec.h - four floats at a time through GCC's vector extensions: NEON, SSE2 or plain scalar code,
+ * whatever the target has, and the same bits everywhere (no fused multiply-add, no estimates).
+ */
+#ifndef LC_VEC_H
+#define LC_VEC_H
+
+#include "math.h"
+
+typedef float lc_v4 __attribute__((vector_size(16)));
+typedef int32_t lc_i4 __attribute__((vector_size(16)));
+typedef uint32_t lc_u4 __attribute__((vector_size(16)));
+typedef int16_t lc_h8 __attribute__((vector_size(16)));
+typedef int8_t lc_b16 __attribute__((vector_size(16)));
+/* As they lie in memory: any alignment, any type. */
+typedef float lc_v4_mem __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t lc_i4_mem __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int8_t lc_b16_mem __attribute__((vector_size(16), aligned(1), may_alias));
+typedef int32_t lc_word_mem __attribute__((aligned(1), may_alias));
+
+LC_INLINE lc_v4 lc_v4_all(float f)
+{
+    return (lc_v4){f, f, f, f};
+}
+
+LC_INLINE lc_v4 lc_v4_load(const float *p)
+{
+    return *(const lc_v4_mem *)p;
+}
+
+LC_INLINE void lc_v4_store(float *p, lc_v4 v)
+{
+    *(lc_v4_mem *)p = v;
+}
+
+/* The first n (0..3) floats, zero in the lanes after them. */
+LC_INLINE lc_v4 lc_v4_load_part(const float *p, uint32_t n)
+{
+    lc_v4 v = {n > 0 ? p[0] : 0.0f, n > 1 ? p[1] : 0.0f, n > 2 ? p[2] : 0.0f, 0.0f};
+    return v;
+}
+
+LC_INLINE void lc_v4_store_part(float *p, lc_v4 v, uint32_t n)
+{
+    if (n > 0)
+        p[0] = v[0];
+    if (n > 1)
+        p[1] = v[1];
+    if (n > 2)
+        p[2] = v[2];
+}
+
+/* Lane by lane: mask ? a : b, where a lane of mask is all ones or all zeros. */
+LC_INLINE lc_v4 lc_v4_select(lc_i4 mask, lc_v4 a, lc_v4 b)
+{
+    return (lc_v4)((mask & (lc_i4)a) | (~mask & (lc_i4)b));
+}
+
+/* a > b ? a : b, as the scalar code says it. */
+LC_INLINE lc_v4 lc_v4_max(lc_v4 a, lc_v4 b)
+{
+    return lc_v4_select(a > b, a, b);
+}
+
+LC_INLINE lc_v4 lc_v4_min(lc_v4 a, lc_v4 b)
+{
+    return lc_v4_select(a < b, a, b);
+}
+
+/* The order of every float sum: (0 + 1) + (2 + 3). */
+LC_INLINE float lc_v4_sum(lc_v4 v)
+{
+    return (v[0] + v[1]) + (v[2] + v[3]);
+}
+
+/* The sums of four vectors, each in the order of lc_v4_sum. */
+LC_INLINE lc_v4 lc_v4_sum4(lc_v4 a, lc_v4 b, lc_v4 c, lc_v4 d)
+{
+    const lc_i4 even = {0, 2, 4, 6};
+    const lc_i4 odd = {1, 3, 5, 7};
+    lc_v4 ab = __builtin_shuffle(a, b, even) + __builtin_shuffle(a, b, odd);
+    lc_v4 cd = __builtin_shuffle(c, d, even) + __builtin_shuffle(c, d, odd);
+    return __builtin_shuffle(ab, cd, even) + __builtin_shuffle(ab, cd, odd);
+}
+
+/* lc_expf on four lanes. */
+LC_INLINE lc_v4 lc_v4_exp(lc_v4 x)
+{
+    x = lc_v4_max(x, lc_v4_all(LC_EXPF_MIN));
+    x = lc_v4_min(x, lc_v4_all(LC_EXPF_MAX));
+    lc_v4 shifted = x * lc_v4_all(LC_LOG2E) + lc_v4_all(LC_ROUND_BIAS);
+    lc_v4 n = shifted - lc_v4_all(LC_ROUND_BIAS);
+    lc_v4 r = (x - n * lc_v4_all(LC_LN2_HI)) - n * lc_v4_all(LC_LN2_LO);
+    lc_v4 p = lc_v4_all(LC_EXP_C5);
+    p = p * r + lc_v4_all(LC_EXP_C4);
+    p = p * r + lc_v4_all(LC_EXP_C3);
+    p = p * r + lc_v4_all(LC_EXP_C2);
+    p = p * r + lc_v4_all(LC_EXP_C1);
+    p = p * r + lc_v4_all(LC_EXP_C0);
+    return (lc_v4)((lc_u4)p + ((lc_u4)shifted << 23));
+}
+
+/* lc_erfc_tail on four lanes. */
+LC_INLINE lc_v4 lc_v4_erfc_tail(lc_v4 z)
+{
+    lc_v4 t = lc_v4_all(1.0f) / (lc_v4_all(1.0f) + lc_v4_all(LC_ERF_P) * z);
+    lc_v4 p = lc_v4_all(LC_ERF_A5);
+    p = p * t + lc_v4_all(LC_ERF_A4);
+    p = p * t + lc_v4_all(LC_ERF_A3);
+    p = p * t + lc_v4_all(LC_ERF_A2);
+    p = p * t + lc_v4_all(LC_ERF_A1);
+    return (p * t) * lc_v4_exp(-(z * z));
+}
+
+#endif
