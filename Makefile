@@ -82,8 +82,9 @@ UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC))
 KTEST_BIN := $(if $(KTEST_SRC),$(B)/tests/test_kernels)
 GOLDEN_BIN := $(patsubst tests/golden/%.c,$(B)/tests/golden_%,$(GOLDEN_SRC))
 REPLAY_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/replay_%,$(FUZZ_SRC))
+SEEDS := $(if $(CROSS)$(FUZZ),,$(patsubst models/golden/%.gguf,$(B)/tests/seeds/%.leaf,$(wildcard models/golden/*.gguf)))
 FUZZ_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz_%,$(FUZZ_SRC))
-TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(REPLAY_BIN)
+TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(if $(CROSS),,$(REPLAY_BIN))
 
 # ---- targets ----
 
@@ -174,10 +175,16 @@ $(GOLDEN_BIN): $(B)/tests/golden_%: $(B)/tests/golden/%.o $(B)/librest.a $(B)/li
 $(KTEST_BIN): $(call objects,$(KTEST_SRC)) $(B)/libleafcutter.a
 	$(call SAY,link)$(CC) $(LDFLAGS_ALL) $(if $(CROSS),-static) -o $@ $(filter %.o %.a,$^) -lm
 $(REPLAY_BIN): $(B)/tests/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o \
-        $(B)/librest.a $(B)/libleafcutter.a
+        $(B)/tests/fuzz/common.o $(B)/librest.a $(B)/libleafcutter.a $(SEEDS)
 	$(LINK)
-$(FUZZ_BIN): $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/librest.a $(B)/libleafcutter.a
+$(FUZZ_BIN): $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/common.o \
+        $(B)/librest.a $(B)/libleafcutter.a
 	$(call SAY,link)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $(filter %.o %.a,$^) $(LIBS)
+
+# Seeds are packed by the tool that was just built, so they are always of today's format.
+$(B)/tests/seeds/%.leaf: models/golden/%.gguf $(if $(CROSS),,$(B)/leafcutter)
+	@mkdir -p $(@D)
+	$(call SAY,seed)$(B)/leafcutter pack $< -o $@
 
 # ---- objects ----
 
