@@ -25,6 +25,8 @@ void lc_buf_put_u32(lc_buf *b, uint32_t v);
 void lc_buf_put_u64(lc_buf *b, uint64_t v);
 void lc_buf_put_f32(lc_buf *b, float v);
 void lc_buf_put_str(lc_buf *b, const char *text, size_t bytes); /* u16 length, bytes */
+/* Appends zeros and returns where they start, until the next call; NULL when out of memory. */
+uint8_t *lc_buf_zeros(lc_buf *b, size_t bytes);
 /* Zeros up to a multiple of align. */
 void lc_buf_pad(lc_buf *b, size_t align);
 
@@ -41,7 +43,9 @@ typedef struct lc_leaf_writer {
 void lc_leaf_writer_init(lc_leaf_writer *w, uint32_t kind, uint32_t align);
 /* The body of a new section, to be filled with lc_buf_put...; NULL when there are too many. */
 lc_buf *lc_leaf_writer_section(lc_leaf_writer *w, uint32_t type, uint32_t index);
-/* Lays everything out, hashes, computes the root; *out is the whole file. Errors: LIMIT, ARENA. */
+/* Lays everything out by (type, index), hashes, computes the root; *out is the whole file, to be
+ * freed by the caller. Errors: ARGUMENT (no section, an empty one, two of one type and index, wrong
+ * alignment), ARENA. */
 lc_err lc_leaf_writer_finish(lc_leaf_writer *w, lc_buf *out) LC_CHECKED;
 void lc_leaf_writer_free(lc_leaf_writer *w);
 

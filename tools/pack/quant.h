@@ -1,0 +1,57 @@
+/* quant.h - weights to T16, T16A and R8: the search of one row, and whole matrices.
+ *
+ * All arithmetic is binary64 in a fixed order (sums over four lanes: column k in lane k mod 4, then
+ * (0 + 1) + (2 + 3)), without libm and fused operations: the same weights give the same bytes on
+ * every machine and for every number of threads.
+ */
+#ifndef LC_QUANT_H
+#define LC_QUANT_H
+
+#include "../../kernels/kernels.h"
+#include "../../runtime/err.h"
+
+/* One quantised row: value(k) = rs * (s[k / 32] * q[k] + 8 * m[k / 32]); R8: rs * q[k]. */
+typedef struct lc_quant_row {
+    float rs;
+    int8_t *q; /* [groups * 32] 0 beyond the true columns */
+    int8_t *s; /* [groups] T16, T16A */
+    int8_t *m; /* [groups] T16A, 0 in T16 */
+} lc_quant_row;
+
+/* Memory that the search of a row needs; one for each thread. */
+typedef struct lc_quant_work {
+    double *w; /* [groups * 32] */
+    double *d; /* [groups][LC_QUANT_CANDIDATES] scales worth trying */
+    double *b; /* [groups] T16A: best offset */
+} lc_quant_work;
+
+#define LC_QUANT_CANDIDATES 30u
+
+bool lc_quant_work_init(lc_quant_work *work, uint32_t cols); /* false: out of memory */
+void lc_quant_work_free(lc_quant_work *work);
+
+/* Quantises w[cols]. False when it holds a NaN, an infinity, or a scale above 2^100. A row whose
+ * scale would lie below 2^-100 becomes zero. */
+bool lc_quant_row_t16(const float *w, uint32_t cols, lc_quant_work *work, lc_quant_row *row);
+bool lc_quant_row_t16a(const float *w, uint32_t cols, lc_quant_work *work, lc_quant_row *row);
+bool lc_quant_row_r8(const float *w, uint32_t cols, lc_quant_row *row);
+/* Keeps the nibbles of a Q4_0 row: blocks [cols / 32][18]. q stays, s = round(d / max|d| * 127). */
+bool lc_quant_row_q4_0(const uint8_t *blocks, uint32_t cols, lc_quant_row *row);
+
+/* A matrix to quantise. */
+typedef struct lc_quant_source {
+    uint32_t rows, cols;
+    void (*row)(const void *ctx, uint32_t r, float *out); /* out[cols]; from several threads */
+    const void *ctx;
+    const uint8_t *q4_0; /* [rows][cols / 32][18] to be kept as T16, or NULL */
+} lc_quant_source;
+
+/* Data and scales as stored, scales at a multiple of 64 (FORMAT.md). */
+uint64_t lc_quant_bytes(uint32_t type, uint32_t rows, uint32_t cols);
+/* Writes lc_quant_bytes at out, which must be zero. *sqnr_db is 10 log10(signal / noise) against
+ * the source, infinite when nothing is lost. Errors: NUMBER (a weight is not finite or too large),
+ * with the row as the offset; ARENA. */
+lc_err lc_quant_matrix(uint32_t type, const lc_quant_source *source, uint32_t threads, uint8_t *out,
+                       double *sqnr_db, lc_diag *diag) LC_CHECKED;
+
+#endif
