@@ -115,9 +115,9 @@ check-levels: ## kernels, golden files and records as Cortex-A53, A72, A76 and n
 check-fresh: ## demo and check, twice, in a bare Debian 12 made by debootstrap (root; minutes)
 	@tests/debootstrap.sh
 
-fuzz: ## fuzz every parser with clang, FUZZ_SECONDS each (60)
+fuzz: $(SEEDS) ## fuzz every parser with clang, FUZZ_SECONDS each (60)
 	@$(MAKE) --no-print-directory CC=clang FUZZ=1 fuzz-programs
-	@tests/fuzz/run.sh $$($(MAKE) -s CC=clang FUZZ=1 print-build)
+	@tests/fuzz/run.sh $$($(MAKE) -s CC=clang FUZZ=1 print-build) $(B)/tests/seeds
 
 fuzz-programs: $(FUZZ_BIN)
 
