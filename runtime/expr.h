@@ -1,10 +1,17 @@
 /* expr.h - the rule language: facts, labels of earlier tasks, probabilities, safe patterns.
  *
- *   temp > 90            a fact's number (any fact of that key); units convert: temp > 194 F
- *   text ~ /hot|burn/    linear-time pattern on the text, case-insensitive
- *   fault.label == normal, label == leak, p < 0.5, oos > 0.3, state == "open" (word facts)
- *   and, or, not, ( )    has(temp): the fact exists
- * A comparison with a fact that is not there is false.
+ *   temp > 90            a fact's number, any fact of that key (aliases hold: temperature > 90)
+ *   temp > 194 F         units convert; with another dimension the comparison is false
+ *   text ~ /hot|burn/    linear-time pattern on the text, case-insensitive (pattern.h)
+ *   label == leak, fault.label != normal       this task's label so far, an earlier task's
+ *   p < 0.5, oos > 0.3   of this task so far
+ *   state == open, state != "open"             word facts, case-insensitive
+ *   has(temp)            the fact exists
+ *   and, or, not, ( )    in falling order of binding: not, and, or
+ * A number without a unit on the right is in the base unit of what the fact measures (C, mm/s, bar,
+ * V, A: facts.h); a fact without a unit is taken to be in the unit on the right.
+ * A comparison with a fact that is not there is false, also with !=. The words `text label p oos
+ * has and or not` are not keys.
  */
 #ifndef LC_EXPR_H
 #define LC_EXPR_H
@@ -27,11 +34,20 @@ typedef struct lc_expr_env {
     lc_str (*task_label)(void *ctx, lc_str task);
 } lc_expr_env;
 
-/* Compiles source text onto the arena. A syntax error gives its byte offset in diag. With a
+/* Compiles source text onto the arena; source must outlive the expression. A syntax error gives its byte offset in diag. With a
  * measuring arena it checks and counts, and *expr must not be used. */
 lc_err lc_expr_compile(const char *source, uint32_t bytes, lc_arena *state, lc_expr **expr,
                        lc_diag *diag) LC_CHECKED;
 /* *evidence, when not NULL, receives the index of a fact that made it true, or -1. */
 bool lc_expr_eval(const lc_expr *expr, const lc_expr_env *env, int32_t *evidence);
+
+/* A label that the expression compares with, so that its existence can be checked. */
+typedef struct lc_expr_ref {
+    lc_str task; /* "": this task */
+    lc_str label;
+} lc_expr_ref;
+
+/* The next label reference from *i on (start with 0); false when there is none left. */
+bool lc_expr_next_ref(const lc_expr *expr, uint32_t *i, lc_expr_ref *ref);
 
 #endif
