@@ -23,11 +23,11 @@ typedef enum op_kind {
     OP_OPEN        /* only while compiling: a bracket that waits */
 } op_kind;
 
-typedef enum relation { LT, LE, GT, GE, EQ, NE } relation;
+enum { LT, LE, GT, GE, EQ, NE };
 
 typedef struct op {
     uint8_t kind;     /* op_kind */
-    uint8_t relation; /* relation */
+    uint8_t relation; /* LT to NE */
     lc_str name;      /* key, or name of a task ("": this one) */
     lc_str text;
     double value;
@@ -198,7 +198,7 @@ static lc_err emit(compiler *c, op o)
     return LC_OK;
 }
 
-static lc_err wait(compiler *c, uint8_t kind)
+static lc_err hold(compiler *c, uint8_t kind)
 {
     if (c->waiting_count == DEPTH) {
         return lc_fail(c->diag, LC_ERR_LIMIT, c->at, "rule nested too deep");
@@ -335,11 +335,11 @@ static lc_err compile_operand(compiler *c, bool *done)
 {
     *done = false;
     if (take(c, '(')) {
-        return wait(c, OP_OPEN);
+        return hold(c, OP_OPEN);
     }
     lc_str name = take_name(c);
     if (is_named(name, "not")) {
-        return wait(c, OP_NOT);
+        return hold(c, OP_NOT);
     }
     *done = true;
     return compile_comparison(c, name);
@@ -370,7 +370,7 @@ static lc_err compile_operator(compiler *c, bool *operand)
     }
     *operand = true;
     lc_err err = release(c, kind);
-    return err == LC_OK ? wait(c, kind) : err;
+    return err == LC_OK ? hold(c, kind) : err;
 }
 
 static lc_err compile_all(compiler *c)
