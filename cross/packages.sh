@@ -1,5 +1,5 @@
 #!/bin/sh
-# packages.sh build|demo|check|static - the Debian packages that a target needs.
+# packages.sh build|demo|check|static|ci - the Debian packages that a target needs.
 #
 # Installs the missing ones when root; else prints the command to type and fails.
 set -eu
@@ -8,8 +8,9 @@ case ${1:-build} in
 build | demo) need=$build ;;
 static) need="$build dpkg-dev patch" ;;
 check) need="$build libcmocka-dev python3-minimal xz-utils binutils gcc-aarch64-linux-gnu
-    qemu-user clang libclang-rt-14-dev" ;;
-*) echo "usage: packages.sh build|demo|check|static" >&2; exit 2 ;;
+    qemu-user" ;;
+ci) need="$build clang libclang-rt-14-dev dpkg-dev patch" ;; # a second compiler, static builds
+*) echo "usage: packages.sh build|demo|check|static|ci" >&2; exit 2 ;;
 esac
 command -v dpkg-query > /dev/null || {
     echo "packages.sh: not a Debian system; needed there: $need" >&2
