@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,6 +49,18 @@ lc_err lc_map_open(const char *path, lc_map *map)
     close(fd);
     errno = reason;
     return err;
+}
+
+lc_err lc_map_copy(const void *data, size_t bytes, lc_map *map)
+{
+    size_t span = bytes + (size_t)sysconf(_SC_PAGESIZE);
+    void *base = mmap(NULL, span, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED) {
+        return LC_ERR_IO;
+    }
+    memcpy(base, data, bytes);
+    *map = (lc_map){.data = base, .bytes = bytes, .span = span};
+    return LC_OK;
 }
 
 void lc_map_close(lc_map *map)

@@ -19,6 +19,8 @@ typedef struct lc_map {
  * Owner     the caller unmaps with lc_map_close. The file must not shrink meanwhile.
  */
 lc_err lc_map_open(const char *path, lc_map *map) LC_CHECKED;
+/* A copy of bytes in memory, aligned and readable past its end as a mapped file is. */
+lc_err lc_map_copy(const void *data, size_t bytes, lc_map *map) LC_CHECKED;
 void lc_map_close(lc_map *map);
 
 #endif

@@ -1,0 +1,25 @@
+/* job_source.h - where a job comes from: bundle, job file, a model's own head, or the shipped one.
+ */
+#ifndef LC_JOB_SOURCE_H
+#define LC_JOB_SOURCE_H
+
+#include "../board/linux/objects.h"
+#include "ui.h"
+
+typedef struct lc_job_source {
+    lc_object bundle;
+    const char *name;   /* for messages */
+    lc_objects objects; /* where its packs are looked for */
+    lc_map file;        /* bundle as a file, or compiled in memory */
+    lc_map model;       /* pack of --model */
+} lc_job_source;
+
+/* lc_job_source_open - job: .leaf or .json; model: .leaf or .gguf, when there is no job; both NULL:
+ * the shipped job.
+ *
+ * Returns LC_UI_GO, or the exit code after a message. lc_job_source_close in both cases.
+ */
+int lc_job_source_open(lc_job_source *source, const char *job, const char *model, bool as_float);
+void lc_job_source_close(lc_job_source *source);
+
+#endif
