@@ -1,0 +1,420 @@
+#include "pack.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fail.h"
+#include "gguf_types.h"
+#include "pack_plan.h"
+#include "quant.h"
+#include "real.h"
+#include "tok_pack.h"
+
+/* One run of the packer. */
+typedef struct packer {
+    const lc_gguf *g;
+    const lc_pack_options *options;
+    lc_pack_plan plan;
+    lc_leaf_writer writer;
+    uint64_t done; /* weights */
+    lc_diag *diag;
+} packer;
+
+/* ---- names ---- */
+
+bool lc_pack_type_find(const char *name, lc_pack_type *type)
+{
+    static const char *const names[] = {"q4", "t16", "q8", "f32"};
+    for (uint32_t i = 0; i < 4; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *type = (lc_pack_type)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *lc_pack_wtype_name(uint32_t wtype)
+{
+    static const char *const names[LC_W_COUNT] = {"F32", "T16", "T16A", "R8"};
+    return wtype < LC_W_COUNT ? names[wtype] : "?";
+}
+
+/* ---- weights ---- */
+
+static lc_err out_of_memory(const packer *p)
+{
+    return lc_fail(p->diag, LC_ERR_ARENA, 0, "out of memory");
+}
+
+static void source_row(const void *ctx, uint32_t r, float *out)
+{
+    lc_gguf_row(ctx, r, out);
+}
+
+/* base^(-2i / dims), divided by the file's factors, each as high and low part. */
+static lc_err put_rope(const packer *p, const lc_pack_item *item, uint8_t *out)
+{
+    const lc_gguf_tensor *factors = p->plan.rope_factors;
+    for (uint32_t i = 0; i < item->rows; i++) {
+        double power = -2.0 * (double)i / (double)p->plan.source.info.rope_dims;
+        double f = lc_real_pow(p->plan.source.rope_base, power);
+        if (factors) {
+            lc_gguf_tensor one = *factors;
+            float factor;
+            one.ne[0] = 1;
+            lc_gguf_row(&one, i, &factor);
+            if (!(factor >= 1e-6f && factor <= 1e6f)) {
+                return lc_fail_format(p->diag, LC_ERR_FORMAT, factors->offset,
+                                      "%s: factor %u out of range", item->name, i);
+            }
+            f /= (double)factor;
+        }
+        float parts[2];
+        parts[0] = (float)f;
+        parts[1] = (float)(f - (double)parts[0]);
+        memcpy(out + i * sizeof parts, parts, sizeof parts);
+    }
+    return LC_OK;
+}
+
+static lc_err put_weights(const packer *p, lc_pack_item *item, uint8_t *out)
+{
+    const lc_gguf_tensor *t = item->from;
+    lc_quant_source source = {.rows = item->rows, .cols = item->cols, .row = source_row, .ctx = t};
+    if (item->cols == 1) { /* a vector: one row of F32 has the same bytes */
+        source.rows = 1;
+        source.cols = item->rows;
+    }
+    source.q4_0 = item->keep ? t->data : NULL;
+    lc_diag inner;
+    lc_err err =
+        lc_quant_matrix(item->type, &source, p->options->threads, out, &item->sqnr_db, &inner);
+    if (err == LC_ERR_NUMBER) {
+        uint64_t row_bytes = t->bytes / (t->ne[1] * t->ne[2] * t->ne[3]);
+        return lc_fail_format(p->diag, err, t->offset + inner.offset * row_bytes,
+                              "%s: row %llu: %s", item->name, (unsigned long long)inner.offset,
+                              inner.text);
+    }
+    return err ? lc_fail(p->diag, err, t->offset, inner.text) : LC_OK;
+}
+
+static lc_err put_tensor(packer *p, lc_pack_item *item, lc_buf *body)
+{
+    lc_buf_pad(body, 64);
+    item->offset = body->bytes;
+    item->bytes = lc_quant_bytes(item->type, item->rows, item->cols);
+    uint8_t *out = lc_buf_zeros(body, (size_t)item->bytes);
+    if (!out) {
+        return out_of_memory(p);
+    }
+    if (!item->from) {
+        item->sqnr_db = (double)__builtin_inff();
+        return put_rope(p, item, out);
+    }
+    lc_err err = put_weights(p, item, out);
+    p->done += (uint64_t)item->rows * item->cols;
+    if (!err && p->options->progress) {
+        p->options->progress(p->options->progress_ctx, p->done, p->plan.source.info.parameters);
+    }
+    return err;
+}
+
+/* All tensors of one section and the read-ahead behind them. */
+static lc_err put_tensors(packer *p, uint32_t type, uint32_t layer, lc_buf *body)
+{
+    lc_err err = LC_OK;
+    for (uint32_t i = 0; !err && i < p->plan.count; i++) {
+        lc_pack_item *item = &p->plan.item[i];
+        if (lc_pack_section_of(item->role) == type && item->layer == layer) {
+            err = put_tensor(p, item, body);
+        }
+    }
+    (void)lc_buf_zeros(body, LC_READ_AHEAD);
+    return err;
+}
+
+/* ---- sections ---- */
+
+static lc_err new_section(packer *p, uint32_t type, uint32_t index, lc_buf **body)
+{
+    *body = lc_leaf_writer_section(&p->writer, type, index);
+    return *body ? LC_OK : lc_fail(p->diag, LC_ERR_LIMIT, 0, "too many sections");
+}
+
+static lc_err write_model(packer *p)
+{
+    const lc_model_info *m = &p->plan.source.info;
+    const uint32_t fields[] = {m->arch,     m->layers,  m->width, m->heads, m->kv_heads,
+                               m->head_dim, m->ffn,     m->vocab, m->ctx,   m->rope_dims,
+                               m->pooling,  m->classes, m->causal};
+    lc_buf *body;
+    lc_err err = new_section(p, LC_SECTION_MODEL, 0, &body);
+    if (err) {
+        return err;
+    }
+    lc_buf_put_u32(body, sizeof fields + 12);
+    for (uint32_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        lc_buf_put_u32(body, fields[i]);
+    }
+    lc_buf_put_f32(body, m->norm_eps);
+    lc_buf_put_u64(body, m->parameters);
+    return LC_OK;
+}
+
+static lc_err write_weights(packer *p)
+{
+    lc_buf *body;
+    lc_err err = new_section(p, LC_SECTION_EMBED, 0, &body);
+    if (!err) {
+        err = put_tensors(p, LC_SECTION_EMBED, LC_GLOBAL, body);
+    }
+    for (uint32_t i = 0; !err && i < p->plan.source.info.layers; i++) {
+        err = new_section(p, LC_SECTION_LAYER, i, &body);
+        if (!err) {
+            err = put_tensors(p, LC_SECTION_LAYER, i, body);
+        }
+    }
+    return err;
+}
+
+static bool utf8_valid(lc_str s)
+{
+    uint32_t code;
+    for (uint32_t at = 0; at < s.bytes;) {
+        uint32_t n = lc_utf8_decode(s.data + at, s.bytes - at, &code);
+        if (n == 0 || code < ' ') {
+            return false;
+        }
+        at += n;
+    }
+    return true;
+}
+
+static lc_err put_name(packer *p, lc_str name, lc_str *seen, uint32_t count, lc_buf *body)
+{
+    uint64_t at = (uint64_t)((const uint8_t *)name.data - p->g->data);
+    if (name.bytes == 0 || name.bytes > LC_NAME_BYTES_MAX || !utf8_valid(name)) {
+        return lc_fail_format(p->diag, LC_ERR_FORMAT, at,
+                              "label %u: 1 to %u bytes of UTF-8 are wanted", count,
+                              LC_NAME_BYTES_MAX);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (lc_str_equal(seen[i], name)) {
+            return lc_fail_format(p->diag, LC_ERR_FORMAT, at, "label %.*s occurs twice",
+                                  (int)name.bytes, name.data);
+        }
+    }
+    seen[count] = name;
+    lc_buf_put_str(body, name.data, name.bytes);
+    return LC_OK;
+}
+
+/* The outputs' names, or their numbers when the file has none. */
+static lc_err put_names(packer *p, lc_buf *body)
+{
+    uint32_t classes = p->plan.source.info.classes;
+    char key[96], number[12];
+    (void)snprintf(key, sizeof key, "%s.classifier.output_labels", p->plan.source.arch->name);
+    lc_gguf_strings it;
+    lc_str name, seen[LC_CLASSES_MAX];
+    uint64_t count = classes;
+    const lc_gguf_kv *kv = lc_gguf_find(p->g, key);
+    if (kv && (!lc_gguf_strings_open(p->g, key, &it, &count) || count != classes)) {
+        return lc_fail_format(p->diag, LC_ERR_FORMAT, (uint64_t)(kv->data - p->g->data),
+                              "%s: not the names of %u outputs", key, classes);
+    }
+    lc_err err = LC_OK;
+    lc_buf_put_u32(body, classes);
+    for (uint32_t i = 0; !err && i < classes; i++) {
+        if (!kv) {
+            int n = snprintf(number, sizeof number, "%u", i);
+            lc_buf_put_str(body, number, (size_t)n);
+        } else if (lc_gguf_strings_next(&it, &name)) {
+            err = put_name(p, name, seen, i, body);
+        } else {
+            err = lc_fail_format(p->diag, LC_ERR_LIMIT, (uint64_t)(kv->data - p->g->data),
+                                 "%s: a name over 4 GiB", key);
+        }
+    }
+    return err;
+}
+
+static lc_err write_classes(packer *p)
+{
+    if (p->plan.source.info.classes == 0) {
+        return LC_OK;
+    }
+    lc_buf *body;
+    lc_err err = new_section(p, LC_SECTION_CLASSES, 0, &body);
+    if (!err) {
+        err = put_names(p, body);
+    }
+    return err ? err : put_tensors(p, LC_SECTION_CLASSES, LC_GLOBAL, body);
+}
+
+static lc_err write_tensor_table(packer *p)
+{
+    lc_buf *body;
+    lc_err err = new_section(p, LC_SECTION_TENSORS, 0, &body);
+    if (err) {
+        return err;
+    }
+    lc_buf_put_u32(body, p->plan.count);
+    for (uint32_t i = 0; i < p->plan.count; i++) {
+        const lc_pack_item *item = &p->plan.item[i];
+        lc_buf_put_u32(body, item->role);
+        lc_buf_put_u32(body, item->layer);
+        lc_buf_put_u32(body, item->type);
+        lc_buf_put_u32(body, item->rows);
+        lc_buf_put_u32(body, item->cols);
+        lc_buf_put_u32(body, lc_pack_section_of(item->role));
+        lc_buf_put_u32(body, item->layer == LC_GLOBAL ? 0 : item->layer);
+        lc_buf_put_u32(body, 0);
+        lc_buf_put_u64(body, item->offset);
+        lc_buf_put_u64(body, item->bytes);
+    }
+    return LC_OK;
+}
+
+static void put_note(lc_buf *body, const lc_gguf *g, const char *key, const char *label)
+{
+    lc_str value;
+    if (!lc_gguf_str(g, key, &value) || value.bytes > 1024 || !utf8_valid(value)) {
+        return;
+    }
+    lc_buf_put(body, label, strlen(label));
+    lc_buf_put(body, ": ", 2);
+    lc_buf_put(body, value.data, value.bytes);
+    lc_buf_put(body, "\n", 1);
+}
+
+static lc_err write_notes(packer *p)
+{
+    static const char made[] = "made: from GGUF\n";
+    lc_buf *body;
+    lc_err err = new_section(p, LC_SECTION_NOTES, 0, &body);
+    if (err) {
+        return err;
+    }
+    lc_buf_put(body, made, sizeof made - 1);
+    put_note(body, p->g, "general.name", "name");
+    put_note(body, p->g, "general.license", "license");
+    put_note(body, p->g, "general.author", "author");
+    put_note(body, p->g, "general.url", "url");
+    return LC_OK;
+}
+
+static lc_err write_tokenizer(packer *p)
+{
+    lc_buf *body;
+    lc_err err = new_section(p, LC_SECTION_TOKENIZER, 0, &body);
+    return err ? err : lc_tok_pack(p->g, body, p->diag);
+}
+
+/* ---- the whole ---- */
+
+static uint32_t choose_align(const packer *p)
+{
+    if (p->options->align) {
+        return p->options->align;
+    }
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < p->writer.count; i++) {
+        bytes += p->writer.section[i].body.bytes;
+    }
+    return bytes > LC_PACK_ALIGN_OVER ? LC_LEAF_ALIGN_MAX : LC_LEAF_ALIGN_MIN;
+}
+
+static lc_err write_all(packer *p, lc_buf *out)
+{
+    lc_err err = write_tokenizer(p); /* first: what it refuses is known at once */
+    if (!err) {
+        err = write_model(p);
+    }
+    if (!err) {
+        err = write_weights(p);
+    }
+    if (!err) {
+        err = write_classes(p);
+    }
+    if (!err) {
+        err = write_tensor_table(p);
+    }
+    if (!err) {
+        err = write_notes(p);
+    }
+    if (err) {
+        return err;
+    }
+    p->writer.align = choose_align(p);
+    err = lc_leaf_writer_finish(&p->writer, out);
+    return err ? lc_fail(p->diag, err, 0, "the pack cannot be laid out") : LC_OK;
+}
+
+static bool make_report(const packer *p, lc_pack_report *report)
+{
+    uint64_t bytes = 0;
+    lc_pack_tensor *rows = calloc(p->plan.count, sizeof *rows);
+    if (!rows) {
+        return false;
+    }
+    memset(report, 0, sizeof *report);
+    report->info = p->plan.source.info;
+    report->align = p->writer.align;
+    report->tensor = rows;
+    for (uint32_t i = 0; i < p->plan.count; i++) {
+        const lc_pack_item *item = &p->plan.item[i];
+        if (!item->from) {
+            continue;
+        }
+        lc_pack_tensor *row = &rows[report->tensor_count++];
+        memcpy(row->name, item->name, sizeof row->name);
+        row->type = item->type;
+        row->rows = item->rows;
+        row->cols = item->cols;
+        row->bytes = item->bytes;
+        row->sqnr_db = item->sqnr_db;
+        row->kept = item->keep;
+        bytes += item->bytes;
+    }
+    report->bits_per_weight = (double)bytes * 8.0 / (double)report->info.parameters;
+    return true;
+}
+
+void lc_pack_report_free(lc_pack_report *report)
+{
+    free(report->tensor);
+    memset(report, 0, sizeof *report);
+}
+
+lc_err lc_pack_gguf(const lc_gguf *g, const lc_pack_options *options, lc_buf *out,
+                    lc_pack_report *report, lc_diag *diag)
+{
+    packer *p = calloc(1, sizeof *p);
+    lc_buf file = {0};
+    if (!p) {
+        return lc_fail(diag, LC_ERR_ARENA, 0, "out of memory");
+    }
+    p->g = g;
+    p->options = options;
+    p->diag = diag;
+    lc_leaf_writer_init(&p->writer, LC_LEAF_PACK, LC_LEAF_ALIGN_MIN);
+    lc_err err = lc_pack_plan_make(g, options->type, &p->plan, diag);
+    if (!err) {
+        err = write_all(p, &file);
+    }
+    if (!err && report && !make_report(p, report)) {
+        err = out_of_memory(p);
+    }
+    if (err) {
+        lc_buf_free(&file);
+    } else {
+        *out = file;
+    }
+    lc_leaf_writer_free(&p->writer);
+    lc_pack_plan_free(&p->plan);
+    free(p);
+    return err;
+}

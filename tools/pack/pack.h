@@ -1,0 +1,59 @@
+/* pack.h - a GGUF model becomes a pack: checked, quantised, laid out as FORMAT.md says. */
+#ifndef LC_PACK_H
+#define LC_PACK_H
+
+#include "../../board/linux/leaf_write.h"
+#include "../../runtime/model.h"
+#include "gguf.h"
+
+/* Weight types of a pack. Norms, biases, rope frequencies and the classification head are F32
+ * everywhere: together they are some kilobytes, and what the head loses goes straight into a
+ * probability, while one token of it costs less than one row block of a layer. */
+typedef enum lc_pack_type {
+    LC_PACK_Q4 = 0, /* linears T16A, embedding and output R8 */
+    LC_PACK_T16,    /* linears T16, embedding and output R8 */
+    LC_PACK_Q8,     /* all R8 */
+    LC_PACK_F32
+} lc_pack_type;
+
+typedef struct lc_pack_options {
+    lc_pack_type type;
+    uint32_t align;   /* 0: 64, or 65536 when the sections exceed LC_PACK_ALIGN_OVER bytes */
+    uint32_t threads; /* 0 and 1: this one; the result is the same */
+    void (*progress)(void *ctx, uint64_t done, uint64_t total); /* weights; NULL: silent */
+    void *progress_ctx;
+} lc_pack_options;
+
+#define LC_PACK_ALIGN_OVER (4u << 20)
+
+typedef struct lc_pack_tensor {
+    char name[64]; /* in the GGUF */
+    uint32_t type; /* lc_wtype */
+    uint32_t rows, cols;
+    uint64_t bytes;
+    double sqnr_db; /* infinite: nothing lost */
+    bool kept;      /* nibbles of a Q4_0 source, as T16 */
+} lc_pack_tensor;
+
+typedef struct lc_pack_report {
+    lc_model_info info;
+    uint32_t align;
+    uint32_t tensor_count;
+    lc_pack_tensor *tensor; /* [tensor_count], heap */
+    double bits_per_weight; /* stored bits of all tensors over parameters */
+} lc_pack_report;
+
+/* "q4" "t16" "q8" "f32". False for another word. */
+bool lc_pack_type_find(const char *name, lc_pack_type *type);
+/* "F32" "T16" "T16A" "R8" */
+const char *lc_pack_wtype_name(uint32_t wtype);
+
+/* Packs a whole model. *out is the file; caller frees it with lc_buf_free and the report (which may
+ * be NULL) with lc_pack_report_free. Both untouched on error.
+ * Errors: FORMAT and UNSUPPORTED name the key or tensor, with its offset in the GGUF; NUMBER (a
+ * weight is NaN or infinite), LIMIT, ARENA (out of memory). */
+lc_err lc_pack_gguf(const lc_gguf *g, const lc_pack_options *options, lc_buf *out,
+                    lc_pack_report *report, lc_diag *diag) LC_CHECKED;
+void lc_pack_report_free(lc_pack_report *report);
+
+#endif

@@ -1,0 +1,18 @@
+/* pack_info.h - hyperparameters of a GGUF, checked against sense and against its tensors. */
+#ifndef LC_PACK_INFO_H
+#define LC_PACK_INFO_H
+
+#include "../../runtime/model.h"
+#include "gguf.h"
+
+/* What the network needs beyond lc_model_info. */
+typedef struct lc_pack_source {
+    lc_model_info info;
+    const lc_arch *arch;
+    double rope_base;
+} lc_pack_source;
+
+/* Reads and checks everything but the shapes of tensors. Errors name the key. */
+lc_err lc_pack_info(const lc_gguf *g, lc_pack_source *source, lc_diag *diag) LC_CHECKED;
+
+#endif

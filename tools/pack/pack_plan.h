@@ -1,0 +1,36 @@
+/* pack_plan.h - which tensors a pack holds, in which order, types and places. */
+#ifndef LC_PACK_PLAN_H
+#define LC_PACK_PLAN_H
+
+#include "pack.h"
+#include "pack_info.h"
+
+typedef struct lc_pack_item {
+    char name[64]; /* in the GGUF */
+    uint32_t role; /* lc_role */
+    uint32_t layer;
+    uint32_t type; /* lc_wtype */
+    uint32_t rows, cols;
+    const lc_gguf_tensor *from; /* NULL: made here (rope frequencies) */
+    bool keep;                  /* Q4_0 nibbles */
+    /* filled when the tensor is written */
+    uint64_t offset, bytes;
+    double sqnr_db;
+} lc_pack_item;
+
+typedef struct lc_pack_plan {
+    lc_pack_source source;
+    const lc_gguf_tensor *rope_factors; /* [rope_dims/2] F32, or NULL */
+    uint32_t count;
+    lc_pack_item *item; /* [count] in the order of the pack, heap */
+} lc_pack_plan;
+
+/* Checks that the GGUF holds every tensor the architecture needs in the right shape, and no other:
+ * one that would be ignored would change the answers. */
+lc_err lc_pack_plan_make(const lc_gguf *g, lc_pack_type type, lc_pack_plan *plan,
+                         lc_diag *diag) LC_CHECKED;
+void lc_pack_plan_free(lc_pack_plan *plan);
+/* Section of a tensor, from its role. */
+uint32_t lc_pack_section_of(uint32_t role);
+
+#endif
