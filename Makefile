@@ -82,7 +82,8 @@ UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC))
 KTEST_BIN := $(if $(KTEST_SRC),$(B)/tests/test_kernels)
 GOLDEN_BIN := $(patsubst tests/golden/%.c,$(B)/tests/golden_%,$(GOLDEN_SRC))
 REPLAY_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/replay_%,$(FUZZ_SRC))
-SEEDS := $(if $(CROSS)$(FUZZ),,$(patsubst models/golden/%.gguf,$(B)/tests/seeds/%.leaf,$(wildcard models/golden/*.gguf)))
+SEEDS := $(if $(CROSS)$(FUZZ),,$(B)/tests/seeds/tiny-causal.leaf $(B)/tests/seeds/tiny-bidi.leaf \
+    $(B)/tests/seeds/tiny-job.leaf)
 FUZZ_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz_%,$(FUZZ_SRC))
 TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(if $(CROSS),,$(REPLAY_BIN))
 
@@ -185,6 +186,9 @@ $(FUZZ_BIN): $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/common.o \
 $(B)/tests/seeds/%.leaf: models/golden/%.gguf $(if $(CROSS),,$(B)/leafcutter)
 	@mkdir -p $(@D)
 	$(call SAY,seed)$(B)/leafcutter pack $< -o $@
+$(B)/tests/seeds/tiny-job.leaf: tests/fuzz/tiny-job.json $(B)/tests/seeds/tiny-bidi.leaf
+	@cp $< $(@D)
+	$(call SAY,seed)$(B)/leafcutter job build $(@D)/tiny-job.json -o $@
 
 # ---- objects ----
 

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Writes the vocabulary-only GGUF seeds in gguf/: one per pre-tokenizer, and one SentencePiece."""
+import os
+import struct
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+U32, I32, F32, BOOL, STRING, ARRAY = 4, 5, 6, 7, 8, 9
+
+
+def string(text):
+    data = text if isinstance(text, bytes) else text.encode()
+    return struct.pack("<Q", len(data)) + data
+
+
+def value(kind, item):
+    if kind == STRING:
+        return string(item)
+    return struct.pack({U32: "<I", I32: "<i", F32: "<f", BOOL: "<?"}[kind], item)
+
+
+def array(kind, items):
+    return struct.pack("<IQ", kind, len(items)) + b"".join(value(kind, item) for item in items)
+
+
+def write(name, keys):
+    with open(os.path.join(HERE, "gguf", name), "wb") as file:
+        file.write(b"GGUF" + struct.pack("<IQQ", 3, 0, len(keys)))
+        for key, (kind, data) in keys.items():
+            file.write(string(key) + struct.pack("<I", kind) + data)
+
+
+def byte_alphabet():
+    """The printable characters that stand for the 256 bytes in byte-level BPE."""
+    plain = set(range(33, 127)) | set(range(161, 173)) | set(range(174, 256))
+    spare, out = 256, []
+    for byte in range(256):
+        out.append(chr(byte) if byte in plain else chr(spare))
+        spare += byte not in plain
+    return out
+
+
+def bpe(pre):
+    tokens = byte_alphabet() + ["te", "mp", "temp", "\u0120temp", "<|end|>"]
+    end = len(tokens) - 1
+    return {
+        "general.architecture": (STRING, string("llama")),
+        "tokenizer.ggml.model": (STRING, string("gpt2")),
+        "tokenizer.ggml.pre": (STRING, string(pre)),
+        "tokenizer.ggml.tokens": (ARRAY, array(STRING, tokens)),
+        "tokenizer.ggml.token_type": (ARRAY, array(I32, [1] * end + [3])),
+        "tokenizer.ggml.merges": (ARRAY, array(STRING, ["t e", "m p", "te mp", "\u0120 temp"])),
+        "tokenizer.ggml.bos_token_id": (U32, value(U32, end)),
+        "tokenizer.ggml.eos_token_id": (U32, value(U32, end)),
+        "tokenizer.ggml.add_bos_token": (BOOL, value(BOOL, True)),
+    }
+
+
+def spm():
+    tokens = ["<unk>", "<s>", "</s>"] + [f"<0x{byte:02X}>" for byte in range(256)]
+    types = [2, 3, 3] + [6] * 256
+    words = ["\u2581", "t", "e", "m", "p", "te", "mp", "temp", "\u2581temp", "\u00b0", "\u00b0C"]
+    scores = [0.0] * len(tokens) + [-float(i) for i in range(len(words))]
+    return {
+        "general.architecture": (STRING, string("llama")),
+        "tokenizer.ggml.model": (STRING, string("llama")),
+        "tokenizer.ggml.tokens": (ARRAY, array(STRING, tokens + words)),
+        "tokenizer.ggml.scores": (ARRAY, array(F32, scores)),
+        "tokenizer.ggml.token_type": (ARRAY, array(I32, types + [1] * len(words))),
+        "tokenizer.ggml.bos_token_id": (U32, value(U32, 1)),
+        "tokenizer.ggml.eos_token_id": (U32, value(U32, 2)),
+        "tokenizer.ggml.unknown_token_id": (U32, value(U32, 0)),
+        "tokenizer.ggml.add_space_prefix": (BOOL, value(BOOL, True)),
+    }
+
+
+for pretokenizer in ("gpt-2", "smollm", "qwen2", "llama-bpe", "falcon"):
+    write(f"bpe-{pretokenizer}.gguf", bpe(pretokenizer))
+write("spm.gguf", spm())
