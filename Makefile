@@ -155,7 +155,9 @@ print-level-tests:
 SAY = $(if $(V),,@printf '  %-7s %s\n' $(1) $@;)
 
 CJSON_OBJ := $(if $(STATIC),$(B)/cJSON.o)
-LINK = $(call SAY,link)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) $(LIBS)
+# A group, because the core calls lc_panic, which the board supplies.
+INPUTS = $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
+LINK = $(call SAY,link)$(CC) $(LDFLAGS_ALL) -o $@ $(INPUTS) $(LIBS)
 # A new file each time: an archive must not keep members whose source has gone.
 ARCHIVE = $(call SAY,archive)rm -f $@.new && $(AR) rcs $@.new $(filter %.o,$^) && mv $@.new $@
 
@@ -180,7 +182,7 @@ $(REPLAY_BIN): $(B)/tests/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/rep
 	$(LINK)
 $(FUZZ_BIN): $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/common.o \
         $(B)/librest.a $(B)/libleafcutter.a
-	$(call SAY,link)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $(filter %.o %.a,$^) $(LIBS)
+	$(call SAY,link)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $(INPUTS) $(LIBS)
 
 # Seeds are packed by the tool that was just built, so they are always of today's format.
 $(B)/tests/seeds/%.leaf: models/golden/%.gguf $(if $(CROSS),,$(B)/leafcutter)
