@@ -1,13 +1,17 @@
-/* fuzz_gguf.c - GGUF files: open, read every key, array and row that the file claims to have. */
+/* fuzz_gguf.c - GGUF files: open, read every key, array and row that the file claims to have, pack.
+ *
+ * What the packer writes, the core must accept.
+ */
 #include <stdlib.h>
 
-#include "../../tools/pack/gguf.h"
+#include "../../tools/pack/pack.h"
+#include "../../tools/pack/tok_pack.h"
 #include "fuzz.h"
 
 #define ROW_VALUES_MAX 65536u
 #define ROWS_MAX 64u /* of a tensor: speed */
 
-const char *const fuzz_seeds[] = {"models/golden/*.gguf", NULL};
+const char *const fuzz_seeds[] = {"models/golden/*.gguf", "tests/fuzz/corpus/gguf/*", NULL};
 
 static void use_key(const lc_gguf *g, const lc_gguf_kv *kv)
 {
@@ -63,6 +67,59 @@ static void use_tensor(const lc_gguf_tensor *t, float *row)
     }
 }
 
+static void use_tokenizer(const uint8_t *section, size_t bytes)
+{
+    static const char text[] = "P2 temp 81.5 \xc2\xb0" "C  rising\t'll \xf0\x9f\x94\xa5 2026\n";
+    uint32_t ids[128], count = 0;
+    bool cut = false;
+    lc_tok tok;
+    uint8_t *copy = fuzz_copy(section, bytes);
+    fuzz_expect(lc_tok_open(copy, bytes, &tok, NULL) == LC_OK, "a packed tokenizer opens");
+    lc_arena scratch = fuzz_arena(lc_tok_scratch_bytes(&tok, sizeof text - 1));
+    fuzz_expect(lc_tok_encode(&tok, text, sizeof text - 1, true, &scratch, ids, 128, &count,
+                              &cut) == LC_OK,
+                "it encodes in the scratch that it asked for");
+    for (uint32_t i = 0; i < count; i++) {
+        char out[LC_TOKEN_BYTES_MAX];
+        fuzz_expect(ids[i] < tok.vocab, "a token id is inside the vocabulary");
+        fuzz_expect(lc_tok_decode(&tok, ids[i], i == 0, out, sizeof out) <= sizeof out,
+                    "a token fits");
+    }
+    fuzz_arena_free(&scratch);
+    free(copy);
+}
+
+static void use_pack(const uint8_t *pack, size_t bytes)
+{
+    lc_arena state = fuzz_arena((size_t)16 << 20);
+    uint8_t *copy = fuzz_copy(pack, bytes);
+    lc_model model;
+    fuzz_expect(lc_model_open(copy, bytes, &state, &model, NULL) == LC_OK, "a pack opens");
+    free(copy);
+    fuzz_arena_free(&state);
+}
+
+static void pack_all(const lc_gguf *g)
+{
+    lc_diag diag = {0};
+    lc_buf out = {0};
+    if (lc_tok_pack(g, &out, &diag) == LC_OK) {
+        use_tokenizer(out.data, out.bytes);
+    } else {
+        fuzz_expect(diag.text != NULL, "a refusal says why");
+    }
+    lc_buf_free(&out);
+
+    lc_pack_options options = {.type = LC_PACK_Q8};
+    out = (lc_buf){0};
+    if (lc_pack_gguf(g, &options, &out, NULL, &diag) == LC_OK) {
+        use_pack(out.data, out.bytes);
+    } else {
+        fuzz_expect(diag.text != NULL, "a refusal says why");
+    }
+    lc_buf_free(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     lc_gguf g;
@@ -82,6 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         use_tensor(&g.tensor[i], row);
     }
     free(row);
+    pack_all(&g);
     lc_gguf_close(&g);
     return 0;
 }
