@@ -99,7 +99,7 @@ help: ## list the targets
 	@sed -n 's/^#   \([A-Z]*=\)/  \1/p' Makefile
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-tests: $(TEST_BIN) ## build every test program
+tests: $(TEST_BIN) build/insn_count.so ## build every test program
 
 # Packages come first, so these start make again once a compiler is there.
 demo: ## install what is missing, build, classify 60 sensor lines
@@ -183,6 +183,11 @@ $(REPLAY_BIN): $(B)/tests/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/rep
 $(FUZZ_BIN): $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/common.o \
         $(B)/librest.a $(B)/libleafcutter.a
 	$(call SAY,link)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $(INPUTS) $(LIBS)
+
+# Counts instructions under an emulator, so it is for this machine in every configuration.
+build/insn_count.so: tests/kernels/insn_count.c
+	@mkdir -p build
+	$(call SAY,link)$(if $(CROSS),gcc,$(CC)) -std=c11 -O2 -shared -fPIC -o $@ $<
 
 # Seeds are packed by the tool that was just built, so they are always of today's format.
 $(B)/tests/seeds/%.leaf: models/golden/%.gguf $(if $(CROSS),,$(B)/leafcutter)

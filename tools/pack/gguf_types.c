@@ -161,8 +161,8 @@ static void read_q6_k(const uint8_t *p, float *out)
                       *scale = p + 192 + 8 * half;
         for (uint32_t i = 0; i < 128; i++) {
             uint32_t quarter = i / 32, at = i % 32;
-            uint32_t nibble = low[at + 32 * (quarter % 2)] >> (quarter / 2 * 4) & 15u;
-            uint32_t two = high[at] >> (2 * quarter) & 3u;
+            uint32_t nibble = (uint32_t)low[at + 32 * (quarter % 2)] >> (quarter / 2 * 4) & 15u;
+            uint32_t two = (uint32_t)high[at] >> (2 * quarter) & 3u;
             float q = (float)((int32_t)(nibble | two << 4) - 32);
             out[128 * half + i] = d * (float)(int8_t)scale[i / 16] * q;
         }
