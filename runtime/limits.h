@@ -19,11 +19,31 @@
 #define LC_RULES_MAX 64u             /* of a stage */
 #define LC_NAME_BYTES_MAX 64u        /* job, task, stage, label, rule names */
 #define LC_PACKS_MAX 4u              /* packs of one job */
+#define LC_TRENDS_MAX 64u            /* of a job */
+#define LC_PRIVACY_MAX 32u           /* entries of `never`, and of `redact` */
+#define LC_LABEL_TEXT_BYTES_MAX 512u /* a label's text, its action */
 #define LC_FACTS_MAX 32u             /* of a line */
 #define LC_WHY_MAX 16u               /* reasons in a record */
 #define LC_EXPR_BYTES_MAX 1024u      /* source text of a rule */
 #define LC_EXPR_OPS_MAX 128u
 #define LC_PATTERN_STATES_MAX 256u
 #define LC_RECORD_BYTES_MAX 32768u   /* one record as JSON */
+
+/* The daemon (board/node, board/linux). */
+#define LC_SOURCES_MAX 16u           /* inputs, dn/text among them */
+#define LC_SOURCE_BYTES_MAX 32u      /* name of an input: `src` of records */
+#define LC_DEVICE_BYTES_MAX 32u      /* device id */
+#define LC_INBOX_BYTES_MIN 16384u    /* of a source; holds the longest line */
+#define LC_INBOX_BYTES_MAX 1048576u
+#define LC_OUTBOX_BYTES_MIN 65536u   /* holds the longest record */
+#define LC_OUTBOX_BYTES_MAX 1073741824u
+#define LC_WINDOW_MAX 32u            /* messages handed to the link and not acknowledged */
+#define LC_BATCH_MAX 64u             /* records of one message */
+#define LC_BATCH_SCAN_MAX 256u       /* records looked through for a batch of one task */
+#define LC_MESSAGE_BYTES_MAX 32768u  /* payload of an outgoing message */
+#define LC_PAYLOAD_BYTES_MAX 65536u  /* payload of an incoming one; larger ones the broker keeps */
+#define LC_TOPIC_BYTES_MAX 256u
+#define LC_CONFIG_BYTES_MAX 65536u
+#define LC_CONFIG_DEPTH_MAX 8u
 
 #endif

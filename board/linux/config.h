@@ -1,0 +1,91 @@
+/* config.h - the daemon's config file: JSON with // comments, every key a row of one table.
+ *
+ * An unknown or repeated key, a wrong type or a value out of range is an error that names the key's
+ * path: `inputs[2].baud: 9601 is not a speed of serial lines`.
+ */
+#ifndef LC_CONFIG_H
+#define LC_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "../../runtime/err.h"
+#include "../../runtime/limits.h"
+
+#define LC_CONFIG_PATH_MAX 256u
+#define LC_CONFIG_GROUPS_MAX 8u
+#define LC_CONFIG_PINS_MAX 16u
+#define LC_CONFIG_INPUTS_MAX (LC_SOURCES_MAX - 1) /* dn/text is one more source */
+#define LC_CONFIG_WHY_MAX 512u
+
+typedef enum lc_input_kind {
+    LC_INPUT_STDIN,
+    LC_INPUT_FILE,
+    LC_INPUT_FIFO,
+    LC_INPUT_SERIAL,
+    LC_INPUT_MQTT
+} lc_input_kind;
+
+typedef struct lc_config_input {
+    uint32_t kind;                       /* lc_input_kind: "source" */
+    char id[LC_SOURCE_BYTES_MAX + 1];    /* `src` of its records; default: made from the path */
+    char path[LC_CONFIG_PATH_MAX];
+    char topic[LC_TOPIC_BYTES_MAX];
+    char tmpl[LC_CONFIG_WHY_MAX];        /* "template" */
+    uint32_t baud;
+    uint32_t flow; /* lc_serial_flow */
+} lc_config_input;
+
+typedef struct lc_config_pin {
+    char name[LC_NAME_BYTES_MAX];
+    char chip[LC_NAME_BYTES_MAX];
+    uint32_t line;
+    bool active_low;
+    uint32_t safe;
+} lc_config_pin;
+
+typedef struct lc_config {
+    char dev[LC_DEVICE_BYTES_MAX + 1];
+    char group[LC_CONFIG_GROUPS_MAX][LC_DEVICE_BYTES_MAX + 1];
+    uint32_t group_count;
+    char url[LC_CONFIG_PATH_MAX]; /* "" : no broker */
+    char user[LC_NAME_BYTES_MAX];
+    char password_file[LC_CONFIG_PATH_MAX];
+    char ca[LC_CONFIG_PATH_MAX], cert[LC_CONFIG_PATH_MAX], key[LC_CONFIG_PATH_MAX];
+    uint32_t protocol; /* lc_mqtt_protocol */
+    uint32_t ack;      /* 0 broker */
+    uint32_t keepalive_s;
+    char topic_root[LC_NAME_BYTES_MAX];
+    lc_config_input input[LC_CONFIG_INPUTS_MAX];
+    uint32_t input_count;
+    char job[LC_CONFIG_PATH_MAX]; /* "" : the shipped one */
+    char storage[LC_CONFIG_PATH_MAX];
+    uint32_t journal_mb;
+    lc_config_pin pin[LC_CONFIG_PINS_MAX];
+    uint32_t pin_count;
+    char sound_device[LC_NAME_BYTES_MAX];
+    double volume;
+    uint32_t threads_prefill, threads_decode; /* 0: every core */
+    char keys[LC_CONFIG_PATH_MAX];
+    uint32_t log_level; /* lc_log_level */
+    bool log_text;
+    char status_socket[LC_CONFIG_PATH_MAX]; /* "" : none */
+    uint32_t inbox_kb, outbox_kb, window, batch, deadline_ms;
+} lc_config;
+
+/* lc_config_parse - reads a config from text.
+ *
+ * On error `why` (LC_CONFIG_WHY_MAX bytes) says key path and reason; config is undefined.
+ * Errors    FORMAT, LIMIT. Uses the heap; only for the time before the daemon runs.
+ */
+lc_err lc_config_parse(const char *text, size_t bytes, lc_config *config,
+                       char why[LC_CONFIG_WHY_MAX]) LC_CHECKED;
+/* The same from a file; `why` starts with its path. IO when it cannot be read. */
+lc_err lc_config_read(const char *path, lc_config *config,
+                      char why[LC_CONFIG_WHY_MAX]) LC_CHECKED;
+/* Every key with its type, range, default and meaning: --help-config. */
+void lc_config_help(FILE *out);
+
+#endif

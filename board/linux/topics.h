@@ -1,0 +1,28 @@
+/* topics.h - the topics of a device (contract: topics). */
+#ifndef LC_TOPICS_H
+#define LC_TOPICS_H
+
+#include <stdbool.h>
+
+#include "../../runtime/limits.h"
+#include "../node/node.h"
+
+typedef struct lc_topics {
+    const char *root, *dev; /* "leafcutter/v1", "pi4-0017" */
+    const lc_str *task;     /* [tasks] names */
+    uint32_t tasks;
+} lc_topics;
+
+/* Writes the topic of an outgoing message; false when it does not fit. */
+bool lc_topics_write(const lc_topics *topics, lc_topic topic, uint32_t task,
+                     char out[LC_TOPIC_BYTES_MAX]);
+/* "<root>/<dev>/dn/<rest>". */
+bool lc_topics_down(const lc_topics *topics, const char *rest, char out[LC_TOPIC_BYTES_MAX]);
+/* The rest of a topic under dn/, NULL when it is none of ours. */
+const char *lc_topics_down_rest(const lc_topics *topics, const char *topic);
+/* Whether an MQTT filter takes a topic (+, #, and $-topics as the standard says). */
+bool lc_topics_match(const char *filter, const char *topic);
+/* Whether this is a filter one may subscribe to. */
+bool lc_topics_filter_ok(const char *filter);
+
+#endif
