@@ -1,0 +1,314 @@
+/* The network against an independent float64 forward pass (models/golden/make.py), and against
+ * itself: chunks, threads and levels must not change a bit. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka needs the four above */
+#include <cmocka.h>
+
+#include "../../board/linux/cpu.h"
+#include "../../board/linux/tasks.h"
+#include "../../runtime/net.h"
+#include "../../tools/pack/pack.h"
+
+#define DIR "models/golden/"
+#define TOKENS_MAX 128
+#define OUT_MAX (TOKENS_MAX * 512)
+
+static size_t read_file(const char *path, void *out, size_t max)
+{
+    FILE *f = fopen(path, "rb");
+    if (f == NULL) {
+        fail_msg("%s: cannot open", path);
+    }
+    size_t n = fread(out, 1, max, f);
+    fclose(f);
+    return n;
+}
+
+/* A golden model packed as `type`, with what its folder holds. */
+typedef struct golden {
+    uint8_t *leaf; /* 64-byte aligned copy */
+    size_t bytes;
+    uint32_t ids[TOKENS_MAX];
+    uint32_t tokens;
+    float *expect;
+    uint32_t count;
+} golden;
+
+static golden load(const char *name, lc_pack_type type)
+{
+    static uint8_t file[1 << 20];
+    char path[256];
+    golden g = {0};
+    snprintf(path, sizeof path, DIR "%s.gguf", name);
+    size_t bytes = read_file(path, file, sizeof file);
+    lc_gguf gguf;
+    lc_diag diag = {0};
+    lc_pack_options options = {.type = type, .threads = 1};
+    lc_buf out = {0};
+    assert_int_equal(lc_gguf_open(file, bytes, &gguf, &diag), LC_OK);
+    assert_int_equal(lc_pack_gguf(&gguf, &options, &out, NULL, &diag), LC_OK);
+    lc_gguf_close(&gguf);
+    g.bytes = out.bytes;
+    g.leaf = aligned_alloc(64, LC_ROUND_UP(out.bytes, 64));
+    memcpy(g.leaf, out.data, out.bytes);
+    lc_buf_free(&out);
+    snprintf(path, sizeof path, DIR "%s.tokens.u32", name);
+    g.tokens = (uint32_t)(read_file(path, g.ids, sizeof g.ids) / 4);
+    g.expect = malloc(OUT_MAX * sizeof(float));
+    snprintf(path, sizeof path, DIR "%s.expect.f32", name);
+    g.count = (uint32_t)(read_file(path, g.expect, OUT_MAX * sizeof(float)) / 4);
+    return g;
+}
+
+static void unload(golden *g)
+{
+    free(g->leaf);
+    free(g->expect);
+}
+
+/* Runs a golden model; out has room for OUT_MAX floats. Peaks must equal what measuring says. */
+typedef struct run {
+    const lc_kernels *kernels;
+    uint32_t threads, batch, ctx;
+    uint32_t joins; /* told */
+} run;
+
+static lc_net *net_of(const golden *g, const lc_net_options *options, lc_model *model,
+                      lc_arena *state, lc_arena *scratch)
+{
+    lc_diag diag = {0};
+    lc_net *net;
+    lc_arena plan_state, plan_scratch;
+    lc_arena_measure(&plan_state);
+    lc_arena_measure(&plan_scratch);
+    assert_int_equal(lc_model_open(g->leaf, g->bytes, &plan_state, model, &diag), LC_OK);
+    assert_int_equal(lc_net_init(model, options, &plan_state, &plan_scratch, &net, &diag), LC_OK);
+    lc_arena_init(state, aligned_alloc(64, plan_state.peak), plan_state.peak);
+    lc_arena_init(scratch, aligned_alloc(64, plan_scratch.peak), plan_scratch.peak);
+    assert_int_equal(lc_model_open(g->leaf, g->bytes, state, model, &diag), LC_OK);
+    assert_int_equal(lc_net_init(model, options, state, scratch, &net, &diag), LC_OK);
+    assert_int_equal(state->peak, plan_state.peak);
+    return net;
+}
+
+typedef struct logits_sink {
+    lc_net *net;
+    float *out;
+    uint32_t vocab, width;
+} logits_sink;
+
+static lc_err take_logits(void *ctx, uint32_t position, uint32_t n, const float *hidden)
+{
+    logits_sink *s = ctx;
+    for (uint32_t t = 0; t < n; t++) {
+        lc_err err = lc_net_logits(s->net, hidden + (size_t)t * s->width,
+                                   s->out + (size_t)(position + t) * s->vocab);
+        if (err != LC_OK) {
+            return err;
+        }
+    }
+    return LC_OK;
+}
+
+static uint32_t run_golden(const golden *g, run *r, float *out)
+{
+    static lc_pool pool;
+    assert_int_equal(lc_pool_open(&pool, r->threads), LC_OK);
+    lc_net_options options = {.ctx = r->ctx,
+                              .batch = r->batch,
+                              .kernels = r->kernels,
+                              .tasks = lc_pool_tasks(&pool)};
+    lc_model model;
+    lc_arena state, scratch;
+    lc_net *net = net_of(g, &options, &model, &state, &scratch);
+    uint32_t count;
+    if (model.info.classes > 0) {
+        float pooled[1024];
+        assert_int_equal(lc_net_pool(net, g->ids, g->tokens, pooled), LC_OK);
+        assert_int_equal(lc_net_classify(net, pooled, out), LC_OK);
+        count = model.info.classes;
+    } else {
+        logits_sink sink = {net, out, model.info.vocab, model.info.width};
+        assert_int_equal(lc_net_run(net, g->ids, g->tokens, take_logits, &sink), LC_OK);
+        count = g->tokens * model.info.vocab;
+    }
+    assert_int_equal(scratch.peak, scratch.size);
+    assert_int_equal(scratch.used, 0);
+    r->joins = lc_net_joins(net);
+    lc_pool_close(&pool);
+    free(state.base);
+    free(scratch.base);
+    return count;
+}
+
+static float largest_error(const float *a, const float *b, uint32_t n)
+{
+    float top = 0, diff = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        float v = b[i] < 0 ? -b[i] : b[i];
+        float d = a[i] < b[i] ? b[i] - a[i] : a[i] - b[i];
+        top = v > top ? v : top;
+        diff = d > diff ? d : diff;
+    }
+    return diff / top;
+}
+
+static const char *names[] = {"tiny-causal", "tiny-bidi"};
+
+static void float_path_agrees_with_float64(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < 2; m++) {
+        golden g = load(names[m], LC_PACK_F32);
+        float *out = malloc(OUT_MAX * sizeof(float));
+        for (uint32_t level = 0; level < lc_level_count(); level++) {
+            const lc_kernels *k = lc_level_at(level);
+            if ((k->needs & ~lc_cpu_features()) != 0) {
+                continue;
+            }
+            run r = {.kernels = k, .threads = 1, .ctx = 80};
+            assert_int_equal(run_golden(&g, &r, out), g.count);
+            float error = largest_error(out, g.expect, g.count);
+            print_message("%s %s: largest difference %.2g of the largest value\n", names[m],
+                          k->name, (double)error);
+            assert_true(error < 1e-4f);
+        }
+        free(out);
+        unload(&g);
+    }
+}
+
+static void levels_threads_and_chunks_give_the_same_bits(void **state)
+{
+    (void)state;
+    const lc_pack_type types[] = {LC_PACK_Q4, LC_PACK_T16, LC_PACK_Q8, LC_PACK_F32};
+    float *want = malloc(OUT_MAX * sizeof(float));
+    float *got = malloc(OUT_MAX * sizeof(float));
+    uint32_t joins = 0, runs = 0;
+    for (size_t m = 0; m < 2; m++) {
+        for (size_t t = 0; t < 4; t++) {
+            golden g = load(names[m], types[t]);
+            run ref = {.kernels = lc_level_find("ref"), .threads = 1, .ctx = 80};
+            uint32_t count = run_golden(&g, &ref, want);
+            for (uint32_t i = 0; i < lc_level_count() * 4; i++) {
+                run r = {.kernels = lc_level_at(i / 4),
+                         .threads = 1 + i % 4,
+                         .batch = i % 4 == 3 ? 7 : 0,
+                         .ctx = 80 + i % 4};
+                if ((r.kernels->needs & ~lc_cpu_features()) != 0) {
+                    continue;
+                }
+                assert_int_equal(run_golden(&g, &r, got), count);
+                assert_memory_equal(got, want, count * sizeof(float));
+                joins += r.joins;
+                runs++;
+            }
+            unload(&g);
+        }
+    }
+    print_message("%u runs equal to ref, %u thread joins\n", runs, joins);
+    assert_true(joins > 0);
+    free(want);
+    free(got);
+}
+
+static void eight_bits_stay_near_the_float_path(void **state)
+{
+    (void)state;
+    float *out = malloc(OUT_MAX * sizeof(float));
+    for (size_t m = 0; m < 2; m++) {
+        golden g = load(names[m], LC_PACK_Q8);
+        run r = {.kernels = lc_level_find("ref"), .threads = 1, .ctx = 80};
+        run_golden(&g, &r, out);
+        float error = largest_error(out, g.expect, g.count);
+        print_message("%s R8: %.3g\n", names[m], (double)error);
+        assert_true(error < 0.1f);
+        unload(&g);
+    }
+    free(out);
+}
+
+static void a_full_context_is_refused_and_nothing_lost(void **state)
+{
+    (void)state;
+    golden g = load("tiny-causal", LC_PACK_Q4);
+    lc_net_options options = {.ctx = 16, .kernels = lc_level_find("ref")};
+    lc_model model;
+    lc_arena st, scratch;
+    lc_net *net = net_of(&g, &options, &model, &st, &scratch);
+    assert_int_equal(lc_net_run(net, g.ids, 10, NULL, NULL), LC_OK);
+    assert_int_equal(lc_net_run(net, g.ids, 7, NULL, NULL), LC_ERR_LIMIT);
+    assert_int_equal(lc_net_position(net), 10);
+    assert_int_equal(lc_net_run(net, g.ids, 6, NULL, NULL), LC_OK);
+    assert_int_equal(lc_net_run(net, g.ids, 1, NULL, NULL), LC_ERR_LIMIT);
+    free(st.base);
+    free(scratch.base);
+    unload(&g);
+}
+
+static void a_cancelled_run_stops_between_layers(void **state)
+{
+    (void)state;
+    golden g = load("tiny-bidi", LC_PACK_Q4);
+    volatile bool cancel = true;
+    lc_net_options options = {.ctx = 80, .kernels = lc_level_find("ref"), .cancel = &cancel};
+    lc_model model;
+    lc_arena st, scratch;
+    float pooled[1024];
+    lc_net *net = net_of(&g, &options, &model, &st, &scratch);
+    assert_int_equal(lc_net_pool(net, g.ids, g.tokens, pooled), LC_ERR_CANCELLED);
+    cancel = false;
+    assert_int_equal(lc_net_pool(net, g.ids, g.tokens, pooled), LC_OK);
+    assert_int_equal(scratch.used, 0);
+    free(st.base);
+    free(scratch.base);
+    unload(&g);
+}
+
+/* Every push refused in turn: a clean error each time, success with the planned bytes. */
+static void every_refused_push_is_a_clean_error(void **state)
+{
+    (void)state;
+    golden g = load("tiny-causal", LC_PACK_Q4);
+    lc_net_options options = {.ctx = 32, .kernels = lc_level_find("ref")};
+    static _Alignas(64) uint8_t memory[1 << 20];
+    static _Alignas(64) uint8_t scratch_memory[1 << 20];
+    uint32_t refused = 0;
+    for (size_t bytes = 0; bytes < sizeof memory; bytes += 64) {
+        lc_model model;
+        lc_arena st, scratch;
+        lc_net *net;
+        lc_diag diag = {0};
+        lc_arena_init(&st, memory, bytes);
+        lc_arena_init(&scratch, scratch_memory, sizeof scratch_memory);
+        lc_err err = lc_model_open(g.leaf, g.bytes, &st, &model, &diag);
+        if (err == LC_OK) {
+            err = lc_net_init(&model, &options, &st, &scratch, &net, &diag);
+        }
+        if (err == LC_OK) {
+            break;
+        }
+        assert_int_equal(err, LC_ERR_ARENA);
+        refused++;
+    }
+    assert_true(refused > 4);
+    assert_true(refused < sizeof memory / 64);
+    unload(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(float_path_agrees_with_float64),
+        cmocka_unit_test(levels_threads_and_chunks_give_the_same_bits),
+        cmocka_unit_test(eight_bits_stay_near_the_float_path),
+        cmocka_unit_test(a_full_context_is_refused_and_nothing_lost),
+        cmocka_unit_test(a_cancelled_run_stops_between_layers),
+        cmocka_unit_test(every_refused_push_is_a_clean_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
