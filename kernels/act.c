@@ -128,11 +128,10 @@ LC_INLINE uint32_t abs_max_v4(const float *x, uint32_t n)
 /* The low bytes of sixteen 32-bit lanes. */
 LC_INLINE lc_b16 low_bytes(lc_u4 a, lc_u4 b, lc_u4 c, lc_u4 d)
 {
-    const lc_h8 even_halves = {0, 2, 4, 6, 8, 10, 12, 14};
-    const lc_b16 even_bytes = {0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30};
-    lc_h8 ab = __builtin_shuffle((lc_h8)a, (lc_h8)b, even_halves);
-    lc_h8 cd = __builtin_shuffle((lc_h8)c, (lc_h8)d, even_halves);
-    return __builtin_shuffle((lc_b16)ab, (lc_b16)cd, even_bytes);
+    lc_h8 ab = __builtin_shufflevector((lc_h8)a, (lc_h8)b, 0, 2, 4, 6, 8, 10, 12, 14);
+    lc_h8 cd = __builtin_shufflevector((lc_h8)c, (lc_h8)d, 0, 2, 4, 6, 8, 10, 12, 14);
+    return __builtin_shufflevector((lc_b16)ab, (lc_b16)cd, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20,
+                                   22, 24, 26, 28, 30);
 }
 
 /* Sixteen int8 at four columns a word, words `stride` bytes apart. */

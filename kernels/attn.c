@@ -120,14 +120,12 @@ LC_INLINE void rotate(float *x0, float *x1, const float *rot)
 
 LC_INLINE void rope_halves(float *x, uint32_t half, const float *rot)
 {
-    const lc_i4 even = {0, 2, 4, 6};
-    const lc_i4 odd = {1, 3, 5, 7};
     uint32_t i = 0;
     for (; i + 4 <= half; i += 4) {
         lc_v4 r0 = lc_v4_load(rot + 2 * i);
         lc_v4 r1 = lc_v4_load(rot + 2 * i + 4);
-        lc_v4 c = __builtin_shuffle(r0, r1, even);
-        lc_v4 s = __builtin_shuffle(r0, r1, odd);
+        lc_v4 c = lc_v4_even(r0, r1);
+        lc_v4 s = lc_v4_odd(r0, r1);
         lc_v4 a = lc_v4_load(x + i);
         lc_v4 b = lc_v4_load(x + half + i);
         lc_v4_store(x + i, a * c - b * s);
@@ -137,19 +135,18 @@ LC_INLINE void rope_halves(float *x, uint32_t half, const float *rot)
         rotate(&x[i], &x[half + i], rot + 2 * i);
 }
 
+/* a * c - b * s and b * c + a * s at once: s is negated in the even lanes. */
 LC_INLINE void rope_pairs(float *x, uint32_t half, const float *rot)
 {
-    const lc_i4 even = {0, 0, 2, 2};
-    const lc_i4 odd = {1, 1, 3, 3};
-    const lc_i4 swap = {1, 0, 3, 2};
     const lc_u4 minus_even = {0x80000000u, 0, 0x80000000u, 0};
     uint32_t i = 0;
     for (; i + 2 <= half; i += 2) {
         lc_v4 r = lc_v4_load(rot + 2 * i);
-        lc_v4 c = __builtin_shuffle(r, even);
-        lc_v4 s = (lc_v4)((lc_u4)__builtin_shuffle(r, odd) ^ minus_even);
+        lc_v4 c = __builtin_shufflevector(r, r, 0, 0, 2, 2);
+        lc_v4 s = (lc_v4)((lc_u4)__builtin_shufflevector(r, r, 1, 1, 3, 3) ^ minus_even);
         lc_v4 a = lc_v4_load(x + 2 * i);
-        lc_v4_store(x + 2 * i, a * c + __builtin_shuffle(a, swap) * s);
+        lc_v4 swapped = __builtin_shufflevector(a, a, 1, 0, 3, 2);
+        lc_v4_store(x + 2 * i, a * c + swapped * s);
     }
     if (i < half)
         rotate(&x[2 * i], &x[2 * i + 1], rot + 2 * i);

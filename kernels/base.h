@@ -14,6 +14,13 @@
  * built for dotprod must never be called on a core without it. */
 #define LC_INLINE static inline __attribute__((always_inline))
 
+/* Before a loop over the tokens of a block: arrays indexed by it then stay in registers. */
+#if defined(__clang__)
+#define LC_UNROLL_BLOCK _Pragma("clang loop unroll(full)")
+#else
+#define LC_UNROLL_BLOCK _Pragma("GCC unroll 4")
+#endif
+
 #define LC_GROUP 32u          /* weights and activations that share one group scale */
 #define LC_TILE_ROWS 16u      /* rows of one T16 or T16A tile */
 #define LC_T16_BYTES 272u     /* int8 s[16]; u8 d[8][2][16] */

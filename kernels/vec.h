@@ -72,14 +72,22 @@ LC_INLINE float lc_v4_sum(lc_v4 v)
     return (v[0] + v[1]) + (v[2] + v[3]);
 }
 
+LC_INLINE lc_v4 lc_v4_even(lc_v4 a, lc_v4 b)
+{
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6);
+}
+
+LC_INLINE lc_v4 lc_v4_odd(lc_v4 a, lc_v4 b)
+{
+    return __builtin_shufflevector(a, b, 1, 3, 5, 7);
+}
+
 /* The sums of four vectors, each in the order of lc_v4_sum. */
 LC_INLINE lc_v4 lc_v4_sum4(lc_v4 a, lc_v4 b, lc_v4 c, lc_v4 d)
 {
-    const lc_i4 even = {0, 2, 4, 6};
-    const lc_i4 odd = {1, 3, 5, 7};
-    lc_v4 ab = __builtin_shuffle(a, b, even) + __builtin_shuffle(a, b, odd);
-    lc_v4 cd = __builtin_shuffle(c, d, even) + __builtin_shuffle(c, d, odd);
-    return __builtin_shuffle(ab, cd, even) + __builtin_shuffle(ab, cd, odd);
+    lc_v4 ab = lc_v4_even(a, b) + lc_v4_odd(a, b);
+    lc_v4 cd = lc_v4_even(c, d) + lc_v4_odd(c, d);
+    return lc_v4_even(ab, cd) + lc_v4_odd(ab, cd);
 }
 
 /* lc_expf on four lanes. */

@@ -1,0 +1,216 @@
+/* bench.c - speed of every kernel: by the clock (--bench), and by counted instructions under
+ * insn_count.c (--count). Prints, asserts nothing. */
+#include <stdio.h>
+#include <time.h>
+
+#include "harness.h"
+#include "mark.h"
+#include "plain.h"
+#include "suite.h"
+
+enum { COLS = 1024, GROUPS = COLS / 32, PANELS = 16, HEAD = 32, KEYS = 24, FLOATS = 1024 };
+
+static _Alignas(64) uint8_t weights[PANELS * GROUPS * LC_T16A_BYTES + LC_READ_AHEAD];
+static _Alignas(64) int8_t rows8[PANELS * COLS * 16 + LC_READ_AHEAD];
+static _Alignas(64) float floats[16 * COLS], x[4 * COLS], y[4 * COLS], z[4 * COLS];
+static _Alignas(64) int8_t a[4 * COLS + LC_READ_AHEAD];
+static int16_t ne[4 * GROUPS + 32], c8[4 * GROUPS + 32], c8s[4 * GROUPS + 32];
+static float scale[4];
+static int32_t acc[64];
+
+typedef struct bench_op {
+    const char *name;
+    void (*run)(const lc_kernels *k, uint32_t panel);
+    double macs;  /* of one run: multiply-adds, or elements */
+    double bytes; /* of weights read by one run */
+} bench_op;
+
+static lc_act act(void)
+{
+    return (lc_act){.a = a, .ne = ne, .c8 = c8, .c8s = c8s, .scale = scale};
+}
+
+static void run_gemv_q4(const lc_kernels *k, uint32_t panel)
+{
+    lc_act v = act();
+    k->gemv_q4(weights + (size_t)panel * GROUPS * LC_T16_BYTES, GROUPS, &v, acc);
+}
+
+static void run_gemm_q4(const lc_kernels *k, uint32_t panel)
+{
+    lc_act v = act();
+    k->gemm_q4(weights + (size_t)panel * GROUPS * LC_T16_BYTES, GROUPS, &v, acc);
+}
+
+static void run_gemv_q4a(const lc_kernels *k, uint32_t panel)
+{
+    lc_act v = act();
+    k->gemv_q4a(weights + (size_t)panel * GROUPS * LC_T16A_BYTES, GROUPS, &v, acc);
+}
+
+static void run_gemm_q4a(const lc_kernels *k, uint32_t panel)
+{
+    lc_act v = act();
+    k->gemm_q4a(weights + (size_t)panel * GROUPS * LC_T16A_BYTES, GROUPS, &v, acc);
+}
+
+static void run_gemv_q8(const lc_kernels *k, uint32_t panel)
+{
+    lc_act v = act();
+    k->gemv_q8(rows8 + (size_t)panel * COLS * 16, 16, GROUPS, &v, acc);
+}
+
+static void run_gemm_q8(const lc_kernels *k, uint32_t panel)
+{
+    lc_act v = act();
+    k->gemm_q8(rows8 + (size_t)panel * COLS * 16, 16, GROUPS, &v, acc);
+}
+
+static void run_gemv_f32(const lc_kernels *k, uint32_t panel)
+{
+    (void)panel;
+    k->gemv_f32(floats, 16, COLS, x, y);
+}
+
+static void run_quantise(const lc_kernels *k, uint32_t panel)
+{
+    (void)panel;
+    k->quantise(x, COLS, 0, 4, a, ne, c8, c8s, scale);
+}
+
+static void run_rmsnorm(const lc_kernels *k, uint32_t panel)
+{
+    (void)panel;
+    k->rmsnorm(x, floats, FLOATS, 1e-5f, y);
+}
+
+static void run_softmax(const lc_kernels *k, uint32_t panel)
+{
+    (void)panel;
+    memcpy(y, x, FLOATS * sizeof *y);
+    k->softmax(y, FLOATS);
+}
+
+static void run_silu(const lc_kernels *k, uint32_t panel)
+{
+    (void)panel;
+    k->act_mul(LC_SILU, x, floats, FLOATS, y);
+}
+
+static void run_gelu_erf(const lc_kernels *k, uint32_t panel)
+{
+    (void)panel;
+    k->act_mul(LC_GELU_ERF, x, NULL, FLOATS, y);
+}
+
+static void run_add(const lc_kernels *k, uint32_t panel)
+{
+    (void)panel;
+    k->add(y, x, FLOATS);
+}
+
+static void run_rope(const lc_kernels *k, uint32_t panel)
+{
+    memcpy(z, x, FLOATS * sizeof *z);
+    k->rope(z, FLOATS / HEAD, HEAD, HEAD, floats, panel & 1);
+}
+
+static void run_attend(const lc_kernels *k, uint32_t panel)
+{
+    (void)panel;
+    k->attend(x, floats, floats + COLS, HEAD, 0, KEYS, HEAD, 0.1f, y, z);
+}
+
+static const bench_op ops[] = {
+    {"gemv_q4", run_gemv_q4, 16.0 * COLS, GROUPS *LC_T16_BYTES},
+    {"gemm_q4", run_gemm_q4, 64.0 * COLS, GROUPS *LC_T16_BYTES},
+    {"gemv_q4a", run_gemv_q4a, 16.0 * COLS, GROUPS *LC_T16A_BYTES},
+    {"gemm_q4a", run_gemm_q4a, 64.0 * COLS, GROUPS *LC_T16A_BYTES},
+    {"gemv_q8", run_gemv_q8, 16.0 * COLS, 16.0 * COLS},
+    {"gemm_q8", run_gemm_q8, 64.0 * COLS, 16.0 * COLS},
+    {"gemv_f32", run_gemv_f32, 16.0 * COLS, 64.0 * COLS},
+    {"attend", run_attend, 2.0 * HEAD * KEYS, 8.0 * HEAD * KEYS},
+    {"quantise", run_quantise, COLS, 4.0 * COLS},
+    {"rmsnorm", run_rmsnorm, FLOATS, 4.0 * FLOATS},
+    {"softmax", run_softmax, FLOATS, 4.0 * FLOATS},
+    {"silu_mul", run_silu, FLOATS, 8.0 * FLOATS},
+    {"gelu_erf", run_gelu_erf, FLOATS, 4.0 * FLOATS},
+    {"add", run_add, FLOATS, 8.0 * FLOATS},
+    {"rope", run_rope, FLOATS, 4.0 * FLOATS},
+};
+
+enum { OP_COUNT = sizeof ops / sizeof ops[0] };
+
+static void prepare(void)
+{
+    for (size_t i = 0; i < sizeof weights; i++)
+        weights[i] = (uint8_t)random_u64();
+    for (size_t i = 0; i < sizeof rows8; i++)
+        rows8[i] = (int8_t)random_in(-127, 127);
+    for (size_t i = 0; i < sizeof a; i++)
+        a[i] = (int8_t)random_in(-127, 127);
+    for (size_t i = 0; i < 16 * COLS; i++)
+        floats[i] = random_float(1.0f);
+    for (size_t i = 0; i < 4 * COLS; i++)
+        x[i] = random_float(1.0f);
+    for (size_t i = 0; i < sizeof ne / sizeof ne[0]; i++)
+        ne[i] = (int16_t)-random_in(0, 8);
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Best of five rounds, each of at least 20 ms. */
+static double best_time(const bench_op *op, const lc_kernels *k)
+{
+    double best = 1e9;
+    for (int round = 0; round < 5; round++) {
+        uint32_t runs = 0;
+        double start = seconds(), now;
+        do {
+            for (uint32_t p = 0; p < PANELS; p++, runs++)
+                op->run(k, p);
+            now = seconds();
+        } while (now - start < 0.02);
+        if ((now - start) / runs < best)
+            best = (now - start) / runs;
+    }
+    return best;
+}
+
+void bench(void)
+{
+    prepare();
+    printf("%-10s %-8s %10s %10s\n", "op", "level", "GMAC/s", "GB/s");
+    for (uint32_t i = 0; i < OP_COUNT; i++) {
+        for (uint32_t l = 0; l < lc_level_count(); l++) {
+            if (!level_runs(l))
+                continue;
+            double t = best_time(&ops[i], lc_level_at(l));
+            printf("%-10s %-8s %10.2f %10.2f\n", ops[i].name, lc_level_at(l)->name,
+                   ops[i].macs / t / 1e9, ops[i].bytes / t / 1e9);
+        }
+    }
+}
+
+/* Two runs of each op and level, marked; the lines say which tag is which. */
+void count(void)
+{
+    prepare();
+    for (uint32_t l = 0; l < lc_level_count(); l++) {
+        for (uint32_t i = 0; level_runs(l) && i < OP_COUNT; i++) {
+            long tag = 1 + (long)(l * OP_COUNT + i);
+            printf("count %ld %s %s %.0f\n", tag, ops[i].name, lc_level_at(l)->name,
+                   2.0 * ops[i].macs);
+            fflush(stdout);
+            lc_mark(tag);
+            ops[i].run(lc_level_at(l), 0);
+            ops[i].run(lc_level_at(l), 1);
+            lc_mark(0);
+        }
+    }
+}
