@@ -511,7 +511,7 @@ static bool eval_label(const op *o, const lc_expr_env *env)
     if (o->name.bytes != 0) {
         label = env->task_label != NULL ? env->task_label(env->ctx, o->name) : (lc_str){"", 0};
     }
-    return lc_str_equal(label, o->text) == (o->relation == EQ);
+    return label.bytes != 0 && lc_str_equal(label, o->text) == (o->relation == EQ);
 }
 
 static value eval_leaf(const op *o, const lc_expr_env *env)

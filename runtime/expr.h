@@ -10,7 +10,7 @@
  *   and, or, not, ( )    in falling order of binding: not, and, or
  * A number without a unit on the right is in the base unit of what the fact measures (C, mm/s, bar,
  * V, A: facts.h); a fact without a unit is taken to be in the unit on the right.
- * A comparison with a fact that is not there is false, also with !=. The words `text label p oos
+ * A comparison with a fact or a label that is not there is false, also with !=. The words `text label p oos
  * has and or not` are not keys.
  */
 #ifndef LC_EXPR_H

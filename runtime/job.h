@@ -41,17 +41,27 @@ typedef struct lc_rule {
     uint8_t decision; /* verify: lc_decision */
 } lc_rule;
 
-/* Calibration of a task (contract: T b t alpha oos n set). */
+/* Calibration of a task (contract: T b t alpha oos n set). z are the raw outputs of the head.
+ *
+ *   p    softmax over the task's labels of (z + b) / T
+ *   set  labels in order of falling p (of equal ones the first named) until their sum, in float32,
+ *        reaches 1 - alpha
+ *   oos  sigmoid(w0 (z_oos - lse) + w1 lse + c), lse = log(sum over labels of exp(z)); w0's term is
+ *        0 when the head has no output `oos`; out of scope when oos > oos_t
+ * Without calibration T = 1, b = 0, t = 0.5, alpha = 0.05, and oos is 0. */
 typedef struct lc_calibration {
     float temperature;
     const float *bias; /* [labels] */
     float threshold;   /* t */
-    float alpha;       /* conformal: smallest set whose probability reaches 1 - alpha */
+    float alpha;
     bool has_oos;
-    float oos_w[2], oos_c, oos_t; /* sigmoid(w0 (z_oos - lse) + w1 lse + c) > oos_t: out of scope */
-    uint32_t lines;    /* n */
+    float oos_w[2], oos_c, oos_t;
+    uint32_t lines; /* n */
     uint8_t set[32];
 } lc_calibration;
+
+#define LC_CLASS_OOS (-1)
+#define LC_CLASS_UNUSED (-2)
 
 typedef struct lc_stage {
     lc_str id;
@@ -59,7 +69,7 @@ typedef struct lc_stage {
     lc_rule *rule; /* [rule_count] */
     uint32_t rule_count;
     uint32_t pack;            /* head: index of its pack */
-    const int16_t *class_of;  /* head: [outputs] label index, -1 the oos output, -2 unused */
+    const int16_t *class_of;  /* head: [outputs] label index, LC_CLASS_OOS or LC_CLASS_UNUSED */
     uint32_t outputs;
 } lc_stage;
 
@@ -71,7 +81,33 @@ typedef struct lc_task {
     lc_stage *stage; /* [stage_count] */
     uint32_t stage_count;
     lc_calibration calibration;
+    float target_precision;   /* `accept`; 0: not given */
+    float target_local_share;
 } lc_task;
+
+/* n of m lines with this label, then hold: what actions and events follow. */
+typedef struct lc_trend {
+    lc_str task, label;
+    uint32_t of, in, clear_after_s;
+} lc_trend;
+
+/* What the job says to the daemon; the runtime only keeps it. */
+typedef struct lc_policy {
+    bool escalates; /* has an `escalate` block, the next four */
+    uint32_t deadline_ms, ttl_s, calls_per_day;
+    float money_per_day;
+    lc_str *never; /* [never_count] labels whose lines never leave the device */
+    uint32_t never_count;
+    lc_str *redact; /* [redact_count] */
+    uint32_t redact_count;
+    uint32_t report_qos, report_batch;
+    bool report_text;
+    bool has_drift; /* the next three */
+    uint32_t drift_window;
+    float drift_psi, drift_oos_rate;
+    lc_trend *trend; /* [trend_count] */
+    uint32_t trend_count;
+} lc_policy;
 
 typedef enum lc_decision { LC_ACCEPT = 0, LC_ESCALATE = 1, LC_DEFER = 2, LC_REJECT = 3 } lc_decision;
 
@@ -83,8 +119,9 @@ typedef struct lc_answer {
     int32_t label;      /* -1: null */
     float p, margin, oos;
     float prob[LC_LABELS_MAX]; /* [labels] */
-    float score[LC_LABELS_MAX + 1]; /* raw outputs of the stage that scored, for calibration */
-    uint32_t score_count;
+    float score[LC_LABELS_MAX + 1]; /* raw outputs of the last head that ran: [labels], then its
+                                       output `oos` if it has one; for calibration */
+    uint32_t score_count;           /* 0: no head ran */
     uint8_t in_set[(LC_LABELS_MAX + 7) / 8]; /* conformal set, bit per label */
     lc_str stage;       /* id of the stage that answered, "" none */
     uint8_t decision;   /* lc_decision */
@@ -111,15 +148,22 @@ lc_str lc_job_name(const lc_job *job);
 uint32_t lc_job_ver(const lc_job *job);
 const uint8_t *lc_job_root(const lc_job *job); /* [32] "mdl": the bundle's root */
 bool lc_job_escalates(const lc_job *job);      /* has an `escalate` block */
+const lc_policy *lc_job_policy(const lc_job *job);
 uint32_t lc_job_tasks(const lc_job *job);
 const lc_task *lc_job_task(const lc_job *job, uint32_t i);
 uint32_t lc_job_packs(const lc_job *job);
 const lc_model *lc_job_pack(const lc_job *job, uint32_t i);
 
+/* 1 to LC_NAME_BYTES_MAX bytes of UTF-8 without control characters: labels. ascii: only letters,
+ * digits and _ . -, as jobs, tasks, stages and rules have it, since topics and files carry it. */
+bool lc_name_valid(lc_str name, bool ascii);
+
 /* One line through all tasks. text is any bytes without its line end; bytes over
  * LC_LINE_BYTES_MAX means it was longer (only the length matters then). online: an escalation could
  * be asked now. answers[lc_job_tasks()]. Uses and rewinds scratch except for what answers point to,
- * which the next call gives up. Errors: CANCELLED and NUMBER give a `defer` answer, not an error. */
+ * which the next call gives up. Errors: ARENA. When the model is cancelled or gives no finite
+ * number, the answer is `defer` with what a cheaper stage said (why: `model:cancelled`,
+ * `model:number`). */
 lc_err lc_job_run(lc_job *job, const char *text, size_t bytes, bool online,
                   lc_answer *answers) LC_CHECKED;
 

@@ -16,11 +16,13 @@ typedef struct lc_record_meta {
     float ms;             /* time taken */
     const uint8_t *in;    /* [8] hash of the line, NULL: absent */
     lc_str text;          /* data NULL: absent */
-    bool labels;          /* add "labels": label to probability */
-    bool scores;          /* add "z": raw scores */
+    bool labels;          /* add "labels": {label: probability} */
+    bool scores;          /* add "z": {label: raw output, "oos": ...}, six decimals; {} without */
 } lc_record_meta;
 
-/* Writes one object without a newline. Returns its length, 0 when it does not fit into max. */
+/* "act" holds the actions that the job orders for an accepted label; carrying them out, and trends
+ * that hold them back, is the daemon's.
+ * Writes one object without a newline. Returns its length, 0 when it does not fit into max. */
 size_t lc_record_write(const lc_job *job, const lc_answer *answer, const lc_record_meta *meta,
                        char *out, size_t max);
 

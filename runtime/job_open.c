@@ -1,0 +1,668 @@
+/* job_open.c - section JOB, read in one pass: every count against limits.h, every name, number and
+ * reference checked. With measuring arenas nothing is stored, the same pushes are counted. */
+#include <string.h>
+
+#include "job_parts.h"
+
+typedef struct opener {
+    lc_reader r;
+    uint64_t base; /* of the section in the file */
+    lc_arena *state;
+    lc_diag *diag;
+    lc_job job;
+    lc_pack pack[LC_PACKS_MAX]; /* moved into the arena when all is read */
+    const uint8_t *pack_root[LC_PACKS_MAX];
+    lc_task task[LC_TASKS_MAX];
+} opener;
+
+static lc_err fail(opener *o, lc_err err, const char *text)
+{
+    return lc_fail(o->diag, err, o->base + o->r.at, text);
+}
+
+static lc_err wrong(opener *o, const char *text)
+{
+    return fail(o, LC_ERR_FORMAT, text);
+}
+
+/* Stores into an array on the state arena, which is not there when measuring. */
+#define KEEP(o, array, i, value)                                                                   \
+    do {                                                                                           \
+        if (!(o)->state->measuring) {                                                              \
+            (array)[i] = (value);                                                                  \
+        }                                                                                          \
+    } while (0)
+
+#define TABLE(o, type, count) LC_PUSH((o)->state, type, (count) + 1u) /* never of size 0 */
+
+/* ---- small parts ---- */
+
+static lc_err read_count(opener *o, uint32_t least, uint32_t most, uint32_t *count)
+{
+    *count = lc_read_u16(&o->r);
+    if (o->r.failed || *count < least) {
+        return wrong(o, "count missing or too small");
+    }
+    return *count > most ? fail(o, LC_ERR_LIMIT, "count over limit") : LC_OK;
+}
+
+static lc_err read_flag(opener *o, bool *flag)
+{
+    uint8_t v = lc_read_u8(&o->r);
+    *flag = v == 1;
+    return o->r.failed || v > 1 ? wrong(o, "flag is neither 0 nor 1") : LC_OK;
+}
+
+static lc_err read_float(opener *o, float least, float most, float *value)
+{
+    *value = lc_read_f32(&o->r);
+    return !o->r.failed && *value >= least && *value <= most ? LC_OK
+                                                              : wrong(o, "number out of range");
+}
+
+static lc_err read_name(opener *o, bool ascii, lc_str *name)
+{
+    *name = lc_read_str(&o->r);
+    return !o->r.failed && lc_name_valid(*name, ascii) ? LC_OK : wrong(o, "wrong name");
+}
+
+/* Text for people or for later parsers: valid UTF-8 of at most `most` bytes. */
+static lc_err read_text(opener *o, uint32_t most, lc_str *text)
+{
+    *text = lc_read_str(&o->r);
+    if (o->r.failed || text->bytes > most) {
+        return wrong(o, "text missing or too long");
+    }
+    for (uint32_t i = 0; i < text->bytes;) {
+        uint32_t c, n = lc_utf8_decode(text->data + i, text->bytes - i, &c);
+        if (n == 0 || c == 0) {
+            return wrong(o, "text is not UTF-8");
+        }
+        i += n;
+    }
+    return LC_OK;
+}
+
+static int32_t label_index(const lc_task *task, lc_str name)
+{
+    for (uint32_t i = 0; i < task->label_count; i++) {
+        if (lc_str_equal(task->label[i].name, name)) {
+            return (int32_t)i;
+        }
+    }
+    return -1;
+}
+
+static const lc_task *task_named(const opener *o, lc_str name)
+{
+    for (uint32_t i = 0; i < o->job.task_count; i++) {
+        if (lc_str_equal(o->task[i].name, name)) {
+            return &o->task[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- rules ---- */
+
+/* Every label that an expression names must exist: in this task (NULL: there is none yet), or in
+ * an earlier one. */
+static lc_err check_refs(opener *o, const lc_task *own, const lc_expr *expr)
+{
+    lc_expr_ref ref;
+    for (uint32_t i = 0; lc_expr_next_ref(expr, &i, &ref);) {
+        const lc_task *task = ref.task.bytes == 0 ? own : task_named(o, ref.task);
+        if (task == NULL) {
+            return wrong(o, "a rule names a task that does not come earlier");
+        }
+        if (label_index(task, ref.label) < 0) {
+            return wrong(o, "a rule names a label that its task does not have");
+        }
+    }
+    return LC_OK;
+}
+
+static lc_err read_expr(opener *o, const lc_task *own, lc_str source, lc_expr **expr)
+{
+    uint64_t at = o->base + o->r.at - source.bytes;
+    lc_diag inner = {0};
+    lc_err err = lc_expr_compile(source.data, source.bytes, o->state, expr, &inner);
+    if (err != LC_OK) {
+        return lc_fail(o->diag, err, at + inner.offset, inner.text);
+    }
+    return o->state->measuring ? LC_OK : check_refs(o, own, *expr);
+}
+
+static lc_err read_rule(opener *o, const lc_task *task, uint8_t type, lc_rule *rule)
+{
+    lc_str source;
+    lc_err err = read_name(o, true, &rule->id);
+    if (err == LC_OK) {
+        err = read_text(o, LC_EXPR_BYTES_MAX, &source);
+    }
+    if (err == LC_OK) {
+        err = read_expr(o, task, source, &rule->when);
+    }
+    if (err != LC_OK) {
+        return err;
+    }
+    if (type == LC_STAGE_VERIFY) {
+        rule->label = -1;
+        rule->decision = lc_read_u8(&o->r);
+        bool known = rule->decision >= LC_ESCALATE && rule->decision <= LC_REJECT;
+        return !o->r.failed && known ? LC_OK : wrong(o, "unknown decision");
+    }
+    rule->label = lc_read_u16(&o->r);
+    if (o->r.failed || (uint32_t)rule->label >= task->label_count) {
+        return wrong(o, "rule for a label that is not there");
+    }
+    return read_float(o, 0.0f, 1.0f, &rule->p);
+}
+
+static lc_err read_rules(opener *o, const lc_task *task, lc_stage *stage)
+{
+    lc_err err = read_count(o, 1, LC_RULES_MAX, &stage->rule_count);
+    if (err != LC_OK) {
+        return err;
+    }
+    stage->rule = TABLE(o, lc_rule, stage->rule_count);
+    if (stage->rule == NULL) {
+        return fail(o, LC_ERR_ARENA, "state arena too small for rules");
+    }
+    for (uint32_t i = 0; i < stage->rule_count; i++) {
+        lc_rule rule = {0};
+        err = read_rule(o, task, stage->type, &rule);
+        if (err != LC_OK) {
+            return err;
+        }
+        KEEP(o, stage->rule, i, rule);
+    }
+    return LC_OK;
+}
+
+/* ---- heads ---- */
+
+/* Marks what an output stands for; false when it is out of range or stands twice. */
+static bool take_class(int16_t class, uint32_t labels, bool seen[LC_CLASSES_MAX])
+{
+    if (class == LC_CLASS_UNUSED) {
+        return true;
+    }
+    uint32_t slot = class == LC_CLASS_OOS ? labels : (uint32_t)class;
+    if (class < LC_CLASS_UNUSED || slot > labels || (class >= 0 && slot == labels) || seen[slot]) {
+        return false;
+    }
+    seen[slot] = true;
+    return true;
+}
+
+static lc_err read_classes(opener *o, const lc_task *task, lc_stage *stage)
+{
+    bool seen[LC_CLASSES_MAX] = {false};
+    int16_t *class_of = TABLE(o, int16_t, stage->outputs);
+    if (class_of == NULL) {
+        return fail(o, LC_ERR_ARENA, "state arena too small for a head");
+    }
+    for (uint32_t i = 0; i < stage->outputs; i++) {
+        int16_t class = (int16_t)lc_read_u16(&o->r);
+        if (o->r.failed || !take_class(class, task->label_count, seen)) {
+            return wrong(o, "wrong label of a head's output");
+        }
+        KEEP(o, class_of, i, class);
+    }
+    for (uint32_t i = 0; i < task->label_count; i++) {
+        if (!seen[i]) {
+            return wrong(o, "a label has no output in the head");
+        }
+    }
+    stage->class_of = class_of;
+    return LC_OK;
+}
+
+static lc_err read_head(opener *o, const lc_task *task, lc_stage *stage)
+{
+    stage->pack = lc_read_u8(&o->r);
+    if (o->r.failed || stage->pack >= o->job.pack_count) {
+        return wrong(o, "head of a pack that is not there");
+    }
+    lc_err err = read_count(o, 1, LC_CLASSES_MAX, &stage->outputs);
+    if (err == LC_OK && stage->outputs != o->pack[stage->pack].model.info.classes) {
+        err = wrong(o, "head does not fit its pack");
+    }
+    return err == LC_OK ? read_classes(o, task, stage) : err;
+}
+
+/* ---- tasks ---- */
+
+static lc_err read_label(opener *o, lc_label *label)
+{
+    lc_err err = read_name(o, false, &label->name);
+    if (err == LC_OK) {
+        err = read_text(o, LC_LABEL_TEXT_BYTES_MAX, &label->text);
+    }
+    if (err == LC_OK) {
+        err = read_float(o, 0.0f, 1e6f, &label->cost_miss);
+    }
+    if (err == LC_OK) {
+        err = read_flag(o, &label->needs_evidence);
+    }
+    return err == LC_OK ? read_text(o, LC_LABEL_TEXT_BYTES_MAX, &label->action) : err;
+}
+
+/* Names stand in a local array, so that they can be compared when measuring, too. */
+static lc_err read_labels(opener *o, lc_task *task)
+{
+    lc_str name[LC_LABELS_MAX];
+    lc_err err = read_count(o, 1, LC_LABELS_MAX, &task->label_count);
+    if (err != LC_OK) {
+        return err;
+    }
+    task->label = TABLE(o, lc_label, task->label_count);
+    if (task->label == NULL) {
+        return fail(o, LC_ERR_ARENA, "state arena too small for labels");
+    }
+    for (uint32_t i = 0; i < task->label_count; i++) {
+        lc_label label = {0};
+        err = read_label(o, &label);
+        for (uint32_t k = 0; k < i && err == LC_OK; k++) {
+            err = lc_str_equal(name[k], label.name) ? wrong(o, "label stands twice") : LC_OK;
+        }
+        if (err != LC_OK) {
+            return err;
+        }
+        name[i] = label.name;
+        KEEP(o, task->label, i, label);
+    }
+    return LC_OK;
+}
+
+static lc_err read_stage(opener *o, const lc_task *task, lc_stage *stage)
+{
+    lc_err err = read_name(o, true, &stage->id);
+    if (err != LC_OK) {
+        return err;
+    }
+    stage->type = lc_read_u8(&o->r);
+    switch (o->r.failed ? 0 : stage->type) {
+    case LC_STAGE_RULES:
+    case LC_STAGE_VERIFY:
+        return read_rules(o, task, stage);
+    case LC_STAGE_HEAD:
+        return read_head(o, task, stage);
+    default:
+        return fail(o, LC_ERR_UNSUPPORTED, "unknown type of stage");
+    }
+}
+
+static lc_err read_stages(opener *o, lc_task *task)
+{
+    lc_err err = read_count(o, 1, LC_STAGES_MAX, &task->stage_count);
+    if (err != LC_OK) {
+        return err;
+    }
+    task->stage = TABLE(o, lc_stage, task->stage_count);
+    if (task->stage == NULL) {
+        return fail(o, LC_ERR_ARENA, "state arena too small for stages");
+    }
+    for (uint32_t i = 0; i < task->stage_count; i++) {
+        lc_stage stage = {0};
+        err = read_stage(o, task, &stage);
+        if (err != LC_OK) {
+            return err;
+        }
+        KEEP(o, task->stage, i, stage);
+    }
+    return LC_OK;
+}
+
+static lc_err read_bias(opener *o, lc_task *task)
+{
+    float *bias = TABLE(o, float, task->label_count);
+    if (bias == NULL) {
+        return fail(o, LC_ERR_ARENA, "state arena too small for a calibration");
+    }
+    for (uint32_t i = 0; i < task->label_count; i++) {
+        float b = 0;
+        lc_err err = read_float(o, -1e3f, 1e3f, &b);
+        if (err != LC_OK) {
+            return err;
+        }
+        KEEP(o, bias, i, b);
+    }
+    task->calibration.bias = bias;
+    return LC_OK;
+}
+
+static lc_err read_calibration(opener *o, lc_task *task)
+{
+    lc_calibration *c = &task->calibration;
+    const struct {
+        float *to, least, most;
+    } row[] = {{&c->threshold, 0, 1},      {&c->alpha, 0, 1},        {&c->oos_w[0], -1e3f, 1e3f},
+               {&c->oos_w[1], -1e3f, 1e3f}, {&c->oos_c, -1e3f, 1e3f}, {&c->oos_t, 0, 1}};
+    lc_err err = read_float(o, 1e-2f, 1e2f, &c->temperature);
+    if (err == LC_OK) {
+        err = read_bias(o, task);
+    }
+    for (uint32_t i = 0; i < 2 && err == LC_OK; i++) {
+        err = read_float(o, row[i].least, row[i].most, row[i].to);
+    }
+    if (err == LC_OK) {
+        err = read_flag(o, &c->has_oos);
+    }
+    for (uint32_t i = 2; i < sizeof row / sizeof row[0] && err == LC_OK; i++) {
+        err = read_float(o, row[i].least, row[i].most, row[i].to);
+    }
+    if (err != LC_OK) {
+        return err;
+    }
+    c->lines = lc_read_u32(&o->r);
+    const uint8_t *set = lc_read_bytes(&o->r, sizeof c->set);
+    if (set == NULL) {
+        return wrong(o, "calibration ends early");
+    }
+    memcpy(c->set, set, sizeof c->set);
+    return LC_OK;
+}
+
+static lc_err read_task(opener *o, lc_task *task)
+{
+    lc_str when;
+    lc_err err = read_name(o, true, &task->name);
+    if (err == LC_OK && task_named(o, task->name) != NULL) {
+        err = wrong(o, "task stands twice");
+    }
+    if (err == LC_OK) {
+        err = read_text(o, LC_EXPR_BYTES_MAX, &when);
+    }
+    if (err == LC_OK && when.bytes != 0) {
+        err = read_expr(o, NULL, when, &task->when);
+    }
+    if (err == LC_OK) {
+        err = read_labels(o, task);
+    }
+    if (err == LC_OK) {
+        err = read_stages(o, task);
+    }
+    if (err == LC_OK) {
+        err = read_calibration(o, task);
+    }
+    if (err == LC_OK) {
+        err = read_float(o, 0, 1, &task->target_precision);
+    }
+    return err == LC_OK ? read_float(o, 0, 1, &task->target_local_share) : err;
+}
+
+static lc_err read_tasks(opener *o)
+{
+    uint32_t count = 0;
+    lc_err err = read_count(o, 1, LC_TASKS_MAX, &count);
+    for (uint32_t i = 0; i < count && err == LC_OK; i++) {
+        err = read_task(o, &o->task[i]);
+        o->job.task_count += err == LC_OK;
+    }
+    if (err != LC_OK) {
+        return err;
+    }
+    o->job.task = TABLE(o, lc_task, count);
+    if (o->job.task == NULL) {
+        return fail(o, LC_ERR_ARENA, "state arena too small for tasks");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        KEEP(o, o->job.task, i, o->task[i]);
+    }
+    return LC_OK;
+}
+
+/* ---- policy ---- */
+
+static lc_err read_names(opener *o, bool ascii, lc_str **names, uint32_t *count)
+{
+    lc_err err = read_count(o, 0, LC_PRIVACY_MAX, count);
+    if (err != LC_OK) {
+        return err;
+    }
+    *names = TABLE(o, lc_str, *count);
+    if (*names == NULL) {
+        return fail(o, LC_ERR_ARENA, "state arena too small for names");
+    }
+    for (uint32_t i = 0; i < *count; i++) {
+        lc_str name;
+        err = read_name(o, ascii, &name);
+        if (err != LC_OK) {
+            return err;
+        }
+        KEEP(o, *names, i, name);
+    }
+    return LC_OK;
+}
+
+static lc_err read_trend(opener *o, lc_trend *trend)
+{
+    lc_err err = read_name(o, true, &trend->task);
+    if (err == LC_OK) {
+        err = read_name(o, false, &trend->label);
+    }
+    if (err != LC_OK) {
+        return err;
+    }
+    trend->of = lc_read_u16(&o->r);
+    trend->in = lc_read_u16(&o->r);
+    trend->clear_after_s = lc_read_u32(&o->r);
+    const lc_task *task = task_named(o, trend->task);
+    if (o->r.failed || trend->of == 0 || trend->of > trend->in) {
+        return wrong(o, "trend out of range");
+    }
+    bool known = task != NULL && (o->state->measuring || label_index(task, trend->label) >= 0);
+    return known ? LC_OK : wrong(o, "trend of a label that is not there");
+}
+
+static lc_err read_trends(opener *o)
+{
+    lc_policy *p = &o->job.policy;
+    lc_err err = read_count(o, 0, LC_TRENDS_MAX, &p->trend_count);
+    if (err != LC_OK) {
+        return err;
+    }
+    p->trend = TABLE(o, lc_trend, p->trend_count);
+    if (p->trend == NULL) {
+        return fail(o, LC_ERR_ARENA, "state arena too small for trends");
+    }
+    for (uint32_t i = 0; i < p->trend_count; i++) {
+        lc_trend trend;
+        err = read_trend(o, &trend);
+        if (err != LC_OK) {
+            return err;
+        }
+        KEEP(o, p->trend, i, trend);
+    }
+    return LC_OK;
+}
+
+static lc_err read_report(opener *o)
+{
+    lc_policy *p = &o->job.policy;
+    p->report_qos = lc_read_u8(&o->r);
+    p->report_batch = lc_read_u16(&o->r);
+    if (p->report_qos > 2) {
+        return wrong(o, "report qos out of range");
+    }
+    lc_err err = read_flag(o, &p->report_text);
+    if (err == LC_OK) {
+        err = read_flag(o, &p->has_drift);
+    }
+    p->drift_window = lc_read_u32(&o->r);
+    if (err == LC_OK) {
+        err = read_float(o, 0, 1e3f, &p->drift_psi);
+    }
+    return err == LC_OK ? read_float(o, 0, 1, &p->drift_oos_rate) : err;
+}
+
+static lc_err read_policy(opener *o)
+{
+    lc_policy *p = &o->job.policy;
+    lc_err err = read_flag(o, &p->escalates);
+    p->deadline_ms = lc_read_u32(&o->r);
+    p->ttl_s = lc_read_u32(&o->r);
+    p->calls_per_day = lc_read_u32(&o->r);
+    if (err == LC_OK) {
+        err = read_float(o, 0, 1e9f, &p->money_per_day);
+    }
+    if (err == LC_OK) {
+        err = read_names(o, false, &p->never, &p->never_count);
+    }
+    if (err == LC_OK) {
+        err = read_names(o, true, &p->redact, &p->redact_count);
+    }
+    if (err == LC_OK) {
+        err = read_report(o);
+    }
+    return err == LC_OK ? read_trends(o) : err;
+}
+
+/* ---- packs ---- */
+
+static lc_err open_pack(opener *o, uint32_t i, lc_object_find *find, void *find_ctx)
+{
+    const uint8_t *root = lc_read_bytes(&o->r, 32);
+    lc_object object = {0};
+    if (root == NULL) {
+        return wrong(o, "pack names end early");
+    }
+    o->pack_root[i] = root;
+    if (find == NULL || find(find_ctx, root, &object) != LC_OK) {
+        return fail(o, LC_ERR_NOT_FOUND, "a pack that the bundle names was not found");
+    }
+    lc_model *model = &o->pack[i].model;
+    lc_err err = lc_model_open(object.data, object.bytes, o->state, model, o->diag);
+    if (err == LC_OK && memcmp(model->leaf.root, root, 32) != 0) {
+        err = fail(o, LC_ERR_CHECKSUM, "another pack than the bundle names");
+    }
+    if (err == LC_OK && model->info.classes == 0) {
+        err = fail(o, LC_ERR_UNSUPPORTED, "a pack of the job has no classification head");
+    }
+    return err;
+}
+
+static lc_err open_packs(opener *o, lc_object_find *find, void *find_ctx)
+{
+    lc_err err = read_count(o, 0, LC_PACKS_MAX, &o->job.pack_count);
+    for (uint32_t i = 0; i < o->job.pack_count && err == LC_OK; i++) {
+        err = open_pack(o, i, find, find_ctx);
+    }
+    if (err != LC_OK) {
+        return err;
+    }
+    o->job.pack = TABLE(o, lc_pack, o->job.pack_count);
+    return o->job.pack != NULL ? LC_OK : fail(o, LC_ERR_ARENA, "state arena too small for packs");
+}
+
+/* The net keeps the address of its model, so packs move into the arena first. */
+static lc_err start_packs(opener *o, const lc_job_options *options, lc_arena *scratch)
+{
+    lc_err err = lc_job_place_line(&o->job, o->pack, scratch);
+    for (uint32_t i = 0; i < o->job.pack_count && err == LC_OK; i++) {
+        lc_net_options net = {.kernels = options->kernels,
+                              .tasks = options->tasks,
+                              .ctx = options->ctx,
+                              .cancel = options->cancel};
+        lc_pack *pack = o->state->measuring ? &o->pack[i] : &o->job.pack[i];
+        size_t mark = lc_arena_mark(scratch);
+        KEEP(o, o->job.pack, i, o->pack[i]);
+        err = lc_net_init(&pack->model, &net, o->state, scratch, &pack->net, o->diag);
+        if (err == LC_OK && lc_arena_push(scratch, pack->tok_bytes) == NULL) {
+            err = LC_ERR_ARENA;
+        }
+        lc_arena_rewind(scratch, mark);
+    }
+    return err;
+}
+
+/* Fixed before buffers are placed: they are sized by it. */
+static lc_err size_packs(opener *o, const lc_job_options *options)
+{
+    for (uint32_t i = 0; i < o->job.pack_count; i++) {
+        lc_pack *pack = &o->pack[i];
+        uint32_t own = pack->model.info.ctx;
+        own = own < LC_CTX_DEFAULT ? own : LC_CTX_DEFAULT;
+        pack->ctx = options->ctx != 0 ? options->ctx : own;
+        if (pack->ctx > pack->model.info.ctx) {
+            return lc_fail(o->diag, LC_ERR_LIMIT, 0, "context longer than the model's");
+        }
+        pack->tok_bytes = lc_tok_scratch_bytes(&pack->model.tok, LC_CLEAN_BYTES_MAX);
+    }
+    return LC_OK;
+}
+
+/* ---- the whole ---- */
+
+static lc_err open_section(opener *o, const lc_object *bundle)
+{
+    lc_leaf leaf;
+    lc_section section;
+    lc_err err = lc_leaf_open(bundle->data, bundle->bytes, &leaf, o->diag);
+    if (err != LC_OK) {
+        return err;
+    }
+    if (leaf.kind != LC_LEAF_BUNDLE || !lc_leaf_find(&leaf, LC_SECTION_JOB, 0, &section)) {
+        return lc_fail(o->diag, LC_ERR_FORMAT, 0, "not a bundle with section JOB");
+    }
+    o->job.root = leaf.root;
+    o->base = section.offset;
+    o->r = lc_reader_make(section.data, (size_t)section.bytes);
+    if (lc_read_u32(&o->r) != LC_JOB_VERSION) {
+        return fail(o, LC_ERR_VERSION, "job of another version");
+    }
+    o->job.ver = lc_read_u32(&o->r);
+    return read_name(o, true, &o->job.name);
+}
+
+static lc_err read_all(opener *o, const lc_object *bundle, lc_object_find *find, void *find_ctx)
+{
+    lc_err err = open_section(o, bundle);
+    if (err == LC_OK) {
+        err = open_packs(o, find, find_ctx);
+    }
+    if (err == LC_OK) {
+        err = read_tasks(o);
+    }
+    if (err == LC_OK) {
+        err = read_policy(o);
+    }
+    if (err == LC_OK && (o->r.failed || o->r.at != o->r.size)) {
+        err = wrong(o, "job ends early or goes on too long");
+    }
+    return err;
+}
+
+lc_err lc_job_open(const lc_object *bundle, lc_object_find *find, void *find_ctx,
+                   const lc_job_options *options, lc_arena *state, lc_arena *scratch, lc_job **job,
+                   lc_diag *diag)
+{
+    opener o = {.state = state, .diag = diag};
+    lc_job *made = LC_PUSH(state, lc_job, 1);
+    if (made == NULL) {
+        return lc_fail(diag, LC_ERR_ARENA, 0, "state arena too small for a job");
+    }
+    size_t mark = lc_arena_mark(scratch);
+    o.job.kernels = options->kernels;
+    o.job.scratch = scratch;
+    o.job.mark = mark;
+    lc_err err = read_all(&o, bundle, find, find_ctx);
+    if (err == LC_OK) {
+        err = size_packs(&o, options);
+    }
+    if (err == LC_OK) {
+        err = start_packs(&o, options, scratch);
+        lc_arena_rewind(scratch, mark);
+    }
+    if (err != LC_OK) {
+        if (err == LC_ERR_ARENA) {
+            return lc_fail(diag, err, 0, "arenas too small for the job");
+        }
+        return err;
+    }
+    KEEP(&o, made, 0, o.job);
+    *job = made;
+    return LC_OK;
+}
