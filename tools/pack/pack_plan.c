@@ -85,6 +85,33 @@ uint32_t lc_pack_section_of(uint32_t role)
     return role == LC_T_CLS || role == LC_T_CLS_BIAS ? LC_SECTION_CLASSES : LC_SECTION_EMBED;
 }
 
+static const pattern *pattern_of(uint32_t role)
+{
+    const struct {
+        const pattern *p;
+        uint32_t n;
+    } all[] = {{EMBED, COUNT(EMBED)}, {LAYER, COUNT(LAYER)}, {CLASSES, COUNT(CLASSES)}};
+    for (uint32_t i = 0; i < COUNT(all); i++) {
+        for (uint32_t k = 0; k < all[i].n; k++) {
+            if (all[i].p[k].role == role) {
+                return &all[i].p[k];
+            }
+        }
+    }
+    return NULL;
+}
+
+void lc_pack_role_name(uint32_t role, uint32_t layer, char name[64])
+{
+    const pattern *p = pattern_of(role);
+    const char *text = p && p->name ? p->name : ROPE_FACTORS;
+    if (layer == LC_GLOBAL) {
+        (void)snprintf(name, 64, "%s", text);
+    } else {
+        (void)snprintf(name, 64, "blk.%u.%s", layer, text);
+    }
+}
+
 /* ---- weight types ---- */
 
 static bool is_vector(const pattern *p)
@@ -140,15 +167,10 @@ static lc_err add_item(const lc_gguf *g, lc_pack_type type, const pattern *p, ui
     item.rows = size_value(m, p->rows);
     item.cols = size_value(m, p->cols);
     item.type = wtype_of(p, type, item.cols);
+    lc_pack_role_name(p->role, layer, item.name);
     if (!p->name) {
-        (void)snprintf(item.name, sizeof item.name, ROPE_FACTORS);
         plan->item[plan->count++] = item;
         return LC_OK;
-    }
-    if (layer == LC_GLOBAL) {
-        (void)snprintf(item.name, sizeof item.name, "%s", p->name);
-    } else {
-        (void)snprintf(item.name, sizeof item.name, "blk.%u.%s", layer, p->name);
     }
     item.from = lc_gguf_tensor_find(g, item.name);
     if (!item.from) {

@@ -1,0 +1,24 @@
+/* plan.h - exact bytes that a model or a job needs, counted by the code that lays it out. */
+#ifndef LC_PLAN_H
+#define LC_PLAN_H
+
+#include "../runtime/model.h"
+#include "ui.h"
+
+typedef struct lc_plan {
+    uint32_t ctx;
+    size_t model;   /* files, mapped read-only (flash on bare metal) */
+    size_t state;   /* tables, KV cache */
+    size_t scratch; /* one line */
+    size_t io;      /* one record */
+    size_t total;
+} lc_plan;
+
+/* A pack that answers lines of text: its network for ctx tokens (0: its own, at most
+ * LC_CTX_DEFAULT), the longest line's text and ids, one record. */
+lc_err lc_plan_model(const lc_map *pack, uint32_t ctx, lc_plan *plan, lc_diag *diag) LC_CHECKED;
+/* A bundle or job file with all its packs, as `classify` runs it. LC_UI_GO, or the exit code after
+ * a message. */
+int lc_plan_job(const char *path, uint32_t ctx, lc_plan *plan);
+
+#endif

@@ -1,0 +1,179 @@
+/* verb_pack.c - `leafcutter pack`: a GGUF file becomes a .leaf pack, with what each tensor loses.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "../board/linux/crypto.h"
+#include "pack/pack.h"
+#include "ui.h"
+#include "verbs.h"
+
+#define ROOT_AT 32u
+
+typedef struct request {
+    const char *in, *out;
+    const char *type, *text;
+    uint32_t align, threads;
+    bool json;
+} request;
+
+static void hex(const uint8_t *bytes, size_t n, char *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+    }
+}
+
+static void print_json(const request *r, const lc_buf *file, const lc_pack_report *report)
+{
+    char root[2 * LC_SHA256_BYTES + 1];
+    hex(file->data + ROOT_AT, LC_SHA256_BYTES, root);
+    lc_emit e;
+    lc_emit_init(&e, stdout);
+    lc_emit_open(&e, NULL, '{');
+    lc_emit_text(&e, "out", r->out);
+    lc_emit_text(&e, "root", root);
+    lc_emit_text(&e, "type", r->type);
+    lc_emit_u64(&e, "bytes", file->bytes);
+    lc_emit_u64(&e, "parameters", report->info.parameters);
+    lc_emit_real(&e, "bits_per_weight", report->bits_per_weight, 3);
+    lc_emit_open(&e, "tensors", '[');
+    for (uint32_t i = 0; i < report->tensor_count; i++) {
+        const lc_pack_tensor *t = &report->tensor[i];
+        lc_emit_open(&e, NULL, '{');
+        lc_emit_text(&e, "name", t->name);
+        lc_emit_text(&e, "type", lc_pack_wtype_name(t->type));
+        lc_emit_u64(&e, "rows", t->rows);
+        lc_emit_u64(&e, "cols", t->cols);
+        lc_emit_u64(&e, "bytes", t->bytes);
+        lc_emit_real(&e, "sqnr_db", t->sqnr_db, 2);
+        lc_emit_bool(&e, "kept", t->kept);
+        lc_emit_close(&e);
+    }
+    lc_emit_close(&e);
+    lc_emit_null(&e, "kl");
+    lc_emit_close(&e);
+}
+
+static void print_tensor(const lc_column *columns, uint32_t n, const lc_pack_tensor *t)
+{
+    char shape[32], bytes[24], db[24] = "exact";
+    snprintf(shape, sizeof shape, t->cols == 1 ? "%u" : "%u x %u", t->rows, t->cols);
+    snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)t->bytes);
+    if (isfinite(t->sqnr_db)) {
+        snprintf(db, sizeof db, "%.2f", t->sqnr_db);
+    }
+    const char *cell[] = {t->name, lc_pack_wtype_name(t->type),       shape, bytes,
+                          db,      t->kept ? "Q4_0 nibbles kept" : ""};
+    lc_table_row(stdout, columns, n, cell);
+}
+
+static void print_table(const request *r, const lc_buf *file, const lc_pack_report *report)
+{
+    const lc_column columns[] = {{"tensor", 28, false}, {"type", 4, false},   {"shape", 14, true},
+                                 {"bytes", 11, true},   {"SQNR dB", 7, true}, {"", 0, false}};
+    char root[17];
+    hex(file->data + ROOT_AT, 8, root);
+    lc_table_head(stdout, columns, LC_COUNT(columns));
+    for (uint32_t i = 0; i < report->tensor_count; i++) {
+        print_tensor(columns, LC_COUNT(columns), &report->tensor[i]);
+    }
+    printf("\n%s  %zu bytes, %.3f bits a weight, %llu parameters, root %s\n", r->out, file->bytes,
+           report->bits_per_weight, (unsigned long long)report->info.parameters, root);
+}
+
+static void show_progress(void *ctx, uint64_t done, uint64_t total)
+{
+    lc_progress_step(ctx, done, total);
+}
+
+static int pack_file(const request *r, const lc_map *in, lc_buf *file, lc_pack_report *report)
+{
+    lc_gguf g;
+    lc_diag diag = {0};
+    lc_progress progress;
+    lc_pack_options options = {.align = r->align, .threads = r->threads, .progress = show_progress};
+    (void)lc_pack_type_find(r->type, &options.type); /* checked with the options */
+    options.progress_ctx = &progress;
+    lc_err err = lc_gguf_open(in->data, in->bytes, &g, &diag);
+    if (err) {
+        return lc_ui_diag(r->in, &diag, NULL);
+    }
+    lc_progress_init(&progress, "packing");
+    err = lc_pack_gguf(&g, &options, file, report, &diag);
+    lc_progress_end(&progress);
+    lc_gguf_close(&g);
+    return err ? lc_ui_diag(r->in, &diag, NULL) : LC_UI_GO;
+}
+
+static int request_run(const request *r)
+{
+    lc_map in;
+    lc_buf file = {0};
+    lc_pack_report report = {0};
+    int rc = lc_ui_map(r->in, &in);
+    if (rc != LC_UI_GO) {
+        return rc;
+    }
+    rc = pack_file(r, &in, &file, &report);
+    lc_map_close(&in);
+    if (rc == LC_UI_GO) {
+        rc = lc_ui_write(r->out, file.data, file.bytes);
+    }
+    if (rc == LC_UI_GO) {
+        if (r->json) {
+            print_json(r, &file, &report);
+        } else {
+            print_table(r, &file, &report);
+        }
+        rc = LC_EXIT_OK;
+    }
+    lc_buf_free(&file);
+    lc_pack_report_free(&report);
+    return rc;
+}
+
+static int request_check(const request *r)
+{
+    lc_pack_type type;
+    bool power = (r->align & (r->align - 1)) == 0;
+    const char *wrong = NULL;
+    if (!r->in || !r->out) {
+        wrong = "pack wants one GGUF file and -o OUT.leaf";
+    } else if (r->text) {
+        wrong = "--text: measuring the loss on a text is not in this version";
+    } else if (!lc_pack_type_find(r->type, &type)) {
+        wrong = "--type takes q4, t16, q8 or f32";
+    } else if (r->align &&
+               (!power || r->align < LC_LEAF_ALIGN_MIN || r->align > LC_LEAF_ALIGN_MAX)) {
+        wrong = "--align takes a power of two from 64 to 65536";
+    }
+    return wrong ? lc_ui_error(LC_EXIT_USAGE, NULL, "leafcutter pack --help lists the options",
+                               "%s", wrong)
+                 : LC_UI_GO;
+}
+
+int lc_verb_pack(int argc, char **argv)
+{
+    request r = {.type = "q4", .threads = 1};
+    const lc_opt options[] = {
+        {"o", "FILE", LC_OPT_TEXT, &r.out, "the pack to write"},
+        {"type", "TYPE", LC_OPT_TEXT, &r.type,
+         "q4 (default: T16A, embedding and output R8), t16 (smaller), q8, f32"},
+        {"align", "BYTES", LC_OPT_U32, &r.align, "of sections (default: 64, over 4 MiB 65536)"},
+        {"text", "FILE", LC_OPT_TEXT, &r.text, "not in this version"},
+        LC_OPT_ROW_THREADS(&r.threads),
+        LC_OPT_ROW_JSON(&r.json),
+    };
+    const lc_usage usage = {
+        "pack",  "FILE.gguf -o OUT.leaf", "Packs a GGUF model and prints what each tensor loses.",
+        options, LC_COUNT(options),       1};
+    lc_files files;
+    int rc = lc_ui_parse(&usage, argc, argv, &files);
+    if (rc != LC_UI_GO) {
+        return rc;
+    }
+    r.in = files.count == 1 ? files.path[0] : NULL;
+    rc = request_check(&r);
+    return rc == LC_UI_GO ? request_run(&r) : rc;
+}
