@@ -42,15 +42,17 @@ levels() {
     say "kernels, golden files and records at each ARM level (emulated)"
     local cross=aarch64-linux-gnu- cpu
     [ "$(uname -m)" != aarch64 ] || cross=
-    mk CROSS=$cross all tests
-    LC_BUILD=$PWD/$(mk -s CROSS=$cross print-build)
+    # Named in full, so that `make check CC=...` changes the native build only.
+    local build=(CROSS="$cross" CC="${cross}gcc" AR="${cross}ar")
+    mk "${build[@]}" all tests
+    LC_BUILD=$PWD/$(mk -s "${build[@]}" print-build)
     export LC_BUILD
     mapfile -t list < <(
-        mk -s CROSS=$cross print-level-tests
+        mk -s "${build[@]}" print-level-tests
         grep -L '^# Native only' "$tests"/golden/*.sh
     )
     for cpu in cortex-a53 cortex-a72 cortex-a76 max; do
-        LC_RUN="qemu-aarch64 -cpu $cpu -L $(mk -s CROSS=$cross print-sysroot)"
+        LC_RUN="qemu-aarch64 -cpu $cpu -L $(mk -s "${build[@]}" print-sysroot)"
         export LC_RUN
         "$tests/run.sh" "$results" "${cpu#cortex-}" "${list[@]}"
     done
