@@ -97,8 +97,13 @@ void lc_act_mul_ref(lc_act_kind kind, const float *gate, const float *up, uint32
 
 LC_INLINE lc_i4 int_max(lc_i4 a, lc_i4 b)
 {
+#if defined(__aarch64__) /* GCC does not find it */
+    __asm__("smax %0.4s, %1.4s, %2.4s" : "=w"(a) : "w"(a), "w"(b));
+    return a;
+#else
     lc_i4 mask = a > b;
     return (mask & a) | (~mask & b);
+#endif
 }
 
 LC_INLINE lc_i4 abs_bits(lc_v4 v)
@@ -113,16 +118,31 @@ LC_INLINE uint32_t lane_max(lc_i4 v)
     return (uint32_t)(a > b ? a : b);
 }
 
-/* Magnitudes compare as integers: no NaN ever decides a comparison. */
+/* Lane maxima of the magnitudes of a group; as integers, so that no NaN decides a comparison. */
+LC_INLINE lc_i4 group_max(const float *x)
+{
+    lc_i4 even = abs_bits(lc_v4_load(x));
+    lc_i4 odd = abs_bits(lc_v4_load(x + 4));
+    LC_UNROLL(3)
+    for (uint32_t j = 8; j < LC_GROUP; j += 8) {
+        even = int_max(even, abs_bits(lc_v4_load(x + j)));
+        odd = int_max(odd, abs_bits(lc_v4_load(x + j + 4)));
+    }
+    return int_max(even, odd);
+}
+
 LC_INLINE uint32_t abs_max_v4(const float *x, uint32_t n)
 {
     lc_i4 max = {0, 0, 0, 0};
     uint32_t i = 0;
-    for (; i + 4 <= n; i += 4)
-        max = int_max(max, abs_bits(lc_v4_load(x + i)));
-    if (i < n)
-        max = int_max(max, abs_bits(lc_v4_load_part(x + i, n - i)));
-    return lane_max(max);
+    for (uint32_t left = n; left >= LC_GROUP; left -= LC_GROUP, i += LC_GROUP)
+        max = int_max(max, group_max(x + i));
+    uint32_t top = lane_max(max);
+    for (; i < n; i++) {
+        uint32_t bits = lc_float_bits(x[i]) & ABS_BITS;
+        top = bits > top ? bits : top;
+    }
+    return top;
 }
 
 /* The low bytes of sixteen 32-bit lanes. */
@@ -138,6 +158,7 @@ LC_INLINE lc_b16 low_bytes(lc_u4 a, lc_u4 b, lc_u4 c, lc_u4 d)
 LC_INLINE void store_words(int8_t *out, lc_b16 q, uint32_t stride)
 {
     lc_i4 words = (lc_i4)q;
+    LC_UNROLL(4)
     for (uint32_t j = 0; j < 4; j++)
         *(lc_word_mem *)(out + j * stride) = words[j];
 }
@@ -147,6 +168,7 @@ LC_INLINE void store_words(int8_t *out, lc_b16 q, uint32_t stride)
 LC_INLINE int32_t group_round(const float *x, float f, uint32_t tokens, int8_t *out)
 {
     lc_u4 bits[8];
+    LC_UNROLL(8)
     for (uint32_t j = 0; j < 8; j++)
         bits[j] = (lc_u4)(lc_v4_load(x + 4 * j) * lc_v4_all(f) + lc_v4_all(LC_ROUND_BIAS));
     lc_b16 low = low_bytes(bits[0], bits[1], bits[2], bits[3]);
@@ -176,7 +198,7 @@ LC_INLINE void quantise_zero(uint32_t groups, uint32_t t, uint32_t tokens, int8_
 LC_INLINE void quantise_group(const float *x, uint32_t at, float inv, uint32_t tokens, int8_t *a,
                               int16_t *ne, int16_t *c8, int16_t *c8s)
 {
-    int32_t e = group_exponent(abs_max_v4(x, LC_GROUP), at);
+    int32_t e = group_exponent(lane_max(group_max(x)), at);
     int32_t sum = group_round(x, inv * power_of_two(e), tokens, a);
     group_put(e, sum, ne, c8, c8s);
 }
@@ -233,14 +255,14 @@ LC_INLINE lc_v4 gate_v4(lc_act_kind kind, lc_v4 x)
 
 LC_INLINE void act_mul(lc_act_kind kind, const float *gate, const float *up, uint32_t n, float *y)
 {
-    uint32_t i = 0;
-    for (; i + 4 <= n; i += 4) {
+    size_t i = 0;
+    for (; i < (n & ~3u); i += 4) {
         lc_v4 v = gate_v4(kind, lc_v4_load(gate + i));
         lc_v4_store(y + i, up ? v * lc_v4_load(up + i) : v);
     }
     if (i < n) {
-        lc_v4 v = gate_v4(kind, lc_v4_load_part(gate + i, n - i));
-        lc_v4_store_part(y + i, up ? v * lc_v4_load_part(up + i, n - i) : v, n - i);
+        lc_v4 v = gate_v4(kind, lc_v4_load_part(gate + i, n & 3));
+        lc_v4_store_part(y + i, up ? v * lc_v4_load_part(up + i, n & 3) : v, n & 3);
     }
 }
 

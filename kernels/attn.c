@@ -69,8 +69,8 @@ void lc_attend_ref(const float *q, const float *k, const float *v, size_t stride
 LC_INLINE float max_v4(const float *x, uint32_t n)
 {
     lc_v4 max = lc_v4_all(x[0]);
-    uint32_t i = 0;
-    for (; i + 4 <= n; i += 4)
+    size_t i = 0;
+    for (; i < (n & ~3u); i += 4)
         max = lc_v4_max(lc_v4_load(x + i), max);
     float a = max[0] > max[1] ? max[0] : max[1];
     float b = max[2] > max[3] ? max[2] : max[3];
@@ -86,18 +86,18 @@ LC_INLINE void softmax(float *x, uint32_t n)
         return;
     lc_v4 max = lc_v4_all(max_v4(x, n));
     lc_v4 sum = lc_v4_all(0.0f);
-    uint32_t i = 0;
-    for (; i + 4 <= n; i += 4) {
+    size_t i = 0;
+    for (; i < (n & ~3u); i += 4) {
         lc_v4 e = lc_v4_exp(lc_v4_load(x + i) - max);
         lc_v4_store(x + i, e);
         sum += e;
     }
     if (i < n) {
-        lc_v4_store_part(x + i, lc_v4_exp(lc_v4_load_part(x + i, n - i) - max), n - i);
-        sum += lc_v4_load_part(x + i, n - i);
+        lc_v4_store_part(x + i, lc_v4_exp(lc_v4_load_part(x + i, n & 3) - max), n & 3);
+        sum += lc_v4_load_part(x + i, n & 3);
     }
     float total = lc_v4_sum(sum);
-    for (i = 0; i + 4 <= n; i += 4)
+    for (i = 0; i < (n & ~3u); i += 4)
         lc_v4_store(x + i, lc_v4_load(x + i) / lc_v4_all(total));
     for (; i < n; i++)
         x[i] /= total;
@@ -166,68 +166,72 @@ void lc_rope_v4(float *x, uint32_t heads, uint32_t head_dim, uint32_t dims, cons
 /* ---- four lanes: attention ---- */
 
 /* scores[t] = scale * q . k_t; four keys at a time, so that their four sums fill a vector. */
-LC_INLINE void score_keys(const float *q, const float *k, size_t stride, uint32_t n,
-                          uint32_t head_dim, float scale, float *scores)
+LC_INLINE void score_keys(const float *q, const float *k, size_t stride, size_t n, size_t head_dim,
+                          float scale, float *scores)
 {
-    uint32_t t = 0;
-    for (; t + 4 <= n; t += 4, k += 4 * stride) {
-        lc_v4 s[4] = {lc_v4_all(0.0f), lc_v4_all(0.0f), lc_v4_all(0.0f), lc_v4_all(0.0f)};
-        uint32_t d = 0;
-        for (; d + 4 <= head_dim; d += 4)
-            for (uint32_t j = 0; j < 4; j++)
-                s[j] += lc_v4_load(q + d) * lc_v4_load(k + j * stride + d);
-        if (d < head_dim)
-            for (uint32_t j = 0; j < 4; j++)
-                s[j] += lc_v4_load_part(q + d, head_dim - d) *
-                        lc_v4_load_part(k + j * stride + d, head_dim - d);
-        lc_v4_store(scores + t, lc_v4_sum4(s[0], s[1], s[2], s[3]) * lc_v4_all(scale));
-    }
-    for (; t < n; t++, k += stride) {
-        lc_v4 s = lc_v4_all(0.0f);
-        uint32_t d = 0;
-        for (; d + 4 <= head_dim; d += 4)
-            s += lc_v4_load(q + d) * lc_v4_load(k + d);
-        if (d < head_dim)
-            s += lc_v4_load_part(q + d, head_dim - d) * lc_v4_load_part(k + d, head_dim - d);
-        scores[t] = lc_v4_sum(s) * scale;
-    }
+    size_t t = 0;
+    for (; t < (n & ~(size_t)3); t += 4, k += 4 * stride)
+        lc_v4_store(scores + t, lc_v4_rows_dot(q, k, stride, head_dim) * lc_v4_all(scale));
+    for (; t < n; t++, k += stride)
+        scores[t] = lc_v4_dot(q, k, head_dim) * scale;
 }
 
-/* out[0 .. 4 * parts) = sum over keys of p[t] * v_t; lane of a sum is t mod 4, so four sums a part. */
-LC_INLINE void mix_values(const float *p, const float *v, size_t stride, uint32_t n, uint32_t parts,
-                          float *out)
+/* Four sums of sixteen dimensions; key t adds to sum t mod 4. */
+typedef struct mix {
+    lc_v4x4 s0, s1, s2, s3;
+} mix;
+
+LC_INLINE void key_add(lc_v4x4 *sum, float p, const float *v)
 {
-    lc_v4 sum[4][4] = {0};
-    uint32_t t = 0;
-    for (; t + 4 <= n; t += 4, v += 4 * stride)
-        for (uint32_t j = 0; j < 4; j++)
-            for (uint32_t i = 0; i < parts; i++)
-                sum[j][i] += lc_v4_all(p[t + j]) * lc_v4_load(v + j * stride + 4 * i);
-    for (uint32_t j = 0; j < 3 && t + j < n; j++)
-        for (uint32_t i = 0; i < parts; i++)
-            sum[j][i] += lc_v4_all(p[t + j]) * lc_v4_load(v + j * stride + 4 * i);
-    for (uint32_t i = 0; i < parts; i++)
-        lc_v4_store(out + 4 * i, (sum[0][i] + sum[1][i]) + (sum[2][i] + sum[3][i]));
+    lc_v4 all = lc_v4_all(p);
+    sum->a += all * lc_v4_load(v);
+    sum->b += all * lc_v4_load(v + 4);
+    sum->c += all * lc_v4_load(v + 8);
+    sum->d += all * lc_v4_load(v + 12);
 }
 
-LC_INLINE float mix_value(const float *p, const float *v, size_t stride, uint32_t n)
+/* out[16] = sum over keys of p[t] * v_t[16] */
+LC_INLINE void mix_values(const float *p, const float *v, size_t stride, size_t n, float *out)
+{
+    const float *v1 = v + stride, *v2 = v1 + stride, *v3 = v2 + stride;
+    mix m = {lc_v4x4_all(0.0f), lc_v4x4_all(0.0f), lc_v4x4_all(0.0f), lc_v4x4_all(0.0f)};
+    size_t at = 0;
+    const float *end = p + (n & ~(size_t)3);
+    for (; p < end; p += 4, at += 4 * stride) {
+        key_add(&m.s0, p[0], v + at);
+        key_add(&m.s1, p[1], v1 + at);
+        key_add(&m.s2, p[2], v2 + at);
+        key_add(&m.s3, p[3], v3 + at);
+    }
+    if ((n & 3) > 0)
+        key_add(&m.s0, p[0], v + at);
+    if ((n & 3) > 1)
+        key_add(&m.s1, p[1], v1 + at);
+    if ((n & 3) > 2)
+        key_add(&m.s2, p[2], v2 + at);
+    lc_v4_store(out, (m.s0.a + m.s1.a) + (m.s2.a + m.s3.a));
+    lc_v4_store(out + 4, (m.s0.b + m.s1.b) + (m.s2.b + m.s3.b));
+    lc_v4_store(out + 8, (m.s0.c + m.s1.c) + (m.s2.c + m.s3.c));
+    lc_v4_store(out + 12, (m.s0.d + m.s1.d) + (m.s2.d + m.s3.d));
+}
+
+/* One dimension, for what sixteen leave over. */
+LC_INLINE float mix_value(const float *p, const float *v, size_t stride, size_t n)
 {
     float lane[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-    for (uint32_t t = 0; t < n; t++)
+    for (size_t t = 0; t < n; t++)
         lane[t % 4] += p[t] * v[t * stride];
     return (lane[0] + lane[1]) + (lane[2] + lane[3]);
 }
 
-LC_INLINE void attend(const float *q, const float *k, const float *v, size_t stride, uint32_t n,
-                      uint32_t head_dim, float scale, float *scores, float *out)
+LC_INLINE void attend(const float *q, const float *k, const float *v, size_t stride, size_t n,
+                      size_t head_dim, float scale, float *scores, float *out)
 {
     score_keys(q, k, stride, n, head_dim, scale, scores);
-    softmax(scores, n);
-    uint32_t d = 0;
-    for (; d + 16 <= head_dim; d += 16)
-        mix_values(scores, v + d, stride, n, 4, out + d);
-    for (; d + 4 <= head_dim; d += 4)
-        mix_values(scores, v + d, stride, n, 1, out + d);
+    softmax(scores, (uint32_t)n);
+    size_t d = 0;
+    for (; d < (head_dim & ~(size_t)15); d += 16)
+        mix_values(scores, v + d, stride, n, out + d);
     for (; d < head_dim; d++)
         out[d] = mix_value(scores, v + d, stride, n);
 }
@@ -237,10 +241,8 @@ void lc_attend_v4(const float *q, const float *k, const float *v, size_t stride,
 {
     k += (size_t)t0 * stride;
     v += (size_t)t0 * stride;
-    if (head_dim == 32)
+    if (head_dim == 32) /* constants: the loops over dimensions unroll */
         attend(q, k, v, stride, t1 - t0, 32, scale, scores, out);
-    else if (head_dim == 64)
-        attend(q, k, v, stride, t1 - t0, 64, scale, scores, out);
     else
         attend(q, k, v, stride, t1 - t0, head_dim, scale, scores, out);
 }

@@ -14,11 +14,13 @@
  * built for dotprod must never be called on a core without it. */
 #define LC_INLINE static inline __attribute__((always_inline))
 
-/* Before a loop over the tokens of a block: arrays indexed by it then stay in registers. */
+/* Before a loop of at most n turns, a constant: unrolls it wholly, so that small arrays stay in
+ * registers. */
+#define LC_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
-#define LC_UNROLL_BLOCK _Pragma("clang loop unroll(full)")
+#define LC_UNROLL(n) LC_PRAGMA(clang loop unroll_count(n))
 #else
-#define LC_UNROLL_BLOCK _Pragma("GCC unroll 4")
+#define LC_UNROLL(n) LC_PRAGMA(GCC unroll n)
 #endif
 
 #define LC_GROUP 32u          /* weights and activations that share one group scale */

@@ -49,17 +49,17 @@ void lc_add_ref(float *y, const float *x, uint32_t n)
 void lc_rmsnorm_v4(const float *x, const float *gain, uint32_t n, float eps, float *y)
 {
     lc_v4 sum = lc_v4_all(0.0f);
-    uint32_t i = 0;
-    for (; i + 4 <= n; i += 4) {
+    size_t i = 0;
+    for (; i < (n & ~3u); i += 4) {
         lc_v4 v = lc_v4_load(x + i);
         sum += v * v;
     }
     if (i < n) {
-        lc_v4 v = lc_v4_load_part(x + i, n - i);
+        lc_v4 v = lc_v4_load_part(x + i, n & 3);
         sum += v * v;
     }
     float inv = 1.0f / lc_sqrtf(lc_v4_sum(sum) / (float)n + eps);
-    for (i = 0; i + 4 <= n; i += 4)
+    for (i = 0; i < (n & ~3u); i += 4)
         lc_v4_store(y + i, (lc_v4_load(x + i) * lc_v4_all(inv)) * lc_v4_load(gain + i));
     for (; i < n; i++)
         y[i] = (x[i] * inv) * gain[i];
@@ -68,24 +68,24 @@ void lc_rmsnorm_v4(const float *x, const float *gain, uint32_t n, float eps, flo
 LC_INLINE float mean_v4(const float *x, uint32_t n)
 {
     lc_v4 sum = lc_v4_all(0.0f);
-    uint32_t i = 0;
-    for (; i + 4 <= n; i += 4)
+    size_t i = 0;
+    for (; i < (n & ~3u); i += 4)
         sum += lc_v4_load(x + i);
     if (i < n)
-        sum += lc_v4_load_part(x + i, n - i);
+        sum += lc_v4_load_part(x + i, n & 3);
     return lc_v4_sum(sum) / (float)n;
 }
 
 LC_INLINE float variance_v4(const float *x, uint32_t n, float mean)
 {
     lc_v4 sum = lc_v4_all(0.0f);
-    uint32_t i = 0;
-    for (; i + 4 <= n; i += 4) {
+    size_t i = 0;
+    for (; i < (n & ~3u); i += 4) {
         lc_v4 v = lc_v4_load(x + i) - lc_v4_all(mean);
         sum += v * v;
     }
     if (i < n) { /* the empty lanes must add nothing: subtract the mean from true elements only */
-        uint32_t rest = n - i;
+        uint32_t rest = n & 3;
         lc_v4 v = {x[i] - mean, rest > 1 ? x[i + 1] - mean : 0.0f,
                    rest > 2 ? x[i + 2] - mean : 0.0f, 0.0f};
         sum += v * v;
@@ -98,8 +98,8 @@ void lc_layernorm_v4(const float *x, const float *gain, const float *bias, uint3
 {
     float mean = mean_v4(x, n);
     float inv = 1.0f / lc_sqrtf(variance_v4(x, n, mean) + eps);
-    uint32_t i = 0;
-    for (; i + 4 <= n; i += 4) {
+    size_t i = 0;
+    for (; i < (n & ~3u); i += 4) {
         lc_v4 v = (lc_v4_load(x + i) - lc_v4_all(mean)) * lc_v4_all(inv);
         lc_v4_store(y + i, v * lc_v4_load(gain + i) + lc_v4_load(bias + i));
     }
@@ -109,8 +109,8 @@ void lc_layernorm_v4(const float *x, const float *gain, const float *bias, uint3
 
 void lc_add_v4(float *y, const float *x, uint32_t n)
 {
-    uint32_t i = 0;
-    for (; i + 4 <= n; i += 4)
+    size_t i = 0;
+    for (; i < (n & ~3u); i += 4)
         lc_v4_store(y + i, lc_v4_load(y + i) + lc_v4_load(x + i));
     for (; i < n; i++)
         y[i] += x[i];

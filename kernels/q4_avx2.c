@@ -80,20 +80,20 @@ LC_INLINE void panel_dot(const uint8_t *panel, uint32_t groups, bool offsets, ui
         const uint8_t *d = panel + lc_q4_data_offset(offsets);
         for (uint32_t j = 0; j < 8; j++) {
             nibbles w = load_nibbles(d + 32 * j);
-            LC_UNROLL_BLOCK
+            LC_UNROLL(4)
             for (uint32_t t = 0; t < tokens; t++, a += 4)
                 dot_add(&s[t], w, a);
         }
         __m256i scale = load_int8x16(panel);
         __m256i m = offsets ? load_int8x16(panel + LC_TILE_ROWS) : zero;
-        LC_UNROLL_BLOCK
+        LC_UNROLL(4)
         for (uint32_t t = 0; t < tokens; t++) {
             __m256i dots = shifted_dots(s[t], x->c8[i + t], x->ne[i + t]);
             scale_add(&acc[t], dots, scale, offsets ? _mm256_set1_epi16(x->c8s[i + t]) : zero, m);
         }
         panel += lc_q4_tile_bytes(offsets);
     }
-    LC_UNROLL_BLOCK
+    LC_UNROLL(4)
     for (uint32_t t = 0; t < tokens; t++, out += LC_TILE_ROWS) {
         _mm256_storeu_si256((__m256i *)out, _mm256_permute2x128_si256(acc[t].a, acc[t].b, 0x20));
         _mm256_storeu_si256((__m256i *)(out + 8),

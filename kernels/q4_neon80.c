@@ -21,9 +21,8 @@ typedef struct nibbles {
     int8x16_t lo, hi;
 } nibbles;
 
-LC_INLINE nibbles load_nibbles(const int8_t *d)
+LC_INLINE nibbles split(int8x16_t v)
 {
-    int8x16_t v = vld1q_s8(d);
     nibbles w = {vandq_s8(v, vdupq_n_s8(15)), vshrq_n_s8(v, 4)};
     return w;
 }
@@ -60,15 +59,17 @@ typedef struct sums16 {
 LC_INLINE void gemv_first(sums16 *s, const int8_t *d, const int8_t **a)
 {
     int8x16_t x = take_word(a);
-    dot_first(&s->top, load_nibbles(d), x);
-    dot_first(&s->bottom, load_nibbles(d + 16), x);
+    int8x16_t top = vld1q_s8(d), bottom = vld1q_s8(d + 16); /* side by side: one ldp */
+    dot_first(&s->top, split(top), x);
+    dot_first(&s->bottom, split(bottom), x);
 }
 
 LC_INLINE void gemv_add(sums16 *s, const int8_t *d, const int8_t **a)
 {
     int8x16_t x = take_word(a);
-    dot_add(&s->top, load_nibbles(d), x);
-    dot_add(&s->bottom, load_nibbles(d + 16), x);
+    int8x16_t top = vld1q_s8(d), bottom = vld1q_s8(d + 16); /* side by side: one ldp */
+    dot_add(&s->top, split(top), x);
+    dot_add(&s->bottom, split(bottom), x);
 }
 
 LC_INLINE void gemv(const uint8_t *panel, uint32_t groups, bool offsets, const lc_act *x,
@@ -125,7 +126,7 @@ typedef struct sums8x4 {
 
 LC_INLINE void gemm_first(sums8x4 *s, const int8_t *d, const int8_t **a)
 {
-    nibbles w = load_nibbles(d);
+    nibbles w = split(vld1q_s8(d));
     dot_first(&s->t0, w, take_word(a));
     dot_first(&s->t1, w, take_word(a));
     dot_first(&s->t2, w, take_word(a));
@@ -134,7 +135,7 @@ LC_INLINE void gemm_first(sums8x4 *s, const int8_t *d, const int8_t **a)
 
 LC_INLINE void gemm_add(sums8x4 *s, const int8_t *d, const int8_t **a)
 {
-    nibbles w = load_nibbles(d);
+    nibbles w = split(vld1q_s8(d));
     dot_add(&s->t0, w, take_word(a));
     dot_add(&s->t1, w, take_word(a));
     dot_add(&s->t2, w, take_word(a));

@@ -82,12 +82,79 @@ LC_INLINE lc_v4 lc_v4_odd(lc_v4 a, lc_v4 b)
     return __builtin_shufflevector(a, b, 1, 3, 5, 7);
 }
 
-/* The sums of four vectors, each in the order of lc_v4_sum. */
-LC_INLINE lc_v4 lc_v4_sum4(lc_v4 a, lc_v4 b, lc_v4 c, lc_v4 d)
+/* Sixteen neighbouring floats, or four sums. */
+typedef struct lc_v4x4 {
+    lc_v4 a, b, c, d;
+} lc_v4x4;
+
+LC_INLINE lc_v4x4 lc_v4x4_all(float f)
 {
-    lc_v4 ab = lc_v4_even(a, b) + lc_v4_odd(a, b);
-    lc_v4 cd = lc_v4_even(c, d) + lc_v4_odd(c, d);
+    lc_v4 v = lc_v4_all(f);
+    return (lc_v4x4){v, v, v, v};
+}
+
+LC_INLINE lc_v4x4 lc_v4x4_load(const float *p)
+{
+    return (lc_v4x4){lc_v4_load(p), lc_v4_load(p + 4), lc_v4_load(p + 8), lc_v4_load(p + 12)};
+}
+
+/* The sums of four vectors, each in the order of lc_v4_sum. */
+LC_INLINE lc_v4 lc_v4_sum4(lc_v4x4 v)
+{
+    lc_v4 ab = lc_v4_even(v.a, v.b) + lc_v4_odd(v.a, v.b);
+    lc_v4 cd = lc_v4_even(v.c, v.d) + lc_v4_odd(v.c, v.d);
     return lc_v4_even(ab, cd) + lc_v4_odd(ab, cd);
+}
+
+/* Adds the products of x with one vector of each of four rows. */
+LC_INLINE void lc_v4_rows_add(lc_v4x4 *sum, lc_v4 x, lc_v4 r0, lc_v4 r1, lc_v4 r2, lc_v4 r3)
+{
+    sum->a += x * r0;
+    sum->b += x * r1;
+    sum->c += x * r2;
+    sum->d += x * r3;
+}
+
+/* x . w0, x . w1, x . w2, x . w3 for four rows of n floats, `stride` apart: the inner loop of both
+ * gemv_f32 and attention. Element i adds to lane i mod 4 of its row. */
+LC_INLINE lc_v4 lc_v4_rows_dot(const float *x, const float *w, size_t stride, size_t n)
+{
+    const float *w1 = w + stride, *w2 = w1 + stride, *w3 = w2 + stride;
+    lc_v4x4 sum = lc_v4x4_all(0.0f);
+    size_t i = 0;
+    for (; i < (n & ~(size_t)15); i += 16) {
+        lc_v4x4 v = lc_v4x4_load(x + i);
+        lc_v4x4 r0 = lc_v4x4_load(w + i), r1 = lc_v4x4_load(w1 + i);
+        lc_v4x4 r2 = lc_v4x4_load(w2 + i), r3 = lc_v4x4_load(w3 + i);
+        lc_v4_rows_add(&sum, v.a, r0.a, r1.a, r2.a, r3.a);
+        lc_v4_rows_add(&sum, v.b, r0.b, r1.b, r2.b, r3.b);
+        lc_v4_rows_add(&sum, v.c, r0.c, r1.c, r2.c, r3.c);
+        lc_v4_rows_add(&sum, v.d, r0.d, r1.d, r2.d, r3.d);
+    }
+    for (; i < (n & ~(size_t)3); i += 4)
+        lc_v4_rows_add(&sum, lc_v4_load(x + i), lc_v4_load(w + i), lc_v4_load(w1 + i),
+                       lc_v4_load(w2 + i), lc_v4_load(w3 + i));
+    if (i < n) {
+        uint32_t rest = (uint32_t)(n - i);
+        lc_v4_rows_add(&sum, lc_v4_load_part(x + i, rest), lc_v4_load_part(w + i, rest),
+                       lc_v4_load_part(w1 + i, rest), lc_v4_load_part(w2 + i, rest),
+                       lc_v4_load_part(w3 + i, rest));
+    }
+    return lc_v4_sum4(sum);
+}
+
+/* x . w for one row of n floats. */
+LC_INLINE float lc_v4_dot(const float *x, const float *w, size_t n)
+{
+    lc_v4 sum = lc_v4_all(0.0f);
+    size_t i = 0;
+    for (; i < (n & ~(size_t)3); i += 4)
+        sum += lc_v4_load(x + i) * lc_v4_load(w + i);
+    if (i < n) {
+        uint32_t rest = (uint32_t)(n - i);
+        sum += lc_v4_load_part(x + i, rest) * lc_v4_load_part(w + i, rest);
+    }
+    return lc_v4_sum(sum);
 }
 
 /* lc_expf on four lanes. */
