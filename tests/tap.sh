@@ -42,7 +42,7 @@ got:      $3"
 
 tool() {
     # shellcheck disable=SC2086
-    ${LC_RUN:-} "$LC_BUILD/leafcutter" "$@"
+    timeout 120 ${LC_RUN:-} "$LC_BUILD/leafcutter" "$@"
 }
 
 shared() {

@@ -10,18 +10,20 @@ vocab=512
 
 floats() { od -An -v -tf4 -w4 "$1"; }
 
-# BOS, then each row's argmax: the tokens that the golden logits were computed for.
-tokens=$(floats "$folder/logits-f32.f32" | awk -v vocab=$vocab '
-    BEGIN { printf "1" }
-    { if (n == 0 || $1 > best) { best = $1; at = n } }
-    ++n == vocab { rows[++row] = at; n = 0 }
-    END { for (i = 1; i < row; i++) printf ",%d", rows[i] }')
+# BOS, then each row's argmax: the tokens that golden logits were computed for.
+tokens_of() {
+    floats "$1" | awk -v vocab=$vocab '
+        BEGIN { printf "1" }
+        { if (n == 0 || $1 > best) { best = $1; at = n } }
+        ++n == vocab { rows[++row] = at; n = 0 }
+        END { for (i = 1; i < row; i++) printf ",%d", rows[i] }'
+}
 
 # near NAME GOLDEN GGUF LIMIT [RANGE]: largest difference in absolute terms, or as a share of the
 # range of the golden logits
 near() {
-    if ! tool logits --float --model "$folder/$3" --tokens "$tokens" --out "$tmp/logits" \
-        2> "$tmp/err"; then
+    if ! tool logits --float --model "$folder/$3" --tokens "$(tokens_of "$folder/$2")" \
+        --out "$tmp/logits" 2> "$tmp/err"; then
         not_ok "$1" "$(cat "$tmp/err")"
         return
     fi
