@@ -89,7 +89,7 @@ TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(if $(CROSS),,$(REPLAY_BIN))
 
 # ---- targets ----
 
-.PHONY: all help tests demo check check-levels check-fresh fuzz fuzz-programs packages install clean
+.PHONY: all help tests demo check check-levels check-fresh count fuzz fuzz-programs packages install clean
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -115,6 +115,11 @@ check-levels: ## kernels, golden files and records as Cortex-A53, A72, A76 and n
 
 check-fresh: ## demo and check, twice, in a bare Debian 12 made by debootstrap (root; minutes)
 	@tests/debootstrap.sh
+
+count: build/insn_count.so ## instructions of the shipped job on Arm cores, a line and a cold start
+	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all
+	@tests/perf/line.sh build/aarch64-linux-gnu/leafcutter build/insn_count.so \
+	    $$($(MAKE) -s CROSS=aarch64-linux-gnu- print-sysroot)
 
 fuzz: $(SEEDS) ## fuzz every parser with clang, FUZZ_SECONDS each (60)
 	@$(MAKE) --no-print-directory CC=clang FUZZ=1 fuzz-programs
