@@ -170,8 +170,11 @@ LC_INLINE void score_keys(const float *q, const float *k, size_t stride, size_t 
                           float scale, float *scores)
 {
     size_t t = 0;
-    for (; t < (n & ~(size_t)3); t += 4, k += 4 * stride)
-        lc_v4_store(scores + t, lc_v4_rows_dot(q, k, stride, head_dim) * lc_v4_all(scale));
+    for (; t < (n & ~(size_t)3); t += 4, k += 4 * stride) {
+        lc_v4 four = head_dim == 32 ? lc_v4_rows_dot32(q, k, stride)
+                                    : lc_v4_rows_dot(q, k, stride, head_dim);
+        lc_v4_store(scores + t, four * lc_v4_all(scale));
+    }
     for (; t < n; t++, k += stride)
         scores[t] = lc_v4_dot(q, k, head_dim) * scale;
 }
@@ -184,31 +187,43 @@ typedef struct mix {
 LC_INLINE void key_add(lc_v4x4 *sum, float p, const float *v)
 {
     lc_v4 all = lc_v4_all(p);
-    sum->a += all * lc_v4_load(v);
-    sum->b += all * lc_v4_load(v + 4);
-    sum->c += all * lc_v4_load(v + 8);
-    sum->d += all * lc_v4_load(v + 12);
+    lc_v4 a = lc_v4_load(v), b = lc_v4_load(v + 4);
+    LC_READY2(a, b);
+    lc_v4 c = lc_v4_load(v + 8), d = lc_v4_load(v + 12);
+    LC_READY2(c, d);
+    a *= all;
+    b *= all;
+    c *= all;
+    d *= all;
+    LC_READY4(a, b, c, d);
+    sum->a += a;
+    sum->b += b;
+    sum->c += c;
+    sum->d += d;
 }
 
 /* out[16] = sum over keys of p[t] * v_t[16] */
-LC_INLINE void mix_values(const float *p, const float *v, size_t stride, size_t n, float *out)
+LC_INLINE void mix_values(const float *p, const float *v0, size_t stride, size_t n, float *out)
 {
-    const float *v1 = v + stride, *v2 = v1 + stride, *v3 = v2 + stride;
-    mix m = {lc_v4x4_all(0.0f), lc_v4x4_all(0.0f), lc_v4x4_all(0.0f), lc_v4x4_all(0.0f)};
-    size_t at = 0;
+    const float *v1 = v0 + stride, *v2 = v1 + stride, *v3 = v2 + stride;
     const float *end = p + (n & ~(size_t)3);
-    for (; p < end; p += 4, at += 4 * stride) {
-        key_add(&m.s0, p[0], v + at);
-        key_add(&m.s1, p[1], v1 + at);
-        key_add(&m.s2, p[2], v2 + at);
-        key_add(&m.s3, p[3], v3 + at);
+    mix m = {lc_v4x4_all(0.0f), lc_v4x4_all(0.0f), lc_v4x4_all(0.0f), lc_v4x4_all(0.0f)};
+    for (; p < end; p += 4) {
+        key_add(&m.s0, p[0], v0);
+        key_add(&m.s1, p[1], v1);
+        key_add(&m.s2, p[2], v2);
+        key_add(&m.s3, p[3], v3);
+        v0 += 4 * stride;
+        v1 += 4 * stride;
+        v2 += 4 * stride;
+        v3 += 4 * stride;
     }
     if ((n & 3) > 0)
-        key_add(&m.s0, p[0], v + at);
+        key_add(&m.s0, p[0], v0);
     if ((n & 3) > 1)
-        key_add(&m.s1, p[1], v1 + at);
+        key_add(&m.s1, p[1], v1);
     if ((n & 3) > 2)
-        key_add(&m.s2, p[2], v2 + at);
+        key_add(&m.s2, p[2], v2);
     lc_v4_store(out, (m.s0.a + m.s1.a) + (m.s2.a + m.s3.a));
     lc_v4_store(out + 4, (m.s0.b + m.s1.b) + (m.s2.b + m.s3.b));
     lc_v4_store(out + 8, (m.s0.c + m.s1.c) + (m.s2.c + m.s3.c));

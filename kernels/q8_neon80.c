@@ -68,6 +68,7 @@ LC_INLINE void columns_add(int32x4_t *t01, int32x4_t *t23, int8x16_t w0, int8x16
 LC_INLINE int32x4_t four_dots(const int8_t *w, const int8_t *a)
 {
     int32x4_t t01 = zero_s32(), t23 = zero_s32();
+    LC_UNROLL(4)
     for (uint32_t j = 0; j < 4; j++, a += 32) {
         int8x16_t w0 = take_word(&w);
         int8x16_t w1 = take_word(&w);

@@ -17,6 +17,18 @@ typedef int32_t lc_i4_mem __attribute__((vector_size(16), aligned(4), may_alias)
 typedef int8_t lc_b16_mem __attribute__((vector_size(16), aligned(1), may_alias));
 typedef int32_t lc_word_mem __attribute__((aligned(1), may_alias));
 
+/* Values that must all be ready here. GCC sinks each load and each product to its one use; this keeps
+ * neighbouring loads side by side (one ldp) and independent products ahead of the sums that wait for
+ * them, which an in-order core needs. No instruction. */
+#if defined(__aarch64__)
+#define LC_READY2(a, b) __asm__ volatile("" : "+w"(a), "+w"(b))
+#define LC_READY4(a, b, c, d)                                                                      \
+    __asm__ volatile("" : "+w"(a), "+w"(b), "+w"(c), "+w"(d))
+#else
+#define LC_READY2(a, b) ((void)0)
+#define LC_READY4(a, b, c, d) ((void)0)
+#endif
+
 LC_INLINE lc_v4 lc_v4_all(float f)
 {
     return (lc_v4){f, f, f, f};
@@ -109,37 +121,68 @@ LC_INLINE lc_v4 lc_v4_sum4(lc_v4x4 v)
 /* Adds the products of x with one vector of each of four rows. */
 LC_INLINE void lc_v4_rows_add(lc_v4x4 *sum, lc_v4 x, lc_v4 r0, lc_v4 r1, lc_v4 r2, lc_v4 r3)
 {
-    sum->a += x * r0;
-    sum->b += x * r1;
-    sum->c += x * r2;
-    sum->d += x * r3;
+    r0 *= x;
+    r1 *= x;
+    r2 *= x;
+    r3 *= x;
+    LC_READY4(r0, r1, r2, r3);
+    sum->a += r0;
+    sum->b += r1;
+    sum->c += r2;
+    sum->d += r3;
+    LC_READY4(sum->a, sum->b, sum->c, sum->d);
+}
+
+/* The same for two neighbouring vectors of each row. */
+LC_INLINE void lc_v4_rows_add8(lc_v4x4 *sum, const float *x, const float *w0, const float *w1,
+                               const float *w2, const float *w3)
+{
+    lc_v4 xa = lc_v4_load(x), xb = lc_v4_load(x + 4);
+    LC_READY2(xa, xb);
+    lc_v4 a0 = lc_v4_load(w0), b0 = lc_v4_load(w0 + 4);
+    LC_READY2(a0, b0);
+    lc_v4 a1 = lc_v4_load(w1), b1 = lc_v4_load(w1 + 4);
+    LC_READY2(a1, b1);
+    lc_v4 a2 = lc_v4_load(w2), b2 = lc_v4_load(w2 + 4);
+    LC_READY2(a2, b2);
+    lc_v4 a3 = lc_v4_load(w3), b3 = lc_v4_load(w3 + 4);
+    LC_READY2(a3, b3);
+    lc_v4_rows_add(sum, xa, a0, a1, a2, a3);
+    lc_v4_rows_add(sum, xb, b0, b1, b2, b3);
 }
 
 /* x . w0, x . w1, x . w2, x . w3 for four rows of n floats, `stride` apart: the inner loop of both
  * gemv_f32 and attention. Element i adds to lane i mod 4 of its row. */
-LC_INLINE lc_v4 lc_v4_rows_dot(const float *x, const float *w, size_t stride, size_t n)
+LC_INLINE lc_v4 lc_v4_rows_dot(const float *x, const float *w0, size_t stride, size_t n)
 {
-    const float *w1 = w + stride, *w2 = w1 + stride, *w3 = w2 + stride;
+    const float *w1 = w0 + stride, *w2 = w1 + stride, *w3 = w2 + stride;
+    const float *end16 = x + (n & ~(size_t)15), *end4 = x + (n & ~(size_t)3);
     lc_v4x4 sum = lc_v4x4_all(0.0f);
-    size_t i = 0;
-    for (; i < (n & ~(size_t)15); i += 16) {
-        lc_v4x4 v = lc_v4x4_load(x + i);
-        lc_v4x4 r0 = lc_v4x4_load(w + i), r1 = lc_v4x4_load(w1 + i);
-        lc_v4x4 r2 = lc_v4x4_load(w2 + i), r3 = lc_v4x4_load(w3 + i);
-        lc_v4_rows_add(&sum, v.a, r0.a, r1.a, r2.a, r3.a);
-        lc_v4_rows_add(&sum, v.b, r0.b, r1.b, r2.b, r3.b);
-        lc_v4_rows_add(&sum, v.c, r0.c, r1.c, r2.c, r3.c);
-        lc_v4_rows_add(&sum, v.d, r0.d, r1.d, r2.d, r3.d);
+    for (; x < end16; x += 16, w0 += 16, w1 += 16, w2 += 16, w3 += 16) {
+        lc_v4_rows_add8(&sum, x, w0, w1, w2, w3);
+        lc_v4_rows_add8(&sum, x + 8, w0 + 8, w1 + 8, w2 + 8, w3 + 8);
     }
-    for (; i < (n & ~(size_t)3); i += 4)
-        lc_v4_rows_add(&sum, lc_v4_load(x + i), lc_v4_load(w + i), lc_v4_load(w1 + i),
-                       lc_v4_load(w2 + i), lc_v4_load(w3 + i));
-    if (i < n) {
-        uint32_t rest = (uint32_t)(n - i);
-        lc_v4_rows_add(&sum, lc_v4_load_part(x + i, rest), lc_v4_load_part(w + i, rest),
-                       lc_v4_load_part(w1 + i, rest), lc_v4_load_part(w2 + i, rest),
-                       lc_v4_load_part(w3 + i, rest));
+    for (; x < end4; x += 4, w0 += 4, w1 += 4, w2 += 4, w3 += 4)
+        lc_v4_rows_add(&sum, lc_v4_load(x), lc_v4_load(w0), lc_v4_load(w1), lc_v4_load(w2),
+                       lc_v4_load(w3));
+    if (n & 3) {
+        uint32_t rest = n & 3;
+        lc_v4_rows_add(&sum, lc_v4_load_part(x, rest), lc_v4_load_part(w0, rest),
+                       lc_v4_load_part(w1, rest), lc_v4_load_part(w2, rest),
+                       lc_v4_load_part(w3, rest));
     }
+    return lc_v4_sum4(sum);
+}
+
+/* The same over 32 elements, without a loop. */
+LC_INLINE lc_v4 lc_v4_rows_dot32(const float *x, const float *w0, size_t stride)
+{
+    const float *w1 = w0 + stride, *w2 = w1 + stride, *w3 = w2 + stride;
+    lc_v4x4 sum = lc_v4x4_all(0.0f);
+    lc_v4_rows_add8(&sum, x, w0, w1, w2, w3);
+    lc_v4_rows_add8(&sum, x + 8, w0 + 8, w1 + 8, w2 + 8, w3 + 8);
+    lc_v4_rows_add8(&sum, x + 16, w0 + 16, w1 + 16, w2 + 16, w3 + 16);
+    lc_v4_rows_add8(&sum, x + 24, w0 + 24, w1 + 24, w2 + 24, w3 + 24);
     return lc_v4_sum4(sum);
 }
 
