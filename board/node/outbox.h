@@ -31,7 +31,8 @@ typedef struct lc_flight {
     uint32_t id; /* of the last hand-over */
     uint8_t state; /* lc_flight_state */
     uint8_t kind, task;
-    uint32_t records;
+    uint32_t records, events;
+    uint64_t from, to; /* seq of the first and the last */
     uint64_t sent_ms;
     uint32_t bytes;
     char *payload; /* [LC_MESSAGE_BYTES_MAX] */
@@ -49,6 +50,7 @@ typedef struct lc_outbox {
     lc_flight *flight; /* [window], used in turn */
     uint32_t window, first, flying; /* index of the oldest; how many, done ones included */
     uint32_t batch;
+    uint32_t waiting; /* records and events neither acknowledged nor dropped */
     lc_gap gap;
     uint64_t hold_ms;  /* nothing is sent before: the broker refused */
     uint32_t hold_step_ms;
@@ -63,14 +65,13 @@ lc_err lc_outbox_put(lc_outbox *outbox, lc_outbox_kind kind, uint32_t task, uint
 /* The next message to hand over, now marked as sent under this id; NULL when there is none or the
  * window is full. The payload stays until it is acknowledged. */
 const lc_flight *lc_outbox_send(lc_outbox *outbox, uint64_t now_ms, uint32_t id);
-/* The broker's answer. Returns false when the id is not (or no longer) in flight. */
+/* The broker's answer: below 0x80 it is delivered; 0x95 (too large) it never will be, and counts as
+ * dropped; else it is sent again after a growing wait. False when the id is not in flight. */
 bool lc_outbox_ack(lc_outbox *outbox, uint64_t now_ms, uint32_t id, uint32_t reason);
 /* The connection is gone: all that is not acknowledged is to be sent again. */
 void lc_outbox_unsend(lc_outbox *outbox);
 /* Messages sent and not acknowledged; the time the oldest of them was sent (UINT64_MAX: none). */
 uint32_t lc_outbox_flying(const lc_outbox *outbox, uint64_t *oldest_ms);
-/* Records and events that are neither acknowledged nor dropped. */
-uint32_t lc_outbox_waiting(const lc_outbox *outbox);
 /* Whether lc_outbox_send would give something at this time. */
 bool lc_outbox_ready(const lc_outbox *outbox, uint64_t now_ms);
 

@@ -24,6 +24,8 @@ typedef struct lc_ring {
 } lc_ring;
 
 void lc_ring_init(lc_ring *ring, void *data, uint32_t size);
+/* Whether an item of this size would find room now. */
+bool lc_ring_fits(const lc_ring *ring, uint32_t bytes);
 /* Room for one item, for the caller to fill; NULL when there is not enough. */
 void *lc_ring_put(lc_ring *ring, uint32_t bytes);
 /* The oldest item, NULL when empty. */

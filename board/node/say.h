@@ -1,7 +1,7 @@
 /* say.h - what the daemon tells people: codes, each said once and then counted.
  *
- * A code that was said is silent until the code that ends it is said (link-up ends link-down), or
- * an hour has passed; then it comes with the number of times it happened.
+ * A code that was said is silent for an hour, or until lc_say_rearm (a new outage after a good
+ * connection); then it comes with the number of times it happened.
  */
 #ifndef LC_SAY_H
 #define LC_SAY_H
@@ -13,24 +13,25 @@
 
 #define LC_SAY_AGAIN_MS 3600000u
 
-/* name, level, code that re-arms it, text. Levels are those of syslog. */
+/* name, level as of syslog, word, text. */
 #define LC_SAY_LIST(X)                                                                             \
-    X(LINK_UP, 5, LINK_DOWN, "link-up", "the broker took us; records go out")                      \
-    X(LINK_DOWN, 4, LINK_UP, "link-down", "no broker; records wait")                               \
-    X(LINK_SILENT, 4, LINK_UP, "link-silent", "the broker acknowledges nothing; connecting anew")  \
-    X(REFUSED, 4, REFUSED, "refused", "the broker refused a message; sending it again")            \
-    X(OUTBOX_FULL, 4, OUTBOX_SENT, "outbox-full", "oldest records are dropped, and counted")       \
-    X(OUTBOX_SENT, 6, OUTBOX_FULL, "outbox-sent", "all waiting records are sent")                  \
-    X(INBOX_FULL, 4, INBOX_FULL, "inbox-full", "lines came faster than answers; counted as lost")  \
-    X(DEADLINE, 4, DEADLINE, "deadline", "a line took too long; answered by its cheapest stage")   \
-    X(STUCK, 2, STUCK, "stuck", "inference does not return; the watchdog is let run out")          \
-    X(COMMAND, 5, COMMAND, "command", "a command came")                                            \
-    X(COMMAND_UNKNOWN, 4, COMMAND_UNKNOWN, "command-unknown", "a command that is not known")       \
-    X(STOPPING, 5, STOPPING, "stopping", "finishing what was begun")                               \
-    X(UNSENT, 4, UNSENT, "unsent", "stopped with records that could not be sent")
+    X(LINK_UP, 5, "link-up", "the broker took us; records go out")                                 \
+    X(LINK_DOWN, 4, "link-down", "no broker; records wait")                                        \
+    X(LINK_SILENT, 4, "link-silent", "the broker acknowledges nothing; connecting anew")           \
+    X(REFUSED, 4, "refused", "the broker refused a message; it is sent again")                     \
+    X(TOO_LARGE, 4, "too-large", "the broker takes no message of this size; counted as lost")      \
+    X(OUTBOX_FULL, 4, "outbox-full", "the oldest records are dropped, and counted")                \
+    X(OUTBOX_SENT, 5, "outbox-sent", "all records that waited are sent")                           \
+    X(INBOX_FULL, 4, "inbox-full", "lines came faster than answers; counted as lost")              \
+    X(DEADLINE, 4, "deadline", "a line took too long; answered by its cheapest stage")             \
+    X(STUCK, 2, "stuck", "inference does not return; the watchdog is let run out")                 \
+    X(COMMAND, 5, "command", "a command came")                                                     \
+    X(COMMAND_UNKNOWN, 4, "command-unknown", "a command that is not known")                        \
+    X(STOPPING, 5, "stopping", "finishing what was begun")                                         \
+    X(UNSENT, 4, "unsent", "stopped with records that could not be sent")
 
 typedef enum lc_say_code {
-#define LC_SAY_ENUM(name, level, ends, word, text) LC_SAY_##name,
+#define LC_SAY_ENUM(name, level, word, text) LC_SAY_##name,
     LC_SAY_LIST(LC_SAY_ENUM)
 #undef LC_SAY_ENUM
         LC_SAY_COUNT
@@ -46,9 +47,9 @@ typedef struct lc_saying {
 typedef struct lc_say_state {
     lc_saying saying;
     uint64_t said_ms;
-    bool silent;     /* said, and nothing ended it yet */
-    bool to_log;     /* waits for the log */
-    bool to_link;    /* waits for up/log */
+    bool silent;  /* said not long ago */
+    bool to_log;  /* waits for the log */
+    bool to_link; /* waits for up/log */
 } lc_say_state;
 
 typedef struct lc_say {
@@ -60,9 +61,11 @@ const char *lc_say_text(uint32_t code);
 uint32_t lc_say_level(uint32_t code);
 
 void lc_say_put(lc_say *say, uint64_t now_ms, lc_say_code code, uint64_t value, lc_str word);
+/* The next time it happens it is said. */
+void lc_say_rearm(lc_say *say, lc_say_code code);
 /* The next code for the log; false when there is none. */
 bool lc_say_take_log(lc_say *say, lc_saying *saying);
-/* The same for up/log: warnings and worse only. */
+/* The same for up/log: notices and worse. */
 bool lc_say_take_link(lc_say *say, lc_saying *saying);
 
 #endif

@@ -1,0 +1,395 @@
+/* node.c - events: each changes the state, none acts; lc_node_next does. */
+#include "node.h"
+
+#include <string.h>
+
+#include "../../runtime/job.h"
+#include "node_state.h"
+
+#define ONLINE "online"
+#define BIRTH_BYTES_MAX 4096u
+
+/* ---- opening ---- */
+
+static lc_err options_check(const lc_node_options *o, lc_diag *diag)
+{
+    if (o->source_count == 0 || o->source_count > LC_SOURCES_MAX || o->task_count == 0 ||
+        o->task_count > LC_TASKS_MAX) {
+        return lc_fail(diag, LC_ERR_LIMIT, 0, "number of sources or tasks");
+    }
+    if (o->inbox_bytes < LC_INBOX_BYTES_MIN || o->inbox_bytes > LC_INBOX_BYTES_MAX ||
+        o->inbox_bytes % LC_RING_ALIGN != 0) {
+        return lc_fail(diag, LC_ERR_LIMIT, 0, "bytes of the inbox");
+    }
+    if (o->outbox_bytes < LC_OUTBOX_BYTES_MIN || o->outbox_bytes > LC_OUTBOX_BYTES_MAX ||
+        o->outbox_bytes % LC_RING_ALIGN != 0) {
+        return lc_fail(diag, LC_ERR_LIMIT, 0, "bytes of the outbox");
+    }
+    if (o->window == 0 || o->window > LC_WINDOW_MAX || o->batch == 0 || o->batch > LC_BATCH_MAX) {
+        return lc_fail(diag, LC_ERR_LIMIT, 0, "window or batch");
+    }
+    if (o->deadline_ms == 0 || o->birth.bytes > BIRTH_BYTES_MAX) {
+        return lc_fail(diag, LC_ERR_LIMIT, 0, "deadline or birth");
+    }
+    return LC_OK;
+}
+
+static lc_err slots_init(lc_slots *slots, uint32_t tasks, lc_arena *state)
+{
+    *slots = (lc_slots){0};
+    const lc_slot fixed[LC_SLOT_LAST] = {
+        [LC_SLOT_STATE] = {.topic = LC_TOPIC_STATE, .retain = true, .max = 16},
+        [LC_SLOT_BIRTH] = {.topic = LC_TOPIC_BIRTH, .retain = true, .max = BIRTH_BYTES_MAX},
+        [LC_SLOT_GAP] = {.topic = LC_TOPIC_GAP, .max = LC_PAYLOAD_SMALL_MAX},
+        [LC_SLOT_LOG] = {.topic = LC_TOPIC_LOG, .max = LC_PAYLOAD_SMALL_MAX},
+        [LC_SLOT_HEALTH] = {.topic = LC_TOPIC_HEALTH, .max = LC_NODE_HEALTH_BYTES_MAX},
+    };
+    lc_err err = LC_OK;
+    for (uint32_t i = 0; i < LC_SLOT_LAST && err == LC_OK; i++) {
+        err = lc_slots_add(slots, fixed[i], state);
+    }
+    for (uint32_t i = 0; i < tasks && err == LC_OK; i++) {
+        lc_slot last = {.topic = LC_TOPIC_LAST, .task = (uint8_t)i, .retain = true,
+                        .every_ms = LC_NODE_LAST_MS, .max = LC_MESSAGE_BYTES_MAX};
+        err = lc_slots_add(slots, last, state);
+    }
+    return err;
+}
+
+static void node_start(lc_node *node, uint64_t now_ms)
+{
+    const lc_node_options *o = &node->options;
+    node->start_ms = node->gap_ms = node->watchdog_ms = node->health_ms = now_ms;
+    node->tq = lc_str_from("none");
+    lc_link_init(&node->link, o->link, o->seed);
+    memset(node->alarm, 0, sizeof *node->alarm * o->source_count * o->task_count);
+    for (uint32_t i = 0; i < o->source_count; i++) {
+        node->inbox.source[i].waits = o->source[i].waits;
+    }
+    bool fits = lc_slot_set(lc_node_slot(node, LC_SLOT_STATE), ONLINE, sizeof ONLINE - 1) &&
+                lc_slot_set(lc_node_slot(node, LC_SLOT_BIRTH), o->birth.data, o->birth.bytes);
+    lc_assert(fits);
+    lc_node_slot(node, LC_SLOT_BIRTH)->dirty = o->birth.bytes > 0;
+}
+
+lc_err lc_node_open(const lc_node_options *options, uint64_t now_ms, lc_arena *state,
+                    lc_node **node_out, lc_diag *diag)
+{
+    lc_err err = options_check(options, diag);
+    if (err != LC_OK) {
+        return err;
+    }
+    lc_node *node = LC_PUSH(state, lc_node, 1);
+    lc_node measured;
+    if (!node) {
+        return lc_fail(diag, LC_ERR_ARENA, 0, "no room for the node");
+    }
+    lc_node *laid = state->measuring ? &measured : node;
+    *laid = (lc_node){.options = *options};
+    laid->alarm = LC_PUSH(state, lc_str, options->source_count * options->task_count);
+    err = laid->alarm ? lc_inbox_init(&laid->inbox, options->source_count, options->inbox_bytes,
+                                      state)
+                      : LC_ERR_ARENA;
+    if (err == LC_OK) {
+        err = lc_outbox_init(&laid->outbox, options->outbox_bytes, options->window,
+                             options->batch, state);
+    }
+    if (err == LC_OK) {
+        err = slots_init(&laid->slots, options->task_count, state);
+    }
+    if (err != LC_OK) {
+        return lc_fail(diag, err, 0, "no room for the node's queues");
+    }
+    if (!state->measuring) {
+        node_start(node, now_ms);
+    }
+    *node_out = node;
+    return LC_OK;
+}
+
+/* ---- lines ---- */
+
+lc_err lc_node_line(lc_node *node, uint64_t now_ms, uint32_t source, const char *text, size_t bytes)
+{
+    lc_err err = lc_inbox_put(&node->inbox, now_ms, source, text, bytes);
+    if (err == LC_ERR_BUSY && !node->inbox.source[source].waits) {
+        lc_say_put(&node->say, now_ms, LC_SAY_INBOX_FULL, node->inbox.source[source].lost.lines,
+                   node->options.source[source].name);
+    }
+    return err;
+}
+
+static void entry_put(lc_node *node, uint64_t now_ms, lc_outbox_kind kind, uint32_t task,
+                      const char *json, uint32_t bytes)
+{
+    uint64_t dropped = node->outbox.dropped_total;
+    lc_err err = lc_outbox_put(&node->outbox, kind, task, node->seq, json, bytes);
+    lc_assert(err == LC_OK); /* what renders knows the limit */
+    if (node->outbox.dropped_total != dropped) {
+        node->was_full = true;
+        lc_say_put(&node->say, now_ms, LC_SAY_OUTBOX_FULL, node->outbox.dropped_total,
+                   (lc_str){0});
+    }
+}
+
+/* up/event when an alarm of this source and task begins, changes, or ends. */
+static void alarm_follow(lc_node *node, uint64_t now_ms, const lc_node_record *record,
+                         uint32_t source)
+{
+    lc_str *stands = &node->alarm[source * node->options.task_count + record->task];
+    lc_str label = record->alarm ? record->label_name : (lc_str){0};
+    if (record->decision != LC_ACCEPT || lc_str_equal(*stands, label)) {
+        return;
+    }
+    lc_event event = {.seq = node->seq,
+                      .source = node->options.source[source].name,
+                      .task = node->options.task[record->task],
+                      .alarm = record->alarm,
+                      .label = record->label_name,
+                      .was = *stands};
+    *stands = label;
+    lc_stamp stamp = lc_node_stamp(node, now_ms);
+    uint32_t bytes = lc_payload_event(&stamp, &event, node->scratch, sizeof node->scratch);
+    lc_assert(bytes > 0);
+    node->events++;
+    entry_put(node, now_ms, LC_OUTBOX_EVENT, record->task, node->scratch, bytes);
+}
+
+static void record_take(lc_node *node, uint64_t now_ms, const lc_node_record *record,
+                        uint32_t source)
+{
+    lc_assert(record->task < node->options.task_count && record->decision < 4);
+    node->seq++;
+    node->records++;
+    node->decided[record->decision]++;
+    if (!node->options.link) {
+        return;
+    }
+    entry_put(node, now_ms, LC_OUTBOX_RECORD, record->task, record->json, record->bytes);
+    bool fits = lc_slot_set(lc_node_slot(node, LC_SLOT_LAST + record->task), record->json,
+                            record->bytes);
+    lc_assert(fits);
+    alarm_follow(node, now_ms, record, source);
+}
+
+void lc_node_finish(lc_node *node, uint64_t now_ms, uint32_t ticket, const lc_node_record *record,
+                    uint32_t count)
+{
+    lc_running *running = &node->running;
+    if (ticket == 0 || ticket != running->ticket) {
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        record_take(node, now_ms, &record[i], running->source);
+    }
+    if (running->cancelled) {
+        node->deadlines++;
+        lc_say_put(&node->say, now_ms, LC_SAY_DEADLINE, now_ms - running->arrived_ms,
+                   node->options.source[running->source].name);
+    }
+    lc_times_put(&node->latency, (now_ms - running->arrived_ms) * 1000);
+    lc_times_put(&node->inference, (now_ms - running->started_ms) * 1000);
+    lc_inbox_drop(&node->inbox, running->source);
+    node->stuck = false;
+    *running = (lc_running){0};
+}
+
+/* ---- link ---- */
+
+void lc_node_link_up(lc_node *node, uint64_t now_ms)
+{
+    if (node->link.state != LC_LINK_TRYING) {
+        return;
+    }
+    lc_link_open(&node->link, now_ms);
+    lc_slots_up(&node->slots);
+    node->health_ms = now_ms;
+    lc_say_put(&node->say, now_ms, LC_SAY_LINK_UP, node->outbox.waiting, (lc_str){0});
+}
+
+/* After a connection that lasted, the next outage is news. */
+static void sayings_rearm(lc_node *node)
+{
+    static const lc_say_code codes[] = {LC_SAY_LINK_UP, LC_SAY_LINK_DOWN, LC_SAY_LINK_SILENT,
+                                        LC_SAY_OUTBOX_FULL, LC_SAY_OUTBOX_SENT};
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        lc_say_rearm(&node->say, codes[i]);
+    }
+    node->reasons_said = 0;
+}
+
+void lc_node_link_down(lc_node *node, uint64_t now_ms, lc_link_reason reason)
+{
+    if (node->link.state != LC_LINK_TRYING && node->link.state != LC_LINK_OPEN) {
+        return;
+    }
+    if (node->link.state == LC_LINK_OPEN && now_ms - node->link.since_ms >= LC_LINK_LAST_MS) {
+        sayings_rearm(node);
+    }
+    reason = lc_link_reason_make(reason);
+    if (!(node->reasons_said >> reason & 1u)) {
+        node->reasons_said |= 1u << reason;
+        lc_say_rearm(&node->say, LC_SAY_LINK_DOWN);
+    }
+    lc_link_down(&node->link, now_ms);
+    lc_outbox_unsend(&node->outbox);
+    lc_slots_down(&node->slots);
+    lc_say_put(&node->say, now_ms, LC_SAY_LINK_DOWN, node->outbox.waiting,
+               lc_str_from(lc_link_word(reason)));
+}
+
+void lc_node_ack(lc_node *node, uint64_t now_ms, uint32_t id, uint32_t reason)
+{
+    uint64_t dropped = node->outbox.dropped_total;
+    bool ours = lc_outbox_ack(&node->outbox, now_ms, id, reason) ||
+                lc_slots_ack(&node->slots, now_ms, id, reason);
+    if (ours && node->outbox.dropped_total != dropped) {
+        lc_say_put(&node->say, now_ms, LC_SAY_TOO_LARGE, node->outbox.dropped_total, (lc_str){0});
+    } else if (ours && reason >= 0x80) {
+        lc_say_put(&node->say, now_ms, LC_SAY_REFUSED, reason, (lc_str){0});
+    }
+    if (ours && node->was_full && node->outbox.waiting == 0) {
+        node->was_full = false;
+        lc_say_put(&node->say, now_ms, LC_SAY_OUTBOX_SENT, node->outbox.acked_total, (lc_str){0});
+    }
+}
+
+/* ---- the rest ---- */
+
+void lc_node_clock(lc_node *node, uint64_t now_ms, uint64_t wall_ms, lc_str quality)
+{
+    node->wall_offset_ms = wall_ms > now_ms ? wall_ms - now_ms : 0;
+    node->tq = quality;
+}
+
+void lc_node_command(lc_node *node, uint64_t now_ms, lc_str name)
+{
+    node->commands++;
+    if (lc_str_equal(name, lc_str_from("report"))) {
+        node->health_ms = now_ms;
+        lc_say_put(&node->say, now_ms, LC_SAY_COMMAND, 0, lc_str_from("report"));
+    } else {
+        lc_say_put(&node->say, now_ms, LC_SAY_COMMAND_UNKNOWN, name.bytes, (lc_str){0});
+    }
+}
+
+void lc_node_health(lc_node *node, uint64_t now_ms, const char *json, uint32_t bytes)
+{
+    node->health_asked = false;
+    node->health_ms = now_ms + LC_NODE_HEALTH_MS;
+    bool fits = bytes > 0 && lc_slot_set(lc_node_slot(node, LC_SLOT_HEALTH), json, bytes);
+    lc_assert(fits);
+    lc_times_clear(&node->latency);
+    lc_times_clear(&node->inference);
+}
+
+void lc_node_stop(lc_node *node, uint64_t now_ms, uint32_t flush_ms)
+{
+    uint64_t until = flush_ms == UINT32_MAX ? UINT64_MAX : now_ms + flush_ms;
+    if (node->stop == LC_STOP_NO) {
+        node->stop = LC_STOP_FLUSH;
+        node->stop_ms = until;
+        lc_say_put(&node->say, now_ms, LC_SAY_STOPPING, node->outbox.waiting, (lc_str){0});
+    } else if (until < node->stop_ms) {
+        node->stop_ms = until;
+    }
+}
+
+/* ---- looking in ---- */
+
+lc_stamp lc_node_stamp(const lc_node *node, uint64_t now_ms)
+{
+    return (lc_stamp){.dev = node->options.dev,
+                      .boot = node->options.boot,
+                      .ts_ms = lc_node_ts_ms(node, now_ms),
+                      .up_ms = now_ms - node->start_ms,
+                      .tq = node->tq};
+}
+
+uint64_t lc_node_ts_ms(const lc_node *node, uint64_t now_ms)
+{
+    return node->wall_offset_ms > 0 ? now_ms + node->wall_offset_ms : 0;
+}
+
+lc_str lc_node_tq(const lc_node *node)
+{
+    return node->tq;
+}
+
+const lc_times *lc_node_latency(const lc_node *node)
+{
+    return &node->latency;
+}
+
+const lc_times *lc_node_inference(const lc_node *node)
+{
+    return &node->inference;
+}
+
+uint32_t lc_node_flying(const lc_node *node, uint64_t *oldest_ms)
+{
+    uint64_t slots_ms;
+    uint32_t flying = lc_outbox_flying(&node->outbox, oldest_ms);
+    flying += lc_slots_flying(&node->slots, &slots_ms);
+    *oldest_ms = slots_ms < *oldest_ms ? slots_ms : *oldest_ms;
+    return flying;
+}
+
+bool lc_node_busy(const lc_node *node)
+{
+    bool busy = node->running.ticket != 0 || node->outbox.waiting > 0 ||
+                node->outbox.gap.count + node->outbox.gap.events > 0;
+    for (uint32_t i = 0; i < node->inbox.count; i++) {
+        const lc_inbox_source *source = &node->inbox.source[i];
+        busy = busy || source->ring.count > 0 || source->paused || source->lost.lines > 0;
+    }
+    for (uint32_t i = 0; i < node->slots.count; i++) {
+        busy = busy || !lc_slot_idle(&node->slots.slot[i]);
+    }
+    return busy;
+}
+
+static void inbox_look(const lc_inbox *inbox, lc_node_counts *counts)
+{
+    for (uint32_t i = 0; i < inbox->count; i++) {
+        const lc_inbox_source *source = &inbox->source[i];
+        counts->lines += source->taken_total;
+        counts->lines_lost += source->lost_total;
+        counts->pauses += source->paused_total;
+        counts->lines_waiting += source->ring.count;
+        if (source->ring.used_peak > counts->inbox_peak_bytes) {
+            counts->inbox_peak_bytes = source->ring.used_peak;
+        }
+    }
+}
+
+void lc_node_look(const lc_node *node, uint64_t now_ms, lc_node_counts *counts)
+{
+    const lc_outbox *outbox = &node->outbox;
+    uint64_t oldest;
+    *counts = (lc_node_counts){
+        .records = node->records,
+        .records_waiting = outbox->waiting,
+        .records_dropped = outbox->dropped_total,
+        .messages_acked = outbox->acked_total,
+        .messages_refused = outbox->refused_total,
+        .messages_unheard = outbox->unheard_total,
+        .deadlines = node->deadlines,
+        .events = node->events,
+        .gaps = node->gaps,
+        .commands = node->commands,
+        .link_ups = node->link.ups,
+        .link_downs = node->link.downs,
+        .flying = lc_node_flying(node, &oldest),
+        .flying_peak = node->flying_peak,
+        .outbox_bytes = outbox->ring.used,
+        .outbox_peak_bytes = outbox->ring.used_peak,
+        .outbox_max_bytes = outbox->ring.size,
+        .seq = node->seq,
+        .up_ms = now_ms - node->start_ms,
+        .link = node->link.state,
+        .stuck = node->stuck,
+    };
+    memcpy(counts->decided, node->decided, sizeof counts->decided);
+    inbox_look(&node->inbox, counts);
+}
