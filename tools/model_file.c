@@ -14,10 +14,6 @@
 #include "pack/gguf.h"
 #include "pack/pack.h"
 
-#ifndef LC_VERSION
-#define LC_VERSION "unknown"
-#endif
-
 #define KEY_CHARS 16u
 
 /* Where the pack of one source file and type lies. */
@@ -70,8 +66,8 @@ static void program_stamp(char *out, size_t max)
     if (stat("/proc/self/exe", &st) != 0) {
         st = (struct stat){0};
     }
-    snprintf(out, max, "%s %lld %lld.%09ld", LC_VERSION, (long long)st.st_size,
-             (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+    snprintf(out, max, "%lld %lld.%09ld", (long long)st.st_size, (long long)st.st_mtim.tv_sec,
+             st.st_mtim.tv_nsec);
 }
 
 static bool cache_find(const char *source, const char *type, cache_place *place)
@@ -149,7 +145,8 @@ static int source_pack(const char *path, const char *type, const lc_map *source,
     lc_progress_init(&progress, "packing");
     lc_pack_options options = {
         .threads = processors(), .progress = progress_show, .progress_ctx = &progress};
-    lc_assert(lc_pack_type_find(type, &options.type));
+    bool known = lc_pack_type_find(type, &options.type);
+    lc_assert(known); /* types come from verbs, not from the command line */
     err = lc_pack_gguf(&gguf, &options, out, NULL, &diag);
     lc_progress_end(&progress);
     lc_gguf_close(&gguf);

@@ -97,6 +97,11 @@ lc_err lc_objects_add(lc_objects *objects, const lc_map *map)
     return map_keep(objects, map, true);
 }
 
+lc_err lc_objects_own(lc_objects *objects, const lc_map *map)
+{
+    return map_keep(objects, map, false);
+}
+
 static bool root_matches(const uint8_t *data, size_t bytes, const uint8_t root[32])
 {
     return bytes >= LC_LEAF_HEADER_BYTES && memcmp(data, "LEAF", 4) == 0 &&
@@ -139,6 +144,9 @@ static bool folder_find(lc_objects *objects, const char *folder, const uint8_t r
         if (leaf_path(folder, entry->d_name, path) && file_matches(path, root) &&
             lc_map_open(path, &map) == LC_OK) {
             found = map_keep(objects, &map, false) == LC_OK;
+            if (!found) {
+                lc_map_close(&map);
+            }
         }
     }
     closedir(dir);

@@ -27,8 +27,10 @@ typedef struct lc_objects {
 void lc_objects_init(lc_objects *objects, const char *bundle_path);
 /* Unmaps what lc_objects_find mapped. */
 void lc_objects_close(lc_objects *objects);
-/* Offers an object that is mapped already, and stays so; LIMIT when there are too many. */
+/* Offers an object that is mapped already and stays so (add), or is unmapped by lc_objects_close
+ * (own). LIMIT when there are too many: nothing has changed hands then. */
 lc_err lc_objects_add(lc_objects *objects, const lc_map *map) LC_CHECKED;
+lc_err lc_objects_own(lc_objects *objects, const lc_map *map) LC_CHECKED;
 /* An lc_object_find; ctx is the lc_objects. The object lives until lc_objects_close. */
 lc_err lc_objects_find(void *ctx, const uint8_t root[32], lc_object *object);
 /* The shipped job, triage.leaf; *path is where it was found, for messages. NOT_FOUND. */

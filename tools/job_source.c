@@ -1,0 +1,147 @@
+/* job_source.c - bundles are mapped, job files and heads compiled in memory. */
+#include "job_source.h"
+
+#include <string.h>
+
+#include "../board/linux/job_json.h"
+#include "model_file.h"
+
+static int build_error(const char *name, const lc_json_diag *diag)
+{
+    return lc_ui_error(lc_err_exit(diag->err), name, NULL, "%s", diag->text);
+}
+
+/* The bundle moves to where kernels and arenas expect objects: aligned, with room behind it. */
+static int bundle_keep(lc_job_source *source, lc_buf *bundle)
+{
+    lc_err err = lc_map_copy(bundle->data, bundle->bytes, &source->file);
+    lc_buf_free(bundle);
+    if (err != LC_OK) {
+        return lc_ui_no_memory();
+    }
+    source->bundle = (lc_object){.data = source->file.data, .bytes = source->file.bytes};
+    return LC_UI_GO;
+}
+
+/* Packs of a job file are named by path, so they are mapped from there. */
+static int packs_map(lc_job_source *source, const lc_job_pack *pack, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        lc_map map;
+        int rc = lc_ui_map(pack[i].path, &map);
+        if (rc != LC_UI_GO) {
+            return rc;
+        }
+        if (lc_objects_own(&source->objects, &map) != LC_OK) {
+            lc_map_close(&map);
+            return lc_ui_error(LC_EXIT_REJECTED, pack[i].path, NULL, "too many packs");
+        }
+    }
+    return LC_UI_GO;
+}
+
+static int job_file_build(lc_job_source *source, const char *path, const lc_map *json)
+{
+    static lc_job_pack pack[LC_PACKS_MAX];
+    static lc_json_diag diag;
+    uint32_t count = 0;
+    lc_job_build_options options = {.pack = pack, .pack_count = &count};
+    lc_buf bundle = {0};
+    char folder[PATH_MAX] = ".";
+    const char *slash = strrchr(path, '/');
+    if (slash && (size_t)(slash - path) + 2 <= sizeof folder) {
+        memcpy(folder, path, (size_t)(slash - path) + 1);
+        folder[slash - path + 1] = 0;
+    }
+    lc_err err =
+        lc_job_build((const char *)json->data, json->bytes, folder, &options, &bundle, &diag);
+    if (err != LC_OK) {
+        return build_error(path, &diag);
+    }
+    int rc = packs_map(source, pack, count);
+    if (rc != LC_UI_GO) {
+        lc_buf_free(&bundle);
+        return rc;
+    }
+    return bundle_keep(source, &bundle);
+}
+
+static int job_open(lc_job_source *source, const char *path)
+{
+    lc_map file;
+    lc_objects_init(&source->objects, path);
+    source->name = path;
+    int rc = lc_ui_map(path, &file);
+    if (rc != LC_UI_GO) {
+        return rc;
+    }
+    if (lc_ui_ends_with(path, ".json")) {
+        rc = job_file_build(source, path, &file);
+        lc_map_close(&file);
+        return rc;
+    }
+    source->file = file;
+    source->bundle = (lc_object){.data = file.data, .bytes = file.bytes};
+    return LC_UI_GO;
+}
+
+/* True when every tensor is F32, as --float wants. Prints why not. */
+static int float_check(const char *path, const lc_map *file)
+{
+    lc_arena measure;
+    lc_model model;
+    lc_diag diag = {0};
+    lc_arena_measure(&measure);
+    if (lc_model_open(file->data, file->bytes, &measure, &model, &diag) != LC_OK) {
+        return lc_ui_diag(path, &diag, NULL);
+    }
+    return lc_model_file_check_float(path, &model);
+}
+
+static int model_open(lc_job_source *source, const char *path, bool as_float)
+{
+    static lc_json_diag diag;
+    lc_buf bundle = {0};
+    source->name = path;
+    lc_objects_init(&source->objects, NULL);
+    int rc = lc_model_file_open(path, as_float ? "f32" : NULL, &source->model);
+    if (rc == LC_UI_GO && as_float) {
+        rc = float_check(path, &source->model);
+    }
+    if (rc != LC_UI_GO) {
+        return rc;
+    }
+    if (lc_objects_add(&source->objects, &source->model) != LC_OK) {
+        return lc_ui_no_memory();
+    }
+    if (lc_job_build_default(source->model.data, source->model.bytes, &bundle, &diag) != LC_OK) {
+        return build_error(path, &diag);
+    }
+    return bundle_keep(source, &bundle);
+}
+
+int lc_job_source_open(lc_job_source *source, const char *job, const char *model, bool as_float)
+{
+    source->bundle = (lc_object){0};
+    source->file = source->model = (lc_map){0};
+    if (job) {
+        return job_open(source, job);
+    }
+    if (model) {
+        return model_open(source, model, as_float);
+    }
+    lc_objects_init(&source->objects, NULL);
+    if (lc_objects_shipped(&source->objects, &source->bundle, &source->name) != LC_OK) {
+        return lc_ui_error(LC_EXIT_BOARD, "triage.leaf",
+                           "name a job with --job, or its folder in LEAFCUTTER_SHARE",
+                           "the shipped job is not beside the program nor in a share folder");
+    }
+    return LC_UI_GO;
+}
+
+void lc_job_source_close(lc_job_source *source)
+{
+    lc_objects_close(&source->objects);
+    lc_map_close(&source->file);
+    lc_map_close(&source->model);
+}
