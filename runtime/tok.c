@@ -116,7 +116,7 @@ lc_err lc_tok_open(const uint8_t *section, size_t bytes, lc_tok *tok, lc_diag *d
     }
     while (r.at < LC_TOK_HEADER_BYTES) {
         if (lc_read_u8(&r) != 0) {
-            return lc_fail(diag, LC_ERR_FORMAT, r.at - 1, "tokenizer header not zero where it must be");
+            return lc_fail(diag, LC_ERR_FORMAT, r.at - 1, "tokenizer header not padded with zeros");
         }
     }
     if (made.kind == LC_TOK_SPM && (made.view[LC_TOK_MERGES] != 0 ||

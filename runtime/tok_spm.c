@@ -1,7 +1,7 @@
 /* SentencePiece BPE as Llama, Gemma and Phi-3 use it: characters of the whole text are joined, best
  * score first, whenever the joined text is a token; what remains unknown becomes its bytes.
  *
- * The vocabulary writes a blank as U+2581; the tables hold it as a blank, so here U+2581 in the text
+ * The vocabulary writes a blank as U+2581; the tables hold it as a blank, so U+2581 in the text
  * becomes one too: the tokenizer does not tell them apart.
  */
 #include <string.h>

@@ -1,4 +1,4 @@
-/* unicode_tables.h - made by tools/gen/unicode.py from Unicode 15.1.0; do not edit.
+/* unicode_tables.h - made by tools/gen/unicode.py from Unicode 15.1.0.
  *
  * One entry for each run of code points of one class: first code point << 3 | class.
  */

@@ -48,7 +48,7 @@ def main():
         if now != last:
             runs.append(cp << 3 | now)
             last = now
-    print(f"/* unicode_tables.h - made by tools/gen/unicode.py from Unicode {VERSION}; do not edit.")
+    print(f"/* unicode_tables.h - made by tools/gen/unicode.py from Unicode {VERSION}.")
     print(" *")
     print(" * One entry for each run of code points of one class: first code point << 3 | class.")
     print(" */")
