@@ -43,6 +43,7 @@ struct lc_expr {
 typedef struct compiler {
     const char *source;
     uint32_t bytes, at;
+    const lc_expr_scope *scope; /* NULL: any label */
     lc_arena *state;
     lc_diag *diag;
     op code[LC_EXPR_OPS_MAX];
@@ -268,6 +269,9 @@ static lc_err compile_label(compiler *c, lc_str task)
     if (err == LC_OK) {
         err = take_text(c, &o.text);
     }
+    if (err == LC_OK && c->scope != NULL && !c->scope->knows(c->scope->ctx, task, o.text)) {
+        err = fail(c, "no such label here, or no such task before this one");
+    }
     return err == LC_OK ? emit(c, o) : err;
 }
 
@@ -394,10 +398,17 @@ static lc_err compile_all(compiler *c)
 lc_err lc_expr_compile(const char *source, uint32_t bytes, lc_arena *state, lc_expr **expr,
                        lc_diag *diag)
 {
+    return lc_expr_compile_in(source, bytes, NULL, state, expr, diag);
+}
+
+lc_err lc_expr_compile_in(const char *source, uint32_t bytes, const lc_expr_scope *scope,
+                          lc_arena *state, lc_expr **expr, lc_diag *diag)
+{
     if (bytes > LC_EXPR_BYTES_MAX) {
         return lc_fail(diag, LC_ERR_LIMIT, 0, "rule too long");
     }
-    compiler c = {.source = source, .bytes = bytes, .state = state, .diag = diag};
+    compiler c = {.source = source, .bytes = bytes, .scope = scope, .state = state,
+                  .diag = diag};
     lc_err err = compile_all(&c);
     if (err != LC_OK) {
         return err;
@@ -414,19 +425,6 @@ lc_err lc_expr_compile(const char *source, uint32_t bytes, lc_arena *state, lc_e
     }
     *expr = made;
     return LC_OK;
-}
-
-bool lc_expr_next_ref(const lc_expr *expr, uint32_t *i, lc_expr_ref *ref)
-{
-    for (; *i < expr->count; (*i)++) {
-        const op *o = &expr->op[*i];
-        if (o->kind == OP_LABEL) {
-            *ref = (lc_expr_ref){o->name, o->text};
-            (*i)++;
-            return true;
-        }
-    }
-    return false;
 }
 
 /* ---- evaluation ---- */

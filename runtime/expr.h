@@ -38,16 +38,18 @@ typedef struct lc_expr_env {
  * measuring arena it checks and counts, and *expr must not be used. */
 lc_err lc_expr_compile(const char *source, uint32_t bytes, lc_arena *state, lc_expr **expr,
                        lc_diag *diag) LC_CHECKED;
+
+/* Labels that an expression may compare with. */
+typedef struct lc_expr_scope {
+    /* Does this task ("": the own one) have this label? */
+    bool (*knows)(void *ctx, lc_str task, lc_str label);
+    void *ctx;
+} lc_expr_scope;
+
+/* The same, and every label that is compared with must be known: else FORMAT at its place. */
+lc_err lc_expr_compile_in(const char *source, uint32_t bytes, const lc_expr_scope *scope,
+                          lc_arena *state, lc_expr **expr, lc_diag *diag) LC_CHECKED;
 /* *evidence, when not NULL, receives the index of a fact that made it true, or -1. */
 bool lc_expr_eval(const lc_expr *expr, const lc_expr_env *env, int32_t *evidence);
-
-/* A label that the expression compares with, so that its existence can be checked. */
-typedef struct lc_expr_ref {
-    lc_str task; /* "": this task */
-    lc_str label;
-} lc_expr_ref;
-
-/* The next label reference from *i on (start with 0); false when there is none left. */
-bool lc_expr_next_ref(const lc_expr *expr, uint32_t *i, lc_expr_ref *ref);
 
 #endif

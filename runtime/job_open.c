@@ -12,7 +12,9 @@ typedef struct opener {
     lc_job job;
     lc_pack pack[LC_PACKS_MAX]; /* moved into the arena when all is read */
     const uint8_t *pack_root[LC_PACKS_MAX];
-    lc_task task[LC_TASKS_MAX];
+    lc_task task[LC_TASKS_MAX]; /* [job.task_count] are complete */
+    size_t label_at[LC_TASKS_MAX]; /* where each one's labels start in the section */
+    bool own;                      /* rules see the labels of the task being read */
 } opener;
 
 static lc_err fail(opener *o, lc_err err, const char *text)
@@ -83,68 +85,75 @@ static lc_err read_text(opener *o, uint32_t most, lc_str *text)
     return LC_OK;
 }
 
-static int32_t label_index(const lc_task *task, lc_str name)
+/* Index of a label among the first `count` of a task, -1: none. Read from the section, since the
+ * tables are not there when measuring. */
+static int32_t label_index(const opener *o, uint32_t task, uint32_t count, lc_str name)
 {
-    for (uint32_t i = 0; i < task->label_count; i++) {
-        if (lc_str_equal(task->label[i].name, name)) {
+    lc_reader r = o->r;
+    r.at = o->label_at[task];
+    for (uint32_t i = 0; i < count; i++) {
+        lc_str other = lc_read_str(&r);
+        (void)lc_read_str(&r);
+        (void)lc_read_f32(&r);
+        (void)lc_read_u8(&r);
+        (void)lc_read_str(&r);
+        if (lc_str_equal(other, name)) {
             return (int32_t)i;
         }
     }
     return -1;
 }
 
-static const lc_task *task_named(const opener *o, lc_str name)
+static int32_t task_index(const opener *o, lc_str name)
 {
     for (uint32_t i = 0; i < o->job.task_count; i++) {
         if (lc_str_equal(o->task[i].name, name)) {
-            return &o->task[i];
+            return (int32_t)i;
         }
     }
-    return NULL;
+    return -1;
+}
+
+static bool has_label(const opener *o, int32_t task, lc_str label)
+{
+    return task >= 0 && label_index(o, (uint32_t)task, o->task[task].label_count, label) >= 0;
 }
 
 /* ---- rules ---- */
 
-/* Every label that an expression names must exist: in this task (NULL: there is none yet), or in
- * an earlier one. */
-static lc_err check_refs(opener *o, const lc_task *own, const lc_expr *expr)
+static bool knows_label(void *ctx, lc_str task, lc_str label)
 {
-    lc_expr_ref ref;
-    for (uint32_t i = 0; lc_expr_next_ref(expr, &i, &ref);) {
-        const lc_task *task = ref.task.bytes == 0 ? own : task_named(o, ref.task);
-        if (task == NULL) {
-            return wrong(o, "a rule names a task that does not come earlier");
-        }
-        if (label_index(task, ref.label) < 0) {
-            return wrong(o, "a rule names a label that its task does not have");
-        }
-    }
-    return LC_OK;
+    const opener *o = ctx;
+    int32_t own = o->own ? (int32_t)o->job.task_count : -1;
+    return has_label(o, task.bytes == 0 ? own : task_index(o, task), label);
 }
 
-static lc_err read_expr(opener *o, const lc_task *own, lc_str source, lc_expr **expr)
+static lc_err read_expr(opener *o, bool own, lc_expr **expr)
 {
-    uint64_t at = o->base + o->r.at - source.bytes;
+    lc_str source;
     lc_diag inner = {0};
-    lc_err err = lc_expr_compile(source.data, source.bytes, o->state, expr, &inner);
-    if (err != LC_OK) {
-        return lc_fail(o->diag, err, at + inner.offset, inner.text);
+    lc_err err = read_text(o, LC_EXPR_BYTES_MAX, &source);
+    if (err != LC_OK || source.bytes == 0) {
+        return err;
     }
-    return o->state->measuring ? LC_OK : check_refs(o, own, *expr);
+    uint64_t at = o->base + o->r.at - source.bytes;
+    lc_expr_scope scope = {knows_label, o};
+    o->own = own;
+    err = lc_expr_compile_in(source.data, source.bytes, &scope, o->state, expr, &inner);
+    return err == LC_OK ? LC_OK : lc_fail(o->diag, err, at + inner.offset, inner.text);
 }
 
 static lc_err read_rule(opener *o, const lc_task *task, uint8_t type, lc_rule *rule)
 {
-    lc_str source;
     lc_err err = read_name(o, true, &rule->id);
     if (err == LC_OK) {
-        err = read_text(o, LC_EXPR_BYTES_MAX, &source);
-    }
-    if (err == LC_OK) {
-        err = read_expr(o, task, source, &rule->when);
+        err = read_expr(o, true, &rule->when);
     }
     if (err != LC_OK) {
         return err;
+    }
+    if (rule->when == NULL) {
+        return wrong(o, "rule without a condition");
     }
     if (type == LC_STAGE_VERIFY) {
         rule->label = -1;
@@ -249,14 +258,14 @@ static lc_err read_label(opener *o, lc_label *label)
     return err == LC_OK ? read_text(o, LC_LABEL_TEXT_BYTES_MAX, &label->action) : err;
 }
 
-/* Names stand in a local array, so that they can be compared when measuring, too. */
 static lc_err read_labels(opener *o, lc_task *task)
 {
-    lc_str name[LC_LABELS_MAX];
+    uint32_t own = o->job.task_count;
     lc_err err = read_count(o, 1, LC_LABELS_MAX, &task->label_count);
     if (err != LC_OK) {
         return err;
     }
+    o->label_at[own] = o->r.at;
     task->label = TABLE(o, lc_label, task->label_count);
     if (task->label == NULL) {
         return fail(o, LC_ERR_ARENA, "state arena too small for labels");
@@ -264,13 +273,12 @@ static lc_err read_labels(opener *o, lc_task *task)
     for (uint32_t i = 0; i < task->label_count; i++) {
         lc_label label = {0};
         err = read_label(o, &label);
-        for (uint32_t k = 0; k < i && err == LC_OK; k++) {
-            err = lc_str_equal(name[k], label.name) ? wrong(o, "label stands twice") : LC_OK;
+        if (err == LC_OK && label_index(o, own, i, label.name) >= 0) {
+            err = wrong(o, "label stands twice");
         }
         if (err != LC_OK) {
             return err;
         }
-        name[i] = label.name;
         KEEP(o, task->label, i, label);
     }
     return LC_OK;
@@ -367,16 +375,12 @@ static lc_err read_calibration(opener *o, lc_task *task)
 
 static lc_err read_task(opener *o, lc_task *task)
 {
-    lc_str when;
     lc_err err = read_name(o, true, &task->name);
-    if (err == LC_OK && task_named(o, task->name) != NULL) {
+    if (err == LC_OK && task_index(o, task->name) >= 0) {
         err = wrong(o, "task stands twice");
     }
     if (err == LC_OK) {
-        err = read_text(o, LC_EXPR_BYTES_MAX, &when);
-    }
-    if (err == LC_OK && when.bytes != 0) {
-        err = read_expr(o, NULL, when, &task->when);
+        err = read_expr(o, false, &task->when);
     }
     if (err == LC_OK) {
         err = read_labels(o, task);
@@ -449,12 +453,12 @@ static lc_err read_trend(opener *o, lc_trend *trend)
     trend->of = lc_read_u16(&o->r);
     trend->in = lc_read_u16(&o->r);
     trend->clear_after_s = lc_read_u32(&o->r);
-    const lc_task *task = task_named(o, trend->task);
     if (o->r.failed || trend->of == 0 || trend->of > trend->in) {
         return wrong(o, "trend out of range");
     }
-    bool known = task != NULL && (o->state->measuring || label_index(task, trend->label) >= 0);
-    return known ? LC_OK : wrong(o, "trend of a label that is not there");
+    return has_label(o, task_index(o, trend->task), trend->label)
+               ? LC_OK
+               : wrong(o, "trend of a label that is not there");
 }
 
 static lc_err read_trends(opener *o)

@@ -1,0 +1,122 @@
+/* pack_files.c - opening packs for their root hash and class names. */
+#include "pack_files.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static lc_err resolve(const lc_pack_files *packs, const char *path, const char *key_path,
+                      char full[PATH_MAX])
+{
+    bool absolute = path[0] == '/' || packs->dir == NULL || packs->dir[0] == '\0';
+    int n = absolute ? snprintf(full, PATH_MAX, "%s", path)
+                     : snprintf(full, PATH_MAX, "%s/%s", packs->dir, path);
+    if (n < 0 || n >= PATH_MAX) {
+        return lc_json_fail(packs->diag, LC_ERR_LIMIT, key_path, "path too long");
+    }
+    return LC_OK;
+}
+
+/* Tables of a model stand on the heap while a job is built. */
+static lc_err open_model(const void *data, size_t bytes, lc_model *model, void **tables,
+                         lc_diag *why)
+{
+    lc_arena arena;
+    lc_arena_measure(&arena);
+    lc_err err = lc_model_open(data, bytes, &arena, model, why);
+    if (err != LC_OK) {
+        return err;
+    }
+    size_t need = arena.used + LC_ARENA_ALIGN;
+    *tables = aligned_alloc(LC_ARENA_ALIGN, need);
+    if (*tables == NULL) {
+        return lc_fail(why, LC_ERR_ARENA, 0, "out of memory");
+    }
+    lc_arena_init(&arena, *tables, need);
+    return lc_model_open(data, bytes, &arena, model, why);
+}
+
+static lc_err open_next(lc_pack_files *packs, const char *full, const char *key_path)
+{
+    uint32_t i = packs->count;
+    lc_map *map = &packs->pack[i].map;
+    lc_object object;
+    *map = (lc_map){0};
+    packs->pack[i].tables = NULL;
+    if (packs->given != NULL) {
+        object = *packs->given;
+    } else {
+        errno = 0;
+        if (lc_map_open(full, map) != LC_OK) {
+            lc_err err = errno == ENOENT ? LC_ERR_NOT_FOUND : LC_ERR_IO;
+            return lc_json_fail(packs->diag, err, key_path, "%s: %s", full,
+                                errno != 0 ? strerror(errno) : "no regular file");
+        }
+        object = (lc_object){map->data, map->bytes};
+    }
+    lc_diag why = {0};
+    packs->count++;
+    lc_err err = open_model(object.data, object.bytes, &packs->pack[i].model,
+                            &packs->pack[i].tables, &why);
+    if (err != LC_OK) {
+        return lc_json_fail(packs->diag, err, key_path, "%s: %s at byte %llu: %s", full,
+                            lc_err_text(err), (unsigned long long)why.offset,
+                            why.text != NULL ? why.text : "");
+    }
+    return LC_OK;
+}
+
+static void close_last(lc_pack_files *packs)
+{
+    uint32_t i = --packs->count;
+    free(packs->pack[i].tables);
+    lc_map_close(&packs->pack[i].map);
+}
+
+/* A pack opened under another path is the same one when its root is. */
+static void share_last(lc_pack_files *packs, uint32_t *index)
+{
+    uint32_t last = packs->count - 1;
+    for (uint32_t i = 0; i < last; i++) {
+        if (memcmp(packs->pack[i].model.leaf.root, packs->pack[last].model.leaf.root, 32) == 0) {
+            close_last(packs);
+            *index = i;
+            return;
+        }
+    }
+    *index = last;
+}
+
+lc_err lc_pack_files_take(lc_pack_files *packs, const char *path, const char *key_path,
+                         uint32_t *index)
+{
+    char full[PATH_MAX];
+    lc_err err = resolve(packs, path, key_path, full);
+    if (err != LC_OK) {
+        return err;
+    }
+    for (uint32_t i = 0; i < packs->count; i++) {
+        if (strcmp(packs->pack[i].path, full) == 0) {
+            *index = i;
+            return LC_OK;
+        }
+    }
+    if (packs->count == LC_PACKS_MAX) {
+        return lc_json_fail(packs->diag, LC_ERR_LIMIT, key_path, "more than %u packs",
+                            LC_PACKS_MAX);
+    }
+    snprintf(packs->pack[packs->count].path, PATH_MAX, "%s", full);
+    err = open_next(packs, full, key_path);
+    if (err == LC_OK) {
+        share_last(packs, index);
+    }
+    return err;
+}
+
+void lc_pack_files_close(lc_pack_files *packs)
+{
+    while (packs->count > 0) {
+        close_last(packs);
+    }
+}

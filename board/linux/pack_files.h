@@ -1,0 +1,27 @@
+/* pack_files.h - the packs that a job names while it is being built. For job_tree.c. */
+#ifndef LC_PACK_FILES_H
+#define LC_PACK_FILES_H
+
+#include "job_json.h"
+#include "map.h"
+
+typedef struct lc_pack_files {
+    const char *dir;         /* folder that relative paths start from */
+    const lc_object *given;  /* every path means this pack; NULL: files */
+    lc_json_diag *diag;
+    struct {
+        lc_map map; /* of a file; all 0 for `given` */
+        void *tables;
+        lc_model model;
+        char path[PATH_MAX];
+    } pack[LC_PACKS_MAX];
+    uint32_t count;
+} lc_pack_files;
+
+/* Index of the pack at `path`, opened when it is new. key_path is for messages. Two paths to the
+ * same pack share an index. */
+lc_err lc_pack_files_take(lc_pack_files *packs, const char *path, const char *key_path,
+                         uint32_t *index) LC_CHECKED;
+void lc_pack_files_close(lc_pack_files *packs);
+
+#endif
