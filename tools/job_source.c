@@ -24,7 +24,7 @@ static int bundle_keep(lc_job_source *source, lc_buf *bundle)
 }
 
 /* Packs of a job file are named by path, so they are mapped from there. */
-static int packs_map(lc_job_source *source, const lc_job_pack *pack, uint32_t count)
+static int packs_map(lc_job_source *source, const lc_pack_name *pack, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         lc_map map;
@@ -42,7 +42,7 @@ static int packs_map(lc_job_source *source, const lc_job_pack *pack, uint32_t co
 
 static int job_file_build(lc_job_source *source, const char *path, const lc_map *json)
 {
-    static lc_job_pack pack[LC_PACKS_MAX];
+    static lc_pack_name pack[LC_PACKS_MAX];
     static lc_json_diag diag;
     uint32_t count = 0;
     lc_job_build_options options = {.pack = pack, .pack_count = &count};
