@@ -119,9 +119,9 @@ lc_err lc_tok_open(const uint8_t *section, size_t bytes, lc_tok *tok, lc_diag *d
             return lc_fail(diag, LC_ERR_FORMAT, r.at - 1, "tokenizer header not padded with zeros");
         }
     }
-    if (made.kind == LC_TOK_SPM && (made.view[LC_TOK_MERGES] != 0 ||
-                                    made.view[LC_TOK_SPELLS] != 0 ||
-                                    made.view[LC_TOK_SYMBOLS] != made.vocab)) {
+    if (made.kind == LC_TOK_SPM &&
+        (made.view[LC_TOK_MERGES] != 0 || made.view[LC_TOK_SPELLS] != 0 ||
+         made.view[LC_TOK_SYMBOLS] != made.vocab)) {
         return lc_fail(diag, LC_ERR_FORMAT, 28, "merges in a tokenizer without merges");
     }
     if (!place_parts(&made, bytes)) {

@@ -14,12 +14,12 @@
 typedef enum lc_tok_kind { LC_TOK_BPE = 1, LC_TOK_SPM = 2, LC_TOK_WORDPIECE = 3 } lc_tok_kind;
 
 typedef enum lc_pretok { /* numbers are part of the format */
-    LC_PRETOK_NONE = 0,
-    LC_PRETOK_GPT2 = 1,
-    LC_PRETOK_SMOLLM = 2,
-    LC_PRETOK_QWEN2 = 3,
-    LC_PRETOK_LLAMA_BPE = 4,
-    LC_PRETOK_FALCON = 5
+                         LC_PRETOK_NONE = 0,
+                         LC_PRETOK_GPT2 = 1,
+                         LC_PRETOK_SMOLLM = 2,
+                         LC_PRETOK_QWEN2 = 3,
+                         LC_PRETOK_LLAMA_BPE = 4,
+                         LC_PRETOK_FALCON = 5
 } lc_pretok;
 
 #define LC_TOKEN_NONE 0xffffffffu

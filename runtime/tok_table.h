@@ -15,19 +15,19 @@
 #define LC_TOK_SPELL_MAX LC_TOKEN_BYTES_MAX
 
 enum { /* bits of the header's flags */
-    LC_TOK_ADD_BOS = 1,
-    LC_TOK_ADD_EOS = 2,
-    LC_TOK_SPACE_PREFIX = 4,
-    LC_TOK_IGNORE_MERGES = 8
+       LC_TOK_ADD_BOS = 1,
+       LC_TOK_ADD_EOS = 2,
+       LC_TOK_SPACE_PREFIX = 4,
+       LC_TOK_IGNORE_MERGES = 8
 };
 
 typedef enum lc_tok_type { /* of a token, numbers as in GGUF */
-    LC_TOK_NORMAL = 1,
-    LC_TOK_UNKNOWN = 2,
-    LC_TOK_CONTROL = 3,
-    LC_TOK_USER = 4,
-    LC_TOK_UNUSED = 5,
-    LC_TOK_BYTE = 6
+                           LC_TOK_NORMAL = 1,
+                           LC_TOK_UNKNOWN = 2,
+                           LC_TOK_CONTROL = 3,
+                           LC_TOK_USER = 4,
+                           LC_TOK_UNUSED = 5,
+                           LC_TOK_BYTE = 6
 } lc_tok_type;
 
 /* Index into lc_tok.view: offsets of the parts in the section, then the counts that bound them. */

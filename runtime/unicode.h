@@ -5,14 +5,15 @@
 #include <stdint.h>
 
 typedef enum lc_uclass { /* tools/gen/unicode.py writes these numbers */
-    LC_UCLASS_OTHER = 0, /* unassigned, private use, surrogate, beyond U+10FFFF */
-    LC_UCLASS_LETTER = 1,
-    LC_UCLASS_NUMBER = 2,
-    LC_UCLASS_PUNCT = 3,
-    LC_UCLASS_SYMBOL = 4,
-    LC_UCLASS_MARK = 5,
-    LC_UCLASS_SPACE = 6, /* White_Space: a regex's \s */
-    LC_UCLASS_CONTROL = 7
+                         LC_UCLASS_OTHER =
+                             0, /* unassigned, private use, surrogate, beyond U+10FFFF */
+                         LC_UCLASS_LETTER = 1,
+                         LC_UCLASS_NUMBER = 2,
+                         LC_UCLASS_PUNCT = 3,
+                         LC_UCLASS_SYMBOL = 4,
+                         LC_UCLASS_MARK = 5,
+                         LC_UCLASS_SPACE = 6, /* White_Space: a regex's \s */
+                         LC_UCLASS_CONTROL = 7
 } lc_uclass;
 
 lc_uclass lc_unicode_class(uint32_t code_point);

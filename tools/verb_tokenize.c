@@ -27,8 +27,8 @@ typedef struct vocabulary {
 
 /* Memory that grows with the longest line. */
 typedef struct bench {
-    size_t bytes; /* of cleaned text that fits */
-    char *text;   /* [bytes] */
+    size_t bytes;  /* of cleaned text that fits */
+    char *text;    /* [bytes] */
     uint32_t *ids; /* [bytes + 3] no token stands for less than a byte; blank, BOS, EOS */
     void *scratch;
     size_t scratch_bytes;
@@ -175,11 +175,10 @@ static int request_run(const request *r)
     uint64_t number = 0;
     while (rc == LC_UI_GO && lc_lines_next(&lines, &text, &bytes)) {
         number++;
-        rc = bytes <= TEXT_BYTES_MAX
-                 ? text_run(r, &v.tok, &b, text, bytes)
-                 : lc_ui_error(LC_EXIT_REJECTED, r->input ? r->input : "stdin", NULL,
-                               "text %llu is over %u bytes", (unsigned long long)number,
-                               TEXT_BYTES_MAX);
+        rc = bytes <= TEXT_BYTES_MAX ? text_run(r, &v.tok, &b, text, bytes)
+                                     : lc_ui_error(LC_EXIT_REJECTED, r->input ? r->input : "stdin",
+                                                   NULL, "text %llu is over %u bytes",
+                                                   (unsigned long long)number, TEXT_BYTES_MAX);
     }
     int closed = lc_lines_close(&lines, r->input);
     bench_free(&b);
@@ -196,8 +195,8 @@ int lc_verb_tokenize(int argc, char **argv)
         {"null", NULL, LC_OPT_FLAG, &r.null, "texts end with NUL and may hold newlines"},
         LC_OPT_ROW_JSON(&r.json),
     };
-    const lc_usage usage = {"tokenize", "[FILE|-]", "Writes the token ids of each line.", options,
-                            LC_COUNT(options), 1};
+    const lc_usage usage = {"tokenize", "[FILE|-]",        "Writes the token ids of each line.",
+                            options,    LC_COUNT(options), 1};
     lc_files files;
     int rc = lc_ui_parse(&usage, argc, argv, &files);
     if (rc != LC_UI_GO) {

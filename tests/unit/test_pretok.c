@@ -10,9 +10,8 @@
 #include "../../runtime/pretok.h"
 #include "pretok_cases.h"
 
-static const lc_pretok kinds[PRETOK_CASES_KINDS] = {LC_PRETOK_GPT2, LC_PRETOK_SMOLLM,
-                                                    LC_PRETOK_QWEN2, LC_PRETOK_LLAMA_BPE,
-                                                    LC_PRETOK_FALCON};
+static const lc_pretok kinds[PRETOK_CASES_KINDS] = {
+    LC_PRETOK_GPT2, LC_PRETOK_SMOLLM, LC_PRETOK_QWEN2, LC_PRETOK_LLAMA_BPE, LC_PRETOK_FALCON};
 
 static void cut(lc_pretok kind, const char *text, char *out, size_t max)
 {

@@ -257,9 +257,12 @@ static void defaults_of_each_tokenizer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sound_ones_pass),    cmocka_unit_test(tokenizers_by_name),
-        cmocka_unit_test(tokens_and_types),   cmocka_unit_test(merges_are_checked),
-        cmocka_unit_test(scores_are_checked), cmocka_unit_test(ids_and_flags),
+        cmocka_unit_test(sound_ones_pass),
+        cmocka_unit_test(tokenizers_by_name),
+        cmocka_unit_test(tokens_and_types),
+        cmocka_unit_test(merges_are_checked),
+        cmocka_unit_test(scores_are_checked),
+        cmocka_unit_test(ids_and_flags),
         cmocka_unit_test(defaults_of_each_tokenizer),
     };
     return cmocka_run_group_tests_name("tok_pack", tests, NULL, NULL);

@@ -60,8 +60,8 @@ const char *tok_make_ids(const lc_tok *tok, const char *text, size_t bytes, bool
     void *memory = aligned_alloc(LC_ARENA_ALIGN, need + LC_ARENA_ALIGN);
     assert_non_null(memory);
     lc_arena_init(&scratch, memory, need);
-    assert_int_equal(
-        lc_tok_encode(tok, text, bytes, special, &scratch, ids, IDS_MAX, &count, &cut), LC_OK);
+    assert_int_equal(lc_tok_encode(tok, text, bytes, special, &scratch, ids, IDS_MAX, &count, &cut),
+                     LC_OK);
     assert_false(cut);
     assert_int_equal(scratch.peak, need);
     free(memory);

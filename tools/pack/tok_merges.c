@@ -7,7 +7,8 @@
 #include "tok_vocab.h"
 
 #define KEY_MERGES "tokenizer.ggml.merges"
-#define MERGES_MAX (LC_VOCAB_MAX - 256u) /* three new symbols each stay within four vocabularies */
+#define MERGES_MAX (LC_VOCAB_MAX - 256u) /* three new symbols each stay within four vocabularies   \
+                                          */
 #define BYTE_CHAR_BYTES 2u
 
 /* ---- numbered texts ---- */

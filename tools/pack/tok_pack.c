@@ -126,8 +126,8 @@ static lc_err read_scores(const lc_vocab *v, scored *list, lc_diag *diag)
     const uint8_t *values = NULL;
     uint64_t count = 0;
     bool given = lc_gguf_find(v->g, KEY_SCORES) != NULL;
-    if (given && (!lc_gguf_array32(v->g, KEY_SCORES, LC_GGUF_F32, &values, &count) ||
-                  count != v->count)) {
+    if (given &&
+        (!lc_gguf_array32(v->g, KEY_SCORES, LC_GGUF_F32, &values, &count) || count != v->count)) {
         return lc_fail(diag, LC_ERR_FORMAT, offset, KEY_SCORES ": not one float for each token");
     }
     lc_reader r = lc_reader_make(values, (size_t)count * 4);
