@@ -172,11 +172,11 @@ static void put_acts(lc_text *t, const lc_answer *a)
     lc_text_add(t, "]");
 }
 
-static void put_model(lc_text *t, const lc_job *job)
+static void put_model(lc_text *t, const lc_job *job, const lc_record_meta *meta)
 {
     key(t, "mdl");
     lc_text_add(t, "\"");
-    lc_text_hex(t, lc_job_root(job), 4);
+    lc_text_hex(t, meta->mdl != NULL ? meta->mdl : lc_job_root(job), 4);
     lc_text_add(t, "@");
     lc_text_u64(t, lc_job_ver(job));
     lc_text_add(t, "\"");
@@ -209,7 +209,7 @@ size_t lc_record_write(const lc_job *job, const lc_answer *answer, const lc_reco
     put_why(&t, answer);
     put_facts(&t, answer->facts);
     put_acts(&t, answer);
-    put_model(&t, job);
+    put_model(&t, job, meta);
     put_fixed(&t, "ms", meta->ms, 1);
     put_u64(&t, "tok", answer->tokens);
     if (meta->in != NULL) {

@@ -15,6 +15,7 @@ typedef struct lc_record_meta {
     lc_str src;
     float ms;             /* time taken */
     const uint8_t *in;    /* [8] hash of the line, NULL: absent */
+    const uint8_t *mdl;   /* [32] root that answered, NULL: the job's bundle */
     lc_str text;          /* data NULL: absent */
     bool labels;          /* add "labels": {label: probability} */
     bool scores;          /* add "z": {label: raw output, "oos": ...}, six decimals; {} without */

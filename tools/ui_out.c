@@ -125,24 +125,42 @@ void lc_emit_null(lc_emit *e, const char *key)
 
 /* ---- tables ---- */
 
-/* Code points of valid UTF-8 text; an invalid byte counts as one. */
+/* Places that a character takes on a terminal; East Asian letters and emoji take two. */
+static size_t char_width(uint32_t c)
+{
+    static const uint32_t wide[][2] = {{0x1100, 0x115f},   {0x2e80, 0xa4cf},  {0xac00, 0xd7a3},
+                                       {0xf900, 0xfaff},   {0xfe30, 0xfe6f},  {0xff00, 0xff60},
+                                       {0x1f300, 0x1faff}, {0x20000, 0x3fffd}};
+    for (size_t i = 0; i < LC_COUNT(wide); i++) {
+        if (c >= wide[i][0] && c <= wide[i][1]) {
+            return 2;
+        }
+    }
+    return 1;
+}
+
 static size_t text_width(const char *text, size_t bytes)
 {
     size_t width = 0;
-    for (size_t i = 0; i < bytes; width++) {
+    for (size_t i = 0; i < bytes;) {
         uint32_t c = 0;
         uint32_t n = lc_utf8_decode(text + i, bytes - i, &c);
+        width += char_width(c);
         i += n ? n : 1;
     }
     return width;
 }
 
-/* Prints at most `width` characters, control characters as blanks. */
-static void text_print(FILE *to, const char *text, size_t bytes, size_t width)
+/* Prints what fits into `width` places, control characters as blanks; returns the places used. */
+static size_t text_print(FILE *to, const char *text, size_t bytes, size_t width)
 {
-    for (size_t i = 0; i < bytes && width > 0; width--) {
+    size_t used = 0;
+    for (size_t i = 0; i < bytes;) {
         uint32_t c = 0;
         uint32_t n = lc_utf8_decode(text + i, bytes - i, &c);
+        if (used + char_width(c) > width) {
+            break;
+        }
         if (n == 0) {
             fputs("\xef\xbf\xbd", to);
         } else if (c < 0x20 || (c >= 0x7f && c < 0xa0)) {
@@ -150,8 +168,10 @@ static void text_print(FILE *to, const char *text, size_t bytes, size_t width)
         } else {
             fwrite(text + i, 1, n, to);
         }
+        used += char_width(c);
         i += n ? n : 1;
     }
+    return used;
 }
 
 static void blanks_print(FILE *to, size_t n)
@@ -167,8 +187,9 @@ static void cell_print(FILE *to, const lc_column *column, const char *text, bool
     if (column->width == 0) {
         text_print(to, text, bytes, width);
     } else if (width > column->width) {
-        text_print(to, text, bytes, column->width - 2u);
+        size_t used = text_print(to, text, bytes, column->width - 2u);
         fputs("..", to);
+        blanks_print(to, column->width - 2u - used);
     } else {
         blanks_print(to, column->right ? column->width - width : 0);
         text_print(to, text, bytes, width);

@@ -217,6 +217,8 @@ static int request_run(const request *r)
                                 .scores = r->raw};
     int rc = runner_open(&run);
     if (rc == LC_UI_GO) {
+        /* A model's own head has no job: its pack is what answered. */
+        run.meta.mdl = r->model ? lc_job_pack(run.job, 0)->leaf.root : NULL;
         rc = lines_run(&run);
     }
     runner_close(&run);

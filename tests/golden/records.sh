@@ -74,16 +74,15 @@ record() {
 letters() { head -c "$1" /dev/zero | tr '\0' x; }
 hash_of() { printf '"in":"%s"' "$(printf '%s' "$1" | sha256 | cut -c 1-16)"; }
 
-printf '\n' | record "empty" '"label":null' '"decision":"reject"' '"why":["input:empty"]'
-(letters 8193 && echo) | record "a byte too long" '"label":null' '"decision":"reject"' \
-    '"input:long"'
-(letters 8192 && echo) | record "not too long" '"stage":"head"' '"input:cut"'
-(letters 8192 && printf '\r\n') | record "a CR does not count" '"stage":"head"' '"input:cut"'
-printf 'a\0b temp 5 C\n' | record "NUL" '"stage":"head"' '"input:utf8"' '"k":"temp"'
-printf 'a \377\376 temp 5 C\n' | record "invalid UTF-8" '"stage":"head"' '"input:utf8"' '"k":"temp"'
-printf 'temp 81 C' | record "no newline" '"seq":1,' '"src":"stdin"' '"dev":"local"' '"boot":0' \
-    "$(hash_of 'temp 81 C')"
-printf 'temp 81 C\r\n' | record "CR LF" "$(hash_of 'temp 81 C')"
+record "empty" '"label":null' '"decision":"reject"' '"why":["input:empty"]' < <(printf '\n')
+record "a byte too long" '"label":null' '"decision":"reject"' '"input:long"' < <(letters 8193)
+record "not too long" '"stage":"head"' '"input:cut"' < <(letters 8192)
+record "a CR does not count" '"stage":"head"' '"input:cut"' < <(letters 8192 && printf '\r\n')
+record "NUL" '"stage":"head"' '"input:utf8"' '"k":"temp"' < <(printf 'a\0b temp 5 C\n')
+record "invalid UTF-8" '"stage":"head"' '"input:utf8"' '"k":"temp"' < <(printf 'a \377 temp 5 C\n')
+record "no newline" '"seq":1,' '"src":"stdin"' '"dev":"local"' '"boot":0' \
+    "$(hash_of 'temp 81 C')" < <(printf 'temp 81 C')
+record "CR LF" "$(hash_of 'temp 81 C')" < <(printf 'temp 81 C\r\n')
 
 printf 'temp 81 C\n' > "$tmp/in.txt"
 tool classify --model $model "$tmp/in.txt" > "$tmp/out" 2> "$tmp/err"

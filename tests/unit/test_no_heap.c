@@ -219,7 +219,7 @@ static void shipped_job(void **state)
     job_check(NULL, NULL);
 }
 
-/* ---- a cache folder of our own ---- */
+/* ---- a cache folder of our own, the tree's own model ---- */
 
 static char cache[] = "/tmp/lc-no-heap-XXXXXX";
 
@@ -227,7 +227,9 @@ static int cache_make(void **state)
 {
     (void)state;
     heap_interpose();
-    return mkdtemp(cache) && setenv("XDG_CACHE_HOME", cache, 1) == 0 ? 0 : -1;
+    bool made = mkdtemp(cache) && setenv("XDG_CACHE_HOME", cache, 1) == 0 &&
+                setenv("LEAFCUTTER_SHARE", "models/triage", 1) == 0;
+    return made ? 0 : -1;
 }
 
 int main(void)
