@@ -69,6 +69,7 @@ UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_HELP_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 KTEST_SRC := $(filter-out tests/kernels/insn_count.c,$(wildcard tests/kernels/*.c))
 GOLDEN_SRC := $(wildcard tests/golden/*.c)
+SIM_SRC := $(wildcard tests/sim/sim_*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 
 objects = $(patsubst %.c,$(B)/%.o,$(1))
@@ -81,11 +82,12 @@ TOOL_OBJ := $(call objects,$(filter $(TOOL_MAIN),$(TOOL_SRC)))
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC))
 KTEST_BIN := $(if $(KTEST_SRC),$(B)/tests/test_kernels)
 GOLDEN_BIN := $(patsubst tests/golden/%.c,$(B)/tests/golden_%,$(GOLDEN_SRC))
+SIM_BIN := $(patsubst tests/sim/%.c,$(B)/tests/%,$(SIM_SRC))
 REPLAY_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/replay_%,$(FUZZ_SRC))
 SEEDS := $(if $(CROSS)$(FUZZ),,$(B)/tests/seeds/tiny-causal.leaf $(B)/tests/seeds/tiny-bidi.leaf \
     $(B)/tests/seeds/tiny-job.leaf)
 FUZZ_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz_%,$(FUZZ_SRC))
-TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(if $(CROSS),,$(REPLAY_BIN))
+TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(SIM_BIN) $(if $(CROSS),,$(REPLAY_BIN))
 
 # ---- targets ----
 
@@ -180,6 +182,8 @@ $(UNIT_BIN): $(B)/tests/%: $(B)/tests/unit/%.o $(B)/tests/libhelp.a $(B)/librest
 	$(LINK) -lcmocka
 $(GOLDEN_BIN): $(B)/tests/golden_%: $(B)/tests/golden/%.o $(B)/librest.a $(B)/libleafcutter.a
 	$(LINK) -lcmocka
+$(SIM_BIN): $(B)/tests/%: $(B)/tests/sim/%.o $(B)/librest.a $(B)/libleafcutter.a
+	$(LINK)
 $(KTEST_BIN): $(call objects,$(KTEST_SRC)) $(B)/libleafcutter.a
 	$(call SAY,link)$(CC) $(LDFLAGS_ALL) $(if $(CROSS),-static) -o $@ $(filter %.o %.a,$^) -lm
 $(REPLAY_BIN): $(B)/tests/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o \

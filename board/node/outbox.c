@@ -48,14 +48,23 @@ static void gap_add(lc_outbox *outbox, uint64_t from, uint64_t to, uint32_t reco
     outbox->waiting -= records + events;
 }
 
+/* The oldest entry is never one that is in a message already. */
+static void taken_drop(lc_outbox *outbox)
+{
+    const lc_outbox_entry *entry;
+    while ((entry = lc_ring_first(&outbox->ring)) && entry->taken) {
+        lc_ring_drop(&outbox->ring);
+    }
+}
+
 static void oldest_drop(lc_outbox *outbox)
 {
     const lc_outbox_entry *entry = lc_ring_first(&outbox->ring);
-    if (!entry->taken) {
-        bool record = entry->kind == LC_OUTBOX_RECORD;
-        gap_add(outbox, entry->seq, entry->seq, record, !record);
-    }
+    bool record = entry->kind == LC_OUTBOX_RECORD;
+    lc_assert(!entry->taken);
+    gap_add(outbox, entry->seq, entry->seq, record, !record);
     lc_ring_drop(&outbox->ring);
+    taken_drop(outbox);
 }
 
 lc_err lc_outbox_put(lc_outbox *outbox, lc_outbox_kind kind, uint32_t task, uint64_t seq,
@@ -114,14 +123,6 @@ static bool message_add(lc_flight *flight, lc_outbox_entry *entry)
     flight->events += entry->kind == LC_OUTBOX_EVENT;
     entry->taken = true;
     return true;
-}
-
-static void taken_drop(lc_outbox *outbox)
-{
-    const lc_outbox_entry *entry;
-    while ((entry = lc_ring_first(&outbox->ring)) && entry->taken) {
-        lc_ring_drop(&outbox->ring);
-    }
 }
 
 /* Collects waiting entries of one kind and task, in order, into a new message of the window. */
