@@ -198,13 +198,16 @@ build/insn_count.so: tests/kernels/insn_count.c
 	@mkdir -p build
 	$(call SAY,link)$(if $(CROSS),gcc,$(CC)) -std=c11 -O2 -shared -fPIC -o $@ $<
 
+# What a command says matters only when it fails.
+HUSH = > $@.log 2>&1 || { cat $@.log; exit 1; }
+
 # Seeds are packed by the tool that was just built, so they are always of today's format.
 $(B)/tests/seeds/%.leaf: models/golden/%.gguf $(if $(CROSS),,$(B)/leafcutter)
 	@mkdir -p $(@D)
-	$(call SAY,seed)$(B)/leafcutter pack $< -o $@
+	$(call SAY,seed)$(B)/leafcutter pack $< -o $@ $(HUSH)
 $(B)/tests/seeds/tiny-job.leaf: tests/fuzz/tiny-job.json $(B)/tests/seeds/tiny-bidi.leaf
 	@cp $< $(@D)
-	$(call SAY,seed)$(B)/leafcutter job build $(@D)/tiny-job.json -o $@
+	$(call SAY,seed)$(B)/leafcutter job build $(@D)/tiny-job.json -o $@ $(HUSH)
 
 # ---- objects ----
 

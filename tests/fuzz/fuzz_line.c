@@ -6,7 +6,8 @@
 #include "../../runtime/record.h"
 #include "fuzz.h"
 
-#define LINES_MAX 4u /* of one input: speed */
+#define LINES_MAX 2u /* of one input, and few tokens a line: speed */
+#define CTX 16u
 #define TASKS_MAX 8u
 
 const char *const fuzz_seeds[] = {"models/triage/demo.txt", "tests/fuzz/corpus/line/*", NULL};
@@ -30,7 +31,7 @@ static void open_job(void)
     pack = (lc_object){data, bytes};
     data = fuzz_seed("tiny-job.leaf", &bytes);
     lc_object bundle = {data, bytes};
-    lc_job_options options = {.kernels = lc_level_at(0), .tasks = {.count = 1}, .ctx = 64};
+    lc_job_options options = {.kernels = lc_level_at(0), .tasks = {.count = 1}, .ctx = CTX};
     state = fuzz_arena((size_t)8 << 20);
     scratch = fuzz_arena((size_t)8 << 20);
     lc_err err = lc_job_open(&bundle, find_pack, NULL, &options, &state, &scratch, &job, NULL);
