@@ -128,12 +128,21 @@ static lc_err fixture_layout(void *ctx, lc_arenas *arenas, lc_diag *diag)
     return err;
 }
 
+static void nothing(void *arg, uint32_t i, uint32_t n)
+{
+    (void)arg;
+    (void)i;
+    (void)n;
+}
+
 static void fixture_open(fixture *f, const char *job, const char *model, uint32_t threads)
 {
     lc_diag diag = {0};
     *f = (fixture){.options.kernels = lc_level_best(lc_cpu_features())};
     assert_int_equal(lc_pool_open(&f->pool, threads), LC_OK);
     f->options.tasks = lc_pool_tasks(&f->pool);
+    /* Threads come up while the pool is already there; what that takes belongs to the start. */
+    f->options.tasks.run(&f->pool, nothing, NULL, threads);
     assert_int_equal(lc_job_source_open(&f->source, job, model, false), LC_UI_GO);
     assert_int_equal(lc_memory_open(&f->memory, fixture_layout, f, &diag), LC_OK);
 }
