@@ -1,10 +1,12 @@
 /* test_no_heap.c - no thread calls the heap while a line is run and its record written, and every
  * arena's peak is its plan on lines of the greatest length. */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -241,6 +243,22 @@ static int cache_make(void **state)
     return made ? 0 : -1;
 }
 
+static int cache_remove(void **state)
+{
+    char packs[64];
+    (void)state;
+    snprintf(packs, sizeof packs, "%s/leafcutter", cache);
+    DIR *dir = opendir(packs);
+    for (struct dirent *entry = dir ? readdir(dir) : NULL; entry; entry = readdir(dir)) {
+        (void)unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    if (dir) {
+        closedir(dir);
+    }
+    rmdir(packs);
+    return rmdir(cache);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,5 +266,5 @@ int main(void)
         cmocka_unit_test(tiny_model),
         cmocka_unit_test(shipped_job),
     };
-    return cmocka_run_group_tests(tests, cache_make, NULL);
+    return cmocka_run_group_tests(tests, cache_make, cache_remove);
 }
