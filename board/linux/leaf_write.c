@@ -92,11 +92,10 @@ void lc_buf_put_str(lc_buf *b, const char *text, size_t bytes)
 
 uint8_t *lc_buf_zeros(lc_buf *b, size_t bytes)
 {
-    if (!reserve(b, bytes))
+    if (!reserve(b, bytes ? bytes : 1)) /* an empty buffer has no place to point to yet */
         return NULL;
     uint8_t *at = b->data + b->bytes;
-    if (bytes)
-        memset(at, 0, bytes);
+    memset(at, 0, bytes);
     b->bytes += bytes;
     return at;
 }

@@ -20,21 +20,18 @@ uint8_t *fuzz_copy(const uint8_t *data, size_t bytes)
     return copy;
 }
 
-lc_arena fuzz_arena(size_t bytes)
+lc_arena fuzz_arena(uint32_t slot, size_t bytes)
 {
+    static void *kept[FUZZ_ARENAS];
     lc_arena arena;
-    size_t room = LC_ROUND_UP(bytes + 1, LC_ARENA_ALIGN);
-    void *mem = aligned_alloc(LC_ARENA_ALIGN, room);
-    if (!mem) {
+    if (!kept[slot]) {
+        kept[slot] = aligned_alloc(LC_ARENA_ALIGN, FUZZ_ARENA_BYTES);
+    }
+    if (!kept[slot] || bytes > FUZZ_ARENA_BYTES) {
         abort();
     }
-    lc_arena_init(&arena, mem, room);
+    lc_arena_init(&arena, kept[slot], bytes);
     return arena;
-}
-
-void fuzz_arena_free(lc_arena *arena)
-{
-    free(arena->base);
 }
 
 uint8_t *fuzz_seed(const char *name, size_t *bytes)

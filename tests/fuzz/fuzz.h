@@ -19,9 +19,10 @@ extern const char *const fuzz_seeds[];
 /* A copy at a 64-byte aligned address with LC_READ_AHEAD zeros behind it, as a mapped file has.
  * Where the input is only read byte by byte, use the input itself: its end is guarded. */
 uint8_t *fuzz_copy(const uint8_t *data, size_t bytes);
-/* An arena on fresh memory of its own; fuzz_arena_free gives it back. */
-lc_arena fuzz_arena(size_t bytes);
-void fuzz_arena_free(lc_arena *arena);
+/* An empty arena of that size, on memory that is kept from input to input: speed. */
+lc_arena fuzz_arena(uint32_t slot, size_t bytes);
+#define FUZZ_ARENAS 2u
+#define FUZZ_ARENA_BYTES ((size_t)32 << 20)
 /* A seed that the build made, by name, as fuzz_copy; *bytes is its size. Ends the program when it
  * is not there. */
 uint8_t *fuzz_seed(const char *name, size_t *bytes);

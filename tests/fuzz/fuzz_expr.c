@@ -32,7 +32,7 @@ static void evaluate(const lc_expr *expr)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-    lc_arena state = fuzz_arena((size_t)1 << 20), measure;
+    lc_arena state = fuzz_arena(0, (size_t)1 << 20), measure;
     lc_diag diag = {0};
     lc_expr *expr, *unused;
     lc_arena_measure(&measure);
@@ -45,6 +45,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     } else {
         fuzz_expect(diag.text && diag.offset <= bytes, "a refusal says where and why");
     }
-    fuzz_arena_free(&state);
     return 0;
 }

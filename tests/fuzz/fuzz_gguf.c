@@ -75,7 +75,7 @@ static void use_tokenizer(const uint8_t *section, size_t bytes)
     lc_tok tok;
     uint8_t *copy = fuzz_copy(section, bytes);
     fuzz_expect(lc_tok_open(copy, bytes, &tok, NULL) == LC_OK, "a packed tokenizer opens");
-    lc_arena scratch = fuzz_arena(lc_tok_scratch_bytes(&tok, sizeof text - 1));
+    lc_arena scratch = fuzz_arena(1, lc_tok_scratch_bytes(&tok, sizeof text - 1));
     fuzz_expect(lc_tok_encode(&tok, text, sizeof text - 1, true, &scratch, ids, 128, &count,
                               &cut) == LC_OK,
                 "it encodes in the scratch that it asked for");
@@ -85,18 +85,16 @@ static void use_tokenizer(const uint8_t *section, size_t bytes)
         fuzz_expect(lc_tok_decode(&tok, ids[i], i == 0, out, sizeof out) <= sizeof out,
                     "a token fits");
     }
-    fuzz_arena_free(&scratch);
     free(copy);
 }
 
 static void use_pack(const uint8_t *pack, size_t bytes)
 {
-    lc_arena state = fuzz_arena((size_t)16 << 20);
+    lc_arena state = fuzz_arena(0, FUZZ_ARENA_BYTES);
     uint8_t *copy = fuzz_copy(pack, bytes);
     lc_model model;
     fuzz_expect(lc_model_open(copy, bytes, &state, &model, NULL) == LC_OK, "a pack opens");
     free(copy);
-    fuzz_arena_free(&state);
 }
 
 static void pack_all(const lc_gguf *g)

@@ -5,7 +5,6 @@
 #include "../../runtime/record.h"
 #include "fuzz.h"
 
-#define ARENA_BYTES ((size_t)16 << 20)
 #define TASKS_MAX 64u
 
 const char *const fuzz_seeds[] = {"@/tiny-job.leaf", NULL};
@@ -50,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     uint8_t *copy = fuzz_copy(data, bytes);
     lc_object bundle = {copy, bytes};
     lc_job_options options = {.kernels = lc_level_at(0), .tasks = {.count = 1}, .ctx = 32};
-    lc_arena state = fuzz_arena(ARENA_BYTES), scratch = fuzz_arena(ARENA_BYTES), plan, unused;
+    lc_arena state = fuzz_arena(0, FUZZ_ARENA_BYTES), plan, unused;
+    lc_arena scratch = fuzz_arena(1, FUZZ_ARENA_BYTES);
     lc_arena_measure(&plan);
     lc_arena_measure(&unused);
     lc_job *job;
@@ -65,8 +65,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     } else {
         fuzz_expect(diag.text != NULL, "a refusal says why");
     }
-    fuzz_arena_free(&state);
-    fuzz_arena_free(&scratch);
     free(copy);
     return 0;
 }

@@ -5,7 +5,6 @@
 #include "../../runtime/net.h"
 #include "fuzz.h"
 
-#define ARENA_BYTES ((size_t)32 << 20)
 #define RUN_BYTES_MAX ((size_t)1 << 20) /* a larger pack is opened and not run: speed */
 
 const char *const fuzz_seeds[] = {"@/*.leaf", NULL};
@@ -50,7 +49,8 @@ static void run_net(const lc_model *model, lc_arena *state, lc_arena *scratch)
 
 static void use_model(const uint8_t *data, size_t bytes)
 {
-    lc_arena state = fuzz_arena(ARENA_BYTES), scratch = fuzz_arena(ARENA_BYTES), plan;
+    lc_arena state = fuzz_arena(0, FUZZ_ARENA_BYTES), plan;
+    lc_arena scratch = fuzz_arena(1, FUZZ_ARENA_BYTES);
     lc_diag diag = {0};
     lc_model model;
     lc_arena_measure(&plan);
@@ -68,8 +68,6 @@ static void use_model(const uint8_t *data, size_t bytes)
             run_net(&model, &state, &scratch);
         }
     }
-    fuzz_arena_free(&state);
-    fuzz_arena_free(&scratch);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)

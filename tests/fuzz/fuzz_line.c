@@ -32,8 +32,8 @@ static void open_job(void)
     data = fuzz_seed("tiny-job.leaf", &bytes);
     lc_object bundle = {data, bytes};
     lc_job_options options = {.kernels = lc_level_at(0), .tasks = {.count = 1}, .ctx = CTX};
-    state = fuzz_arena((size_t)8 << 20);
-    scratch = fuzz_arena((size_t)8 << 20);
+    state = fuzz_arena(0, (size_t)8 << 20);
+    scratch = fuzz_arena(1, (size_t)8 << 20);
     lc_err err = lc_job_open(&bundle, find_pack, NULL, &options, &state, &scratch, &job, NULL);
     fuzz_expect(err == LC_OK, "the job opens");
     lc_arena_seal(&state);
