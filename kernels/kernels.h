@@ -39,8 +39,8 @@ typedef struct lc_act {
     const float *scale; /* [tokens] S */
 } lc_act;
 
-/* Activations of n tokens. Blocks of 4 tokens come first; a single last token is a block of 1, two
- * or three last tokens are a block of 4 padded with zeros. The layout is private to a run. */
+/* Activations of n tokens. Blocks of 4 tokens come first; one or two last tokens are a block of 1
+ * each, three are a block of 4 padded with zeros. The layout is private to a run. */
 typedef struct lc_acts {
     const float *x; /* [n][cols] as given, for F32 weights; must stay until the products are done */
     uint32_t n;
@@ -66,7 +66,8 @@ typedef struct lc_kernels {
     void (*gemm_q4)(const uint8_t *panel, uint32_t groups, const lc_act *x, int32_t *acc);
     void (*gemv_q4a)(const uint8_t *panel, uint32_t groups, const lc_act *x, int32_t *acc);
     void (*gemm_q4a)(const uint8_t *panel, uint32_t groups, const lc_act *x, int32_t *acc);
-    /* rows (1..16) consecutive R8 rows of groups * 32 bytes: acc[16] or acc[4][16]. */
+    /* rows (1..16) consecutive R8 rows of groups * 32 bytes: acc[16] or acc[4][16]; entries of rows
+     * that are not there stay as they are. */
     void (*gemv_q8)(const int8_t *w, uint32_t rows, uint32_t groups, const lc_act *x, int32_t *acc);
     void (*gemm_q8)(const int8_t *w, uint32_t rows, uint32_t groups, const lc_act *x, int32_t *acc);
     /* y[r] = w[r] . x for rows rows of cols floats. */
@@ -119,7 +120,8 @@ const lc_kernels *lc_level_best(uint32_t features);
 
 /* ---- activations ---- */
 
-/* Exact bytes that lc_acts_init takes for up to n tokens of up to cols columns (64-byte aligned). */
+/* Exact bytes that lc_acts_init takes for up to n tokens of up to cols columns; mem must be 64-byte
+ * aligned. Enough for any lc_acts_set with no more tokens and no more columns. */
 size_t lc_acts_bytes(uint32_t n, uint32_t cols);
 void lc_acts_init(lc_acts *acts, void *mem, uint32_t n, uint32_t cols);
 /* Sets x, n, cols; quantises when `quantised` (some consumer is not F32).
@@ -135,7 +137,7 @@ uint32_t lc_matmul_blocks(const lc_mat *w);
  * Overwrites y; adds bias[r] when bias is not NULL. Exact: same bits at every level and split. */
 void lc_matmul(const lc_kernels *k, const lc_mat *w, const float *bias, const lc_acts *x, float *y,
                size_t y_stride, uint32_t b0, uint32_t b1);
-/* out[cols] = row r as floats (F32, R8): a gathered embedding row. */
+/* out[cols] = row r as floats: a gathered embedding row. */
 void lc_mat_row(const lc_mat *w, uint32_t r, float *out);
 
 #endif

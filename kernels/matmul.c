@@ -11,8 +11,8 @@
 
 /* ---- activations ---- */
 
-/* Tokens of the block that starts where `left` tokens are left: four, also for the last three (one
- * padded block costs what three single ones do), else one. */
+/* Tokens of the block that starts where `left` tokens are left: four, also for the last three (a
+ * padded block of four costs about what three single tokens do), else one. */
 LC_INLINE uint32_t block_tokens(uint32_t left)
 {
     return left >= LC_BLOCK - 1 ? LC_BLOCK : 1;
@@ -137,20 +137,41 @@ static void block_product(const lc_kernels *k, const lc_mat *w, uint32_t b, uint
     }
 }
 
-/* y[rows] = ((float)acc * scale) * token_scale (+ bias) of one token. */
-static void scale_rows(const int32_t *acc, const float *scale, const float *bias,
-                       float token_scale, uint32_t rows, float *y)
+LC_INLINE lc_v4 scaled(const int32_t *acc, lc_v4 scale, lc_v4 token_scale)
 {
-    uint32_t r = 0;
-    for (; r + 4 <= rows; r += 4) {
-        lc_v4 f = __builtin_convertvector(*(const lc_i4_mem *)(acc + r), lc_v4);
-        lc_v4 v = (f * lc_v4_load(scale + r)) * lc_v4_all(token_scale);
-        lc_v4_store(y + r, bias ? v + lc_v4_load(bias + r) : v);
+    return (__builtin_convertvector(*(const lc_i4_mem *)acc, lc_v4) * scale) * token_scale;
+}
+
+/* y[16] = ((float)acc * scale) * token_scale of one token; scale of the rows already loaded. */
+LC_INLINE void scale_panel(const int32_t *acc, lc_v4x4 scale, float token_scale, float *y)
+{
+    lc_v4 all = lc_v4_all(token_scale);
+    lc_v4_store(y, scaled(acc, scale.a, all));
+    lc_v4_store(y + 4, scaled(acc + 4, scale.b, all));
+    lc_v4_store(y + 8, scaled(acc + 8, scale.c, all));
+    lc_v4_store(y + 12, scaled(acc + 12, scale.d, all));
+}
+
+/* The same for the last rows, fewer than 16. */
+static void scale_rows(const int32_t *acc, const float *scale, float token_scale, uint32_t rows,
+                       float *y)
+{
+    for (uint32_t r = 0; r < rows; r++)
+        y[r] = ((float)acc[r] * scale[r]) * token_scale;
+}
+
+/* All tokens of one block: acc[tokens][16] to y, `n` of them true. */
+static void scale_block(const int32_t *acc, const float *scale, const float *token_scale,
+                        uint32_t n, uint32_t rows, float *y, size_t y_stride)
+{
+    if (rows < LC_TILE_ROWS) {
+        for (uint32_t t = 0; t < n; t++)
+            scale_rows(acc + t * LC_TILE_ROWS, scale, token_scale[t], rows, y + t * y_stride);
+        return;
     }
-    for (; r < rows; r++) {
-        float v = ((float)acc[r] * scale[r]) * token_scale;
-        y[r] = bias ? v + bias[r] : v;
-    }
+    lc_v4x4 row_scale = lc_v4x4_load(scale);
+    for (uint32_t t = 0; t < n; t++)
+        scale_panel(acc + t * LC_TILE_ROWS, row_scale, token_scale[t], y + t * y_stride);
 }
 
 static void matmul_float(const lc_kernels *k, const lc_mat *w, const float *bias, const lc_acts *x,
@@ -173,9 +194,11 @@ static void matmul_int(const lc_kernels *k, const lc_mat *w, const float *bias, 
         uint32_t tokens = block_tokens(x->n - t0);
         lc_act act = block_at(x, t0);
         block_product(k, w, r0 / LC_TILE_ROWS, rows, tokens, x->groups, &act, acc);
-        for (uint32_t t = 0; t < tokens && t0 + t < x->n; t++)
-            scale_rows(acc + t * LC_TILE_ROWS, w->scale + r0, bias ? bias + r0 : NULL,
-                       act.scale[t], rows, y + (t0 + t) * y_stride + r0);
+        uint32_t n = x->n - t0 < tokens ? x->n - t0 : tokens;
+        float *yb = y + t0 * y_stride + r0;
+        scale_block(acc, w->scale + r0, act.scale, n, rows, yb, y_stride);
+        for (uint32_t t = 0; bias && t < n; t++)
+            k->add(yb + t * y_stride, bias + r0, rows);
         t0 += tokens;
     }
 }

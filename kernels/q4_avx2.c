@@ -1,8 +1,8 @@
 /* q4_avx2.c - 4-bit products for development machines (x86-64 with AVX2).
  *
  * One 32-byte load takes d[j] of both halves: lane 0 rows 0-3 (low) and 4-7 (high nibble), lane 1
- * rows 8-11 and 12-15. Both nibbles are used as q + 8 (unsigned), so vpmaddubsw sums pairs in int16:
- * 16 products of at most 15 * 127 = 30480 fit a whole group.
+ * rows 8-11 and 12-15. Both nibbles are used as q + 8 (unsigned), so vpmaddubsw sums pairs in
+ * int16: 16 products of at most 15 * 127 are 30480 and fit a whole group.
  */
 #include "level.h"
 #include "q4.h"

@@ -1,8 +1,8 @@
 /* q4_dot.c - 4-bit products for armv8.2 with dotprod (Cortex-A76): sdot by element.
  *
- * The int32 lanes of sdot hold a row each; only their low 16 bits are used, so uzp1 packs eight rows
- * and the rest of the group is done in int16 as in q4_neon80.c. Sums of low nibbles (q + 8) start at
- * -c8 instead of zero: garbage in the upper halves of those lanes does no harm.
+ * The int32 lanes of sdot hold a row each; only their low 16 bits are used, so uzp1 packs eight
+ * rows and the rest of the group is done in int16 as in q4_neon80.c. Sums of low nibbles (q + 8)
+ * start at -c8 instead of zero: garbage in the upper halves of those lanes does no harm.
  */
 #include "level.h"
 #include "q4.h"

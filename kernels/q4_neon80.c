@@ -1,9 +1,9 @@
 /* q4_neon80.c - 4-bit products for armv8.0 (Cortex-A53, A72): widening multiplies only.
  *
- * A whole group of 32 products fits one int16 sum (32 * 8 * 127 = 32512), so the loop is smlal alone,
- * 8 products an instruction, with no widening add; three pairwise adds a group bring four lanes a row
- * together, and one smlal pair scales into int32. Low nibbles are used as q + 8: their sums may wrap
- * modulo 2^16 until 8 * sum(a) is taken away, and are exact then.
+ * A whole group of 32 products fits one int16 sum (32 * 8 * 127 = 32512), so the loop is smlal
+ * alone, 8 products an instruction, with no widening add; three pairwise adds a group bring four
+ * lanes a row together, and one smlal pair scales into int32. Low nibbles are used as q + 8: their
+ * sums may wrap modulo 2^16 until 8 * sum(a) is taken away, and are exact then.
  */
 #include "level.h"
 #include "q4.h"

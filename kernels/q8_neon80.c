@@ -1,7 +1,7 @@
 /* q8_neon80.c - R8 products for armv8.0. Contract: q8_ref.c.
  *
- * Two products of int8 (at most 2 * 128 * 127 = 32512) fit int16, so every second multiply is folded
- * into int32 by sadalp.
+ * Two products of int8 (at most 2 * 128 * 127 = 32512) fit int16, so every second multiply is
+ * folded into int32 by sadalp.
  */
 #include "level.h"
 #include "q4.h"

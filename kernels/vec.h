@@ -17,9 +17,9 @@ typedef int32_t lc_i4_mem __attribute__((vector_size(16), aligned(4), may_alias)
 typedef int8_t lc_b16_mem __attribute__((vector_size(16), aligned(1), may_alias));
 typedef int32_t lc_word_mem __attribute__((aligned(1), may_alias));
 
-/* Values that must all be ready here. GCC sinks each load and each product to its one use; this keeps
- * neighbouring loads side by side (one ldp) and independent products ahead of the sums that wait for
- * them, which an in-order core needs. No instruction. */
+/* Values that must all be ready here. GCC sinks each load and each product to its one use; this
+ * keeps neighbouring loads side by side (one ldp) and independent products ahead of the sums that
+ * wait for them, which an in-order core needs. No instruction. */
 #if defined(__aarch64__)
 #define LC_READY2(a, b) __asm__ volatile("" : "+w"(a), "+w"(b))
 #define LC_READY4(a, b, c, d)                                                                      \

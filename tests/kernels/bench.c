@@ -18,6 +18,12 @@ static int16_t ne[4 * GROUPS + 32], c8[4 * GROUPS + 32], c8s[4 * GROUPS + 32];
 static float scale[4];
 static int32_t acc[64];
 
+/* A whole product of a small model: a layer of 192 x 192 for a line of 24 tokens. */
+enum { LAYER = 192, LINE = 24, LAYER_GROUPS = LAYER / 32 };
+
+static float layer_scale[LAYER], layer_out[LINE * LAYER];
+static _Alignas(64) uint8_t acts_mem[16384];
+
 typedef struct bench_op {
     const char *name;
     void (*run)(const lc_kernels *k, uint32_t panel);
@@ -70,6 +76,30 @@ static void run_gemv_f32(const lc_kernels *k, uint32_t panel)
 {
     (void)panel;
     k->gemv_f32(floats, 16, COLS, x, y);
+}
+
+static lc_acts line_acts(const lc_kernels *k, uint32_t width)
+{
+    lc_acts v;
+    lc_acts_init(&v, acts_mem, LINE, width);
+    (void)lc_acts_set(k, &v, floats, LINE, width, true);
+    return v;
+}
+
+static void run_acts_set(const lc_kernels *k, uint32_t panel)
+{
+    (void)panel;
+    (void)line_acts(k, LAYER);
+}
+
+/* Quantises and multiplies. */
+static void run_matmul(const lc_kernels *k, uint32_t panel)
+{
+    lc_mat w = {.type = LC_W_T16A, .rows = LAYER, .cols = LAYER, .data = weights,
+                .scale = layer_scale};
+    lc_acts v = line_acts(k, LAYER);
+    (void)panel;
+    lc_matmul(k, &w, NULL, &v, layer_out, LAYER, 0, lc_matmul_blocks(&w));
 }
 
 static void run_quantise(const lc_kernels *k, uint32_t panel)
@@ -130,6 +160,8 @@ static const bench_op ops[] = {
     {"gemm_q8", run_gemm_q8, 64.0 * COLS, 16.0 * COLS},
     {"gemv_f32", run_gemv_f32, 16.0 * COLS, 64.0 * COLS},
     {"attend", run_attend, 2.0 * HEAD * KEYS, 8.0 * HEAD * KEYS},
+    {"matmul", run_matmul, 1.0 * LAYER * LAYER * LINE, LAYER / 16.0 * LAYER_GROUPS *LC_T16A_BYTES},
+    {"acts_set", run_acts_set, 1.0 * LAYER * LINE, 4.0 * LAYER * LINE},
     {"quantise", run_quantise, COLS, 4.0 * COLS},
     {"rmsnorm", run_rmsnorm, FLOATS, 4.0 * FLOATS},
     {"softmax", run_softmax, FLOATS, 4.0 * FLOATS},

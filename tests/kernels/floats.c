@@ -109,7 +109,8 @@ static void check_act(uint32_t l, lc_act_kind kind, uint32_t n, float size, int 
     float *up = how & 1 ? place_random(&g_y, n, 4.0f) : NULL;
     float *y = how & 2 ? gate : place_random(&g_out, n, 1.0f);
     memcpy(input, gate, n * sizeof *gate);
-    op_case("n %u kind %d size %g up %d in place %d", n, (int)kind, (double)size, how & 1, how >> 1);
+    op_case("n %u kind %d size %g up %d in place %d", n, (int)kind, (double)size, how & 1,
+            how >> 1);
     ref()->act_mul(kind, input, up, n, want);
     lc_level_at(l)->act_mul(kind, gate, up, n, y);
     op_same(l, y, want, n * sizeof *y);

@@ -1,10 +1,10 @@
-/* harness.h - what the kernel tests share: levels, random numbers, guard pages, one line a result. */
+/* harness.h - what the kernel tests share: levels, random numbers, guard pages, results. */
 #ifndef LC_HARNESS_H
 #define LC_HARNESS_H
 
 #include "kernels.h"
 
-/* ---- levels: index 0 is ref; those this CPU cannot run, or --level leaves out, are skipped ---- */
+/* ---- levels: 0 is ref; those this CPU cannot run, or --level leaves out, are skipped ---- */
 
 void levels_choose(uint32_t features, const char *only);
 bool level_runs(uint32_t index);

@@ -60,10 +60,10 @@ static void fill_data(lc_wtype type, uint32_t rows, uint32_t cols, void *data)
             w[i] = (int8_t)(i % (groups * 32) < cols ? random_in(-127, 127) : 0);
     } else {
         bool offsets = type == LC_W_T16A;
+        size_t panel_bytes = groups * (offsets ? LC_T16A_BYTES : LC_T16_BYTES);
         fill_panels(rows, cols);
         for (uint32_t p = 0; p * 16 < rows; p++)
-            plain_pack_tiles(&panels[p], offsets,
-                             (uint8_t *)data + p * groups * (offsets ? LC_T16A_BYTES : LC_T16_BYTES));
+            plain_pack_tiles(&panels[p], offsets, (uint8_t *)data + p * panel_bytes);
     }
 }
 
