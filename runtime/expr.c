@@ -10,17 +10,17 @@
 #define NO_FACT (-1)
 
 typedef enum op_kind {
-    OP_NUMBER,     /* fact of key, relation, value in unit */
-    OP_WORD,       /* fact of key is text */
-    OP_HAS,        /* fact of key exists */
-    OP_LABEL,      /* label of task (or of this one) is text */
-    OP_P,          /* p, relation, value */
-    OP_OOS,        /* oos, relation, value */
-    OP_MATCH,      /* pattern occurs in the text */
+    OP_NUMBER, /* fact of key, relation, value in unit */
+    OP_WORD,   /* fact of key is text */
+    OP_HAS,    /* fact of key exists */
+    OP_LABEL,  /* label of task (or of this one) is text */
+    OP_P,      /* p, relation, value */
+    OP_OOS,    /* oos, relation, value */
+    OP_MATCH,  /* pattern occurs in the text */
     OP_NOT,
     OP_AND,
     OP_OR,
-    OP_OPEN        /* only while compiling: a bracket that waits */
+    OP_OPEN /* only while compiling: a bracket that waits */
 } op_kind;
 
 enum { LT, LE, GT, GE, EQ, NE };
@@ -62,8 +62,8 @@ static lc_err fail(const compiler *c, const char *text)
 
 static bool is_name_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '_' || c == '-' || (unsigned char)c >= 0x80;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || (unsigned char)c >= 0x80;
 }
 
 static void skip_blanks(compiler *c)
@@ -236,8 +236,7 @@ static lc_err compile_match(compiler *c)
     }
     lc_pattern *pattern = NULL;
     lc_diag inner = {0};
-    lc_err err =
-        lc_pattern_compile(c->source + start, c->at - start, c->state, &pattern, &inner);
+    lc_err err = lc_pattern_compile(c->source + start, c->at - start, c->state, &pattern, &inner);
     if (err != LC_OK) {
         return lc_fail(c->diag, err, start + inner.offset, inner.text);
     }
@@ -407,8 +406,7 @@ lc_err lc_expr_compile_in(const char *source, uint32_t bytes, const lc_expr_scop
     if (bytes > LC_EXPR_BYTES_MAX) {
         return lc_fail(diag, LC_ERR_LIMIT, 0, "rule too long");
     }
-    compiler c = {.source = source, .bytes = bytes, .scope = scope, .state = state,
-                  .diag = diag};
+    compiler c = {.source = source, .bytes = bytes, .scope = scope, .state = state, .diag = diag};
     lc_err err = compile_all(&c);
     if (err != LC_OK) {
         return err;

@@ -10,8 +10,8 @@
  *   and, or, not, ( )    in falling order of binding: not, and, or
  * A number without a unit on the right is in the base unit of what the fact measures (C, mm/s, bar,
  * V, A: facts.h); a fact without a unit is taken to be in the unit on the right.
- * A comparison with a fact or a label that is not there is false, also with !=. The words `text label p oos
- * has and or not` are not keys.
+ * A comparison with a fact or a label that is not there is false, also with !=. The words
+ * `text label p oos has and or not` are not keys.
  */
 #ifndef LC_EXPR_H
 #define LC_EXPR_H
@@ -34,8 +34,8 @@ typedef struct lc_expr_env {
     lc_str (*task_label)(void *ctx, lc_str task);
 } lc_expr_env;
 
-/* Compiles source text onto the arena; source must outlive the expression. A syntax error gives its byte offset in diag. With a
- * measuring arena it checks and counts, and *expr must not be used. */
+/* Compiles source text onto the arena; source must outlive the expression. A syntax error gives its
+ * byte offset in diag. With a measuring arena it checks and counts, and *expr must not be used. */
 lc_err lc_expr_compile(const char *source, uint32_t bytes, lc_arena *state, lc_expr **expr,
                        lc_diag *diag) LC_CHECKED;
 

@@ -5,7 +5,7 @@
 
 #include "err.h"
 
-#define DIGITS_MAX 15u     /* exact in double */
+#define DIGITS_MAX 15u /* exact in double */
 #define WORD_BYTES_MAX 48u
 #define LOOK_BACK_WORDS 5u /* small words skipped on the way to the key */
 #define LOOK_BACK_MARKS 8u /* blanks and marks between two words */
@@ -106,9 +106,9 @@ static bool is_small_word(lc_str word)
 
 static bool is_limit_word(lc_str word)
 {
-    static const char *const list[] = {"limit", "lim",   "setpoint", "sp",   "set",     "threshold",
-                                       "thr",   "alarm", "trip",     "rated", "nominal", "target",
-                                       "range", "max",   "min"};
+    static const char *const list[] = {"limit",     "lim",    "setpoint", "sp",   "set",
+                                       "threshold", "thr",    "alarm",    "trip", "rated",
+                                       "nominal",   "target", "range",    "max",  "min"};
     return is_in(word, list, sizeof list / sizeof list[0]);
 }
 

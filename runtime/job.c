@@ -54,8 +54,8 @@ const lc_model *lc_job_pack(const lc_job *job, uint32_t i)
 
 static bool is_id_char(uint32_t c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '_' || c == '-' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
 }
 
 bool lc_name_valid(lc_str name, bool ascii)
@@ -152,7 +152,7 @@ static lc_err run_head(chain *c, const lc_stage *stage)
     if (pack->err != LC_OK) {
         c->verdict.failed = true;
         lc_answer_why(c->answer, lc_str_from(pack->err == LC_ERR_CANCELLED ? "model:cancelled"
-                                                                            : "model:number"));
+                                                                           : "model:number"));
         return LC_OK;
     }
     lc_scores scores;
@@ -277,13 +277,12 @@ lc_err lc_job_run(lc_job *job, const char *text, size_t bytes, bool online, lc_a
         begin_answer(job, task, &answers[i]);
         job->line.answers = answers;
         job->line.answer_count = i;
-        chain c = {.job = job,
-                   .task = task,
-                   .answer = &answers[i],
-                   .env = {.text = job->line.text,
-                           .bytes = job->line.bytes,
-                           .facts = job->line.facts},
-                   .verdict = {.escalates = job->policy.escalates, .online = online}};
+        chain c = {
+            .job = job,
+            .task = task,
+            .answer = &answers[i],
+            .env = {.text = job->line.text, .bytes = job->line.bytes, .facts = job->line.facts},
+            .verdict = {.escalates = job->policy.escalates, .online = online}};
         err = answer_task(job, &c, unusable, replaced != 0);
     }
     return err;

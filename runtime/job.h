@@ -109,7 +109,12 @@ typedef struct lc_policy {
     uint32_t trend_count;
 } lc_policy;
 
-typedef enum lc_decision { LC_ACCEPT = 0, LC_ESCALATE = 1, LC_DEFER = 2, LC_REJECT = 3 } lc_decision;
+typedef enum lc_decision {
+    LC_ACCEPT = 0,
+    LC_ESCALATE = 1,
+    LC_DEFER = 2,
+    LC_REJECT = 3
+} lc_decision;
 
 /* The answer of one task to one line. Points into the job and into scratch: valid until the next
  * lc_job_run. */

@@ -12,7 +12,7 @@ typedef struct opener {
     lc_job job;
     lc_pack pack[LC_PACKS_MAX]; /* moved into the arena when all is read */
     const uint8_t *pack_root[LC_PACKS_MAX];
-    lc_task task[LC_TASKS_MAX]; /* [job.task_count] are complete */
+    lc_task task[LC_TASKS_MAX];    /* [job.task_count] are complete */
     size_t label_at[LC_TASKS_MAX]; /* where each one's labels start in the section */
     bool own;                      /* rules see the labels of the task being read */
 } opener;
@@ -59,7 +59,7 @@ static lc_err read_float(opener *o, float least, float most, float *value)
 {
     *value = lc_read_f32(&o->r);
     return !o->r.failed && *value >= least && *value <= most ? LC_OK
-                                                              : wrong(o, "number out of range");
+                                                             : wrong(o, "number out of range");
 }
 
 static lc_err read_name(opener *o, bool ascii, lc_str *name)
@@ -197,7 +197,7 @@ static bool take_class(int16_t class, uint32_t labels, bool seen[LC_CLASSES_MAX]
     if (class == LC_CLASS_UNUSED) {
         return true;
     }
-    uint32_t slot = class == LC_CLASS_OOS ? labels : (uint32_t)class;
+    uint32_t slot = class == LC_CLASS_OOS ? labels : (uint32_t) class;
     if (class < LC_CLASS_UNUSED || slot > labels || (class >= 0 && slot == labels) || seen[slot]) {
         return false;
     }
@@ -346,7 +346,7 @@ static lc_err read_calibration(opener *o, lc_task *task)
     lc_calibration *c = &task->calibration;
     const struct {
         float *to, least, most;
-    } row[] = {{&c->threshold, 0, 1},      {&c->alpha, 0, 1},        {&c->oos_w[0], -1e3f, 1e3f},
+    } row[] = {{&c->threshold, 0, 1},       {&c->alpha, 0, 1},        {&c->oos_w[0], -1e3f, 1e3f},
                {&c->oos_w[1], -1e3f, 1e3f}, {&c->oos_c, -1e3f, 1e3f}, {&c->oos_t, 0, 1}};
     lc_err err = read_float(o, 1e-2f, 1e2f, &c->temperature);
     if (err == LC_OK) {

@@ -15,20 +15,20 @@
 #define NOWHERE 0xffffu
 
 enum { /* kinds of states and, with the last ones, of postfix items */
-    K_CHAR,
-    K_ANY,
-    K_CLASS,
-    K_BEGIN,
-    K_END,
-    K_WORD_EDGE,
-    K_NO_WORD_EDGE,
-    K_SPLIT,
-    K_MATCH,
-    K_CONCAT,
-    K_ALTERNATE,
-    K_STAR,
-    K_PLUS,
-    K_MAYBE
+       K_CHAR,
+       K_ANY,
+       K_CLASS,
+       K_BEGIN,
+       K_END,
+       K_WORD_EDGE,
+       K_NO_WORD_EDGE,
+       K_SPLIT,
+       K_MATCH,
+       K_CONCAT,
+       K_ALTERNATE,
+       K_STAR,
+       K_PLUS,
+       K_MAYBE
 };
 
 typedef struct range {
@@ -132,8 +132,8 @@ static lc_err add_shorthand(compiler *p, uint32_t c)
     static const range word[] = {{'0', '9'}, {'_', '_'}, {'a', 'z'}, {0x80, 0x10ffff}};
     static const range space[] = {{'\t', '\r'}, {' ', ' '}};
     static const range no_digit[] = {{0, '0' - 1}, {'9' + 1, 0x10ffff}};
-    static const range no_word[] = {{0, '0' - 1}, {'9' + 1, 'A' - 1}, {'[', '^'}, {'`', '`'},
-                                    {'{', 0x7f}};
+    static const range no_word[] = {
+        {0, '0' - 1}, {'9' + 1, 'A' - 1}, {'[', '^'}, {'`', '`'}, {'{', 0x7f}};
     static const range no_space[] = {{0, '\t' - 1}, {'\r' + 1, ' ' - 1}, {' ' + 1, 0x10ffff}};
     static const struct {
         char name;

@@ -5,6 +5,7 @@
 
 /* ---- units ---- */
 
+/* clang-format off */
 enum unit_row {
     U_C, U_F, U_K, U_PERCENT, U_RH, U_LEL, U_V, U_MV, U_KV, U_A, U_MA, U_UA, U_KA, U_W, U_KW, U_MW,
     U_WH, U_KWH, U_HZ, U_KHZ, U_MHZ, U_GHZ, U_RPM, U_BAR, U_MBAR, U_HPA, U_PA, U_KPA, U_MPA, U_PSI,
@@ -136,6 +137,7 @@ static const spelling spelling_table[] = {
     {"Mohm", U_MOHM, FOLD}, {"MΩ", U_MOHM, FOLD}, {"megohm", U_MOHM, FOLD}, {"Nm", U_NM, EXACT},
     {"%/h", U_PCT_H, EXACT},
 };
+/* clang-format on */
 
 #define SPELLINGS (sizeof spelling_table / sizeof spelling_table[0])
 
@@ -215,6 +217,7 @@ const lc_unit *lc_unit_match(const char *text, uint32_t bytes, const lc_str *key
 #define DIM(name) (1u << LC_DIM_##name)
 #define ANY_DIM 0xffffffffu
 
+/* clang-format off */
 enum key_row { KEY_TEMP, KEY_VIB, KEY_PRESS, KEY_VOLT, KEY_CURR, KEY_POWER, KEY_HUM, KEY_LEVEL,
                KEY_FLOW, KEY_RPM, KEY_FREQ, KEY_RSSI, KEY_GAS, KEY_TORQUE, KEY_RESIST };
 
@@ -254,6 +257,7 @@ static const struct {
     {"rssi", KEY_RSSI}, {"gas", KEY_GAS}, {"methane", KEY_GAS}, {"ch4", KEY_GAS}, {"lel", KEY_GAS},
     {"torque", KEY_TORQUE}, {"resistance", KEY_RESIST}, {"insulation", KEY_RESIST},
 };
+/* clang-format on */
 
 lc_str lc_key_find(const char *word, uint32_t bytes)
 {

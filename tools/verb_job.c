@@ -34,11 +34,9 @@ static int build(const request *r, lc_buf *bundle, summary *sum)
         memcpy(folder, r->path, (size_t)(slash - r->path) + 1);
         folder[slash - r->path + 1] = '\0';
     }
-    lc_err err =
-        lc_job_build((const char *)file.data, file.bytes, folder, &options, bundle, &diag);
+    lc_err err = lc_job_build((const char *)file.data, file.bytes, folder, &options, bundle, &diag);
     lc_map_close(&file);
-    return err == LC_OK ? LC_UI_GO
-                        : lc_ui_error(lc_err_exit(err), r->path, NULL, "%s", diag.text);
+    return err == LC_OK ? LC_UI_GO : lc_ui_error(lc_err_exit(err), r->path, NULL, "%s", diag.text);
 }
 
 static int summarise(const request *r, const lc_buf *bundle, summary *sum)
@@ -120,7 +118,8 @@ int lc_verb_job(int argc, char **argv)
                            "job new: not in this version");
     }
     if (!builds && strcmp(what, "check") != 0) {
-        return lc_ui_error(LC_EXIT_USAGE, NULL, "leafcutter job --help", "job wants check or build");
+        return lc_ui_error(LC_EXIT_USAGE, NULL, "leafcutter job --help",
+                           "job wants check or build");
     }
     if (files.count != 2 || builds != (r.out != NULL)) {
         return lc_ui_error(LC_EXIT_USAGE, NULL, NULL,

@@ -126,7 +126,8 @@ static cJSON *default_job(const lc_model *model)
     cJSON *tasks = cJSON_AddArrayToObject(job, "tasks");
     cJSON *task = cJSON_CreateObject();
     cJSON *stage = cJSON_CreateObject();
-    bool good = cJSON_AddNumberToObject(job, "version", 1) && cJSON_AddNumberToObject(job, "ver", 0) &&
+    bool good = cJSON_AddNumberToObject(job, "version", 1) &&
+                cJSON_AddNumberToObject(job, "ver", 0) &&
                 cJSON_AddStringToObject(job, "job", "model") && cJSON_AddItemToArray(tasks, task) &&
                 cJSON_AddStringToObject(task, "task", "label") && add_default_labels(task, model) &&
                 cJSON_AddStringToObject(stage, "id", "head") &&

@@ -271,9 +271,10 @@ static bool knows_label(void *ctx, lc_str task, lc_str label)
     const writer *w = ctx;
     size_t i = 0;
     for (const cJSON *t = w->tasks->child; t != NULL && i <= w->task; t = t->next, i++) {
-        bool meant = task.bytes == 0
-                         ? w->own && i == w->task
-                         : i < w->task && lc_str_equal(task, lc_str_from(lc_json_text(t, "task", "")));
+        bool meant =
+            task.bytes == 0
+                ? w->own && i == w->task
+                : i < w->task && lc_str_equal(task, lc_str_from(lc_json_text(t, "task", "")));
         if (meant) {
             return label_index(t, label.data, label.bytes) >= 0;
         }
@@ -292,8 +293,7 @@ static lc_err put_expr(writer *w, const cJSON *object, const char *key, bool own
     lc_expr *expr;
     w->own = own;
     lc_arena_init(&arena, w->rule_memory, RULE_ARENA_BYTES);
-    lc_err err =
-        lc_expr_compile_in(source, (uint32_t)strlen(source), &scope, &arena, &expr, &why);
+    lc_err err = lc_expr_compile_in(source, (uint32_t)strlen(source), &scope, &arena, &expr, &why);
     if (err != LC_OK) {
         return lc_json_fail(w->diag, err, w->path.text, "at byte %llu: %s",
                             (unsigned long long)why.offset, why.text);
@@ -381,7 +381,8 @@ static lc_err put_head(writer *w, const cJSON *task, const cJSON *stage)
 {
     uint32_t pack = 0;
     size_t back = lc_json_path_key(&w->path, "model");
-    lc_err err = lc_pack_files_take(w->packs, lc_json_text(stage, "model", ""), w->path.text, &pack);
+    lc_err err =
+        lc_pack_files_take(w->packs, lc_json_text(stage, "model", ""), w->path.text, &pack);
     if (err != LC_OK) {
         return err;
     }
@@ -400,7 +401,7 @@ static lc_err put_head(writer *w, const cJSON *task, const cJSON *stage)
         int label = label_index(task, name.data, name.bytes);
         bool oos = lc_str_equal(name, lc_str_from("oos"));
         int class = label >= 0 ? label : oos ? LC_CLASS_OOS : LC_CLASS_UNUSED;
-        lc_buf_put_u16(w->out, (uint16_t)(int16_t)class);
+        lc_buf_put_u16(w->out, (uint16_t)(int16_t) class);
     }
     lc_json_path_back(&w->path, back);
     return LC_OK;
@@ -432,8 +433,8 @@ static lc_err find_type(writer *w, const cJSON *stage, size_t *row)
                 return LC_OK;
             }
             (void)lc_json_path_key(&w->path, "type");
-            return lc_json_fail(w->diag, LC_ERR_UNSUPPORTED, w->path.text,
-                                "%s: not supported yet", type);
+            return lc_json_fail(w->diag, LC_ERR_UNSUPPORTED, w->path.text, "%s: not supported yet",
+                                type);
         }
     }
     (void)lc_json_path_key(&w->path, "type");

@@ -381,8 +381,8 @@ static bool has_type(const cJSON *item, lc_json_type type)
 
 static const char *type_text(lc_json_type type)
 {
-    static const char *const text[] = {"text",        "a number", "a whole number", "true or false",
-                                       "an object", "a list"};
+    static const char *const text[] = {"text",          "a number",  "a whole number",
+                                       "true or false", "an object", "a list"};
     return text[type];
 }
 

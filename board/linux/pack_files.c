@@ -57,8 +57,8 @@ static lc_err open_next(lc_pack_files *packs, const char *full, const char *key_
     }
     lc_diag why = {0};
     packs->count++;
-    lc_err err = open_model(object.data, object.bytes, &packs->pack[i].model,
-                            &packs->pack[i].tables, &why);
+    lc_err err =
+        open_model(object.data, object.bytes, &packs->pack[i].model, &packs->pack[i].tables, &why);
     if (err != LC_OK) {
         return lc_json_fail(packs->diag, err, key_path, "%s: %s at byte %llu: %s", full,
                             lc_err_text(err), (unsigned long long)why.offset,
@@ -89,7 +89,7 @@ static void share_last(lc_pack_files *packs, uint32_t *index)
 }
 
 lc_err lc_pack_files_take(lc_pack_files *packs, const char *path, const char *key_path,
-                         uint32_t *index)
+                          uint32_t *index)
 {
     char full[PATH_MAX];
     lc_err err = resolve(packs, path, key_path, full);
