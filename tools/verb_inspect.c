@@ -18,7 +18,7 @@
 typedef struct tensor_row {
     char name[TENSOR_NAME_BYTES];
     const char *type;
-    uint64_t ne[4]; /* ne[0] columns, as GGUF counts */
+    uint64_t ne[4]; /* ne[0] columns, as GGUF counts; shown the other way round: rows first */
     uint64_t bytes;
 } tensor_row;
 
@@ -140,6 +140,15 @@ static const char *section_name(uint32_t type)
     return type < LC_COUNT(names) ? names[type] : "?";
 }
 
+static uint32_t dimensions(const tensor_row *t)
+{
+    uint32_t n = 4;
+    while (n > 1 && t->ne[n - 1] == 1) {
+        n--;
+    }
+    return n;
+}
+
 static void json_tensors(lc_emit *e, const findings *f)
 {
     lc_emit_open(e, "tensors", '[');
@@ -149,8 +158,8 @@ static void json_tensors(lc_emit *e, const findings *f)
         lc_emit_text(e, "name", t->name);
         lc_emit_text(e, "type", t->type);
         lc_emit_open(e, "shape", '[');
-        for (uint32_t k = 0; k < 4 && (k == 0 || t->ne[k] > 1); k++) {
-            lc_emit_u64(e, NULL, t->ne[k]);
+        for (uint32_t k = dimensions(t); k > 0; k--) {
+            lc_emit_u64(e, NULL, t->ne[k - 1]);
         }
         lc_emit_close(e);
         lc_emit_u64(e, "bytes", t->bytes);
@@ -231,9 +240,9 @@ static void print_tensors(const findings *f)
         const tensor_row *t = &f->tensor[i];
         char shape[96], bytes[24];
         size_t at = 0;
-        for (uint32_t k = 0; k < 4 && (k == 0 || t->ne[k] > 1); k++) {
-            at += (size_t)snprintf(shape + at, sizeof shape - at, k ? " x %llu" : "%llu",
-                                   (unsigned long long)t->ne[k]);
+        for (uint32_t k = dimensions(t); k > 0; k--) {
+            at += (size_t)snprintf(shape + at, sizeof shape - at, k > 1 ? "%llu x " : "%llu",
+                                   (unsigned long long)t->ne[k - 1]);
         }
         snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)t->bytes);
         const char *cell[] = {t->name, t->type, shape, bytes};

@@ -10,23 +10,34 @@
 #include "../../runtime/err.h"
 
 typedef enum lc_gguf_value {
-    LC_GGUF_U8 = 0, LC_GGUF_I8, LC_GGUF_U16, LC_GGUF_I16, LC_GGUF_U32, LC_GGUF_I32, LC_GGUF_F32,
-    LC_GGUF_BOOL, LC_GGUF_STR, LC_GGUF_ARRAY, LC_GGUF_U64, LC_GGUF_I64, LC_GGUF_F64
+    LC_GGUF_U8 = 0,
+    LC_GGUF_I8,
+    LC_GGUF_U16,
+    LC_GGUF_I16,
+    LC_GGUF_U32,
+    LC_GGUF_I32,
+    LC_GGUF_F32,
+    LC_GGUF_BOOL,
+    LC_GGUF_STR,
+    LC_GGUF_ARRAY,
+    LC_GGUF_U64,
+    LC_GGUF_I64,
+    LC_GGUF_F64
 } lc_gguf_value;
 
 typedef struct lc_gguf_kv {
     lc_str key;
-    uint32_t type;      /* lc_gguf_value */
-    uint32_t elem_type; /* of an array */
-    uint64_t count;     /* elements of an array, else 1 */
+    uint32_t type;       /* lc_gguf_value */
+    uint32_t elem_type;  /* of an array */
+    uint64_t count;      /* elements of an array, else 1 */
     const uint8_t *data; /* first value; strings: u64 length, bytes */
     uint64_t bytes;
 } lc_gguf_kv;
 
 typedef struct lc_gguf_tensor {
     lc_str name;
-    uint32_t type; /* ggml type number */
-    uint32_t dims; /* 1..4 */
+    uint32_t type;  /* ggml type number */
+    uint32_t dims;  /* 1..4 */
     uint64_t ne[4]; /* ne[0] is the length of a row */
     const uint8_t *data;
     uint64_t bytes;
@@ -49,13 +60,17 @@ void lc_gguf_close(lc_gguf *g);
 
 /* NULL when the key is absent. */
 const lc_gguf_kv *lc_gguf_find(const lc_gguf *g, const char *key);
-/* Typed reads: false when absent or of another kind; integers of any width that fit are accepted. */
+/* Typed reads: false when absent or of another kind; integers of any width that fit are accepted.
+ */
 bool lc_gguf_u32(const lc_gguf *g, const char *key, uint32_t *value);
 bool lc_gguf_f32(const lc_gguf *g, const char *key, float *value);
 bool lc_gguf_bool(const lc_gguf *g, const char *key, bool *value);
 bool lc_gguf_str(const lc_gguf *g, const char *key, lc_str *value);
 /* Array of strings: an iterator, since strings have no fixed size. */
-typedef struct lc_gguf_strings { const uint8_t *at; uint64_t left; } lc_gguf_strings;
+typedef struct lc_gguf_strings {
+    const uint8_t *at;
+    uint64_t left;
+} lc_gguf_strings;
 bool lc_gguf_strings_open(const lc_gguf *g, const char *key, lc_gguf_strings *it, uint64_t *count);
 bool lc_gguf_strings_next(lc_gguf_strings *it, lc_str *value);
 /* Arrays of 32-bit numbers: pointer to little-endian values (may be unaligned) and their count. */
