@@ -10,10 +10,10 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
-#include "../../runtime/job.h"
+#include "../../runtime/limits.h"
 #include "../node/node.h"
 
-/* What the worker runs. Renders at most task_count records and returns their number. Looks at
+/* What the worker runs, on its thread. Renders at most task_count records and returns their number. Looks at
  * *cancel between layers. */
 typedef uint32_t lc_engine_run(void *ctx, const lc_work *work, const volatile bool *cancel,
                                lc_node_record *record);
@@ -23,6 +23,8 @@ typedef struct lc_engine {
     void *ctx;
 } lc_engine;
 
+typedef enum lc_worker_state { LC_WORKER_IDLE, LC_WORKER_BUSY, LC_WORKER_DONE } lc_worker_state;
+
 typedef struct lc_worker {
     lc_engine engine;
     pthread_t thread;
@@ -31,6 +33,7 @@ typedef struct lc_worker {
     int done_fd;          /* eventfd, readable when a result waits */
     volatile bool cancel; /* read by the core between layers */
     atomic_bool stop;
+    _Atomic uint32_t state; /* lc_worker_state */
     lc_work work;
     lc_node_record record[LC_TASKS_MAX];
     uint32_t count;
@@ -46,20 +49,5 @@ void lc_worker_cancel(lc_worker *worker, uint32_t ticket);
  * start. */
 bool lc_worker_take(lc_worker *worker, uint32_t *ticket, const lc_node_record **record,
                     uint32_t *count);
-
-/* The engine of the daemon: a job, its record buffers, the salt of the device. */
-typedef struct lc_job_engine {
-    lc_job *job;
-    lc_answer *answer; /* [tasks] */
-    char *out;         /* [tasks][LC_RECORD_BYTES_MAX] */
-    lc_str dev;
-    uint32_t boot;
-    const lc_str *source; /* [sources] names */
-    lc_str tq;            /* set by the loop before a start */
-    const uint8_t *salt;  /* [16] */
-    uint32_t *alarm_bits; /* [tasks][LC_LABELS_MAX / 32] labels that up/event tells about */
-    uint32_t tasks;
-    volatile bool cancel_job; /* what lc_job_options.cancel points to */
-} lc_job_engine;
 
 #endif

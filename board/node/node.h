@@ -92,6 +92,7 @@ typedef struct lc_work {
     uint64_t seq;        /* of the first record; the next ones count on */
     uint64_t ts_ms;      /* since 1970; 0 when the clock is not known */
     uint64_t up_ms;      /* since start */
+    lc_str tq;           /* quality of the clock */
     bool late;           /* its deadline has passed already: only stages that cost nothing */
     bool online;         /* an escalation could be asked */
 } lc_work;

@@ -57,6 +57,7 @@ static bool start_next(lc_node *node, uint64_t now_ms, lc_action *action)
                                    .seq = node->seq + 1,
                                    .ts_ms = lc_node_ts_ms(node, now_ms),
                                    .up_ms = now_ms - node->start_ms,
+                                   .tq = node->tq,
                                    .late = node->running.cancelled}};
     return true;
 }
