@@ -12,6 +12,8 @@ struct lc_net {
     const lc_kernels *k;
     lc_tasks tasks;
     const volatile bool *cancel;
+    lc_net_probe *probe;
+    void *probe_ctx;
     lc_arena *scratch;
     uint32_t ctx, batch;
     uint32_t kv_layers; /* 1 when bidirectional: nothing is kept from text to text */
@@ -118,6 +120,8 @@ lc_err lc_net_init(const lc_model *model, const lc_net_options *options, lc_aren
                 .k = options->kernels,
                 .tasks = options->tasks,
                 .cancel = options->cancel,
+                .probe = options->probe,
+                .probe_ctx = options->probe_ctx,
                 .scratch = scratch};
     if (n.tasks.run == NULL) {
         n.tasks.count = 1;
@@ -360,6 +364,9 @@ static lc_err run_chunk(lc_net *net, buffers *b, const uint32_t *ids, uint32_t n
             return err;
         }
         net->k->add(b->x, b->h, n * i->width);
+        if (net->probe != NULL) {
+            net->probe(net->probe_ctx, layer, net->position, n, b->x);
+        }
     }
     for (uint32_t t = 0; t < n; t++) {
         net->k->rmsnorm(b->x + (size_t)t * i->width, net->model->out_norm, i->width, i->norm_eps,
