@@ -1,6 +1,6 @@
 #include "arch.h"
 
-#include <string.h>
+#include "bytes.h"
 
 static const lc_arch archs[] = {
     {.id = LC_ARCH_LLAMA, .name = "llama", .rope_neox = false, .act = LC_SILU},
@@ -19,8 +19,7 @@ const lc_arch *lc_arch_by_id(uint32_t id)
 const lc_arch *lc_arch_by_name(const char *name, uint32_t bytes)
 {
     for (size_t i = 0; i < sizeof archs / sizeof archs[0]; i++) {
-        const char *known = archs[i].name;
-        if (memcmp(known, name, bytes) == 0 && known[bytes] == '\0') {
+        if (lc_str_equal(lc_str_from(archs[i].name), (lc_str){name, bytes})) {
             return &archs[i];
         }
     }

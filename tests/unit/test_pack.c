@@ -300,6 +300,26 @@ static void variants_are_refused_by_name(void **state)
     }
 }
 
+static void add_long_architecture(gguf_make *m)
+{
+    gguf_make_str(m, "general.architecture",
+                  "llama, or something that is much longer than any name");
+}
+
+static void add_near_architecture(gguf_make *m)
+{
+    gguf_make_str(m, "general.architecture", "llam");
+}
+
+static void unknown_architectures_are_named(void **state)
+{
+    (void)state;
+    const gguf_llama longer = {.skip = "general.architecture", .change = add_long_architecture};
+    const gguf_llama nearly = {.skip = "general.architecture", .change = add_near_architecture};
+    refused(&longer, LC_ERR_UNSUPPORTED, "general.architecture: llama, or something");
+    refused(&nearly, LC_ERR_UNSUPPORTED, "general.architecture: llam is not supported");
+}
+
 static void add_three_labels_for_two(gguf_make *m)
 {
     add_labels(m);
@@ -413,6 +433,7 @@ int main(void)
         cmocka_unit_test(names_of_types_are_known),
         cmocka_unit_test(missing_parts_are_named),
         cmocka_unit_test(variants_are_refused_by_name),
+        cmocka_unit_test(unknown_architectures_are_named),
         cmocka_unit_test(wrong_labels_are_refused),
         cmocka_unit_test(weights_that_are_no_numbers_are_refused),
         cmocka_unit_test(damaged_packs_are_refused_or_run),
