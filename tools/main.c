@@ -25,6 +25,7 @@ static const verb verbs[] = {
     {"logits", "logits of given tokens, as float32", lc_verb_logits},
     {"generate", "the continuation of a prompt", lc_verb_generate},
     {"bench", "speed of this board", lc_verb_bench},
+    {"selftest", "every kernel level of this CPU against plain C", lc_verb_selftest},
 };
 
 static int help_print(FILE *to, int exit_code)
