@@ -51,6 +51,7 @@ levels() {
         mk -s "${build[@]}" print-level-tests
         grep -L '^# Native only' "$tests"/golden/*.sh
     )
+    "$tests/run.sh" "$results" code "$tests/kernels/code.sh"
     for cpu in cortex-a53 cortex-a72 cortex-a76 max; do
         LC_RUN="qemu-aarch64 -cpu $cpu -L $(mk -s "${build[@]}" print-sysroot)"
         export LC_RUN
