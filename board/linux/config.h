@@ -13,15 +13,16 @@
 
 #include "../../runtime/err.h"
 #include "../../runtime/limits.h"
+#include "json.h"
 
 #define LC_CONFIG_PATH_MAX 256u
 #define LC_CONFIG_GROUPS_MAX 8u
 #define LC_CONFIG_PINS_MAX 16u
 #define LC_CONFIG_INPUTS_MAX (LC_SOURCES_MAX - 1) /* dn/text is one more source */
-#define LC_CONFIG_WHY_MAX 512u
+#define LC_CONFIG_TEMPLATE_MAX 512u
 
 typedef enum lc_input_kind {
-    LC_INPUT_STDIN,
+    LC_INPUT_STDIN = 1,
     LC_INPUT_FILE,
     LC_INPUT_FIFO,
     LC_INPUT_SERIAL,
@@ -33,7 +34,7 @@ typedef struct lc_config_input {
     char id[LC_SOURCE_BYTES_MAX + 1];    /* `src` of its records; default: made from the path */
     char path[LC_CONFIG_PATH_MAX];
     char topic[LC_TOPIC_BYTES_MAX];
-    char tmpl[LC_CONFIG_WHY_MAX];        /* "template" */
+    char tmpl[LC_CONFIG_TEMPLATE_MAX];        /* "template" */
     uint32_t baud;
     uint32_t flow; /* lc_serial_flow */
 } lc_config_input;
@@ -47,6 +48,7 @@ typedef struct lc_config_pin {
 } lc_config_pin;
 
 typedef struct lc_config {
+    uint32_t version;
     char dev[LC_DEVICE_BYTES_MAX + 1];
     char group[LC_CONFIG_GROUPS_MAX][LC_DEVICE_BYTES_MAX + 1];
     uint32_t group_count;
@@ -55,7 +57,7 @@ typedef struct lc_config {
     char password_file[LC_CONFIG_PATH_MAX];
     char ca[LC_CONFIG_PATH_MAX], cert[LC_CONFIG_PATH_MAX], key[LC_CONFIG_PATH_MAX];
     uint32_t protocol; /* lc_mqtt_protocol */
-    uint32_t ack;      /* 0 broker */
+    uint32_t ack; /* 0 broker; 1 e2e is refused in this version */
     uint32_t keepalive_s;
     char topic_root[LC_NAME_BYTES_MAX];
     lc_config_input input[LC_CONFIG_INPUTS_MAX];
@@ -77,14 +79,13 @@ typedef struct lc_config {
 
 /* lc_config_parse - reads a config from text.
  *
- * On error `why` (LC_CONFIG_WHY_MAX bytes) says key path and reason; config is undefined.
- * Errors    FORMAT, LIMIT. Uses the heap; only for the time before the daemon runs.
+ * Errors    FORMAT, LIMIT: diag says key path and reason, config is undefined. Uses the heap; only
+ *           for the time before the daemon runs.
  */
 lc_err lc_config_parse(const char *text, size_t bytes, lc_config *config,
-                       char why[LC_CONFIG_WHY_MAX]) LC_CHECKED;
-/* The same from a file; `why` starts with its path. IO when it cannot be read. */
-lc_err lc_config_read(const char *path, lc_config *config,
-                      char why[LC_CONFIG_WHY_MAX]) LC_CHECKED;
+                       lc_json_diag *diag) LC_CHECKED;
+/* The same from a file. IO when it cannot be read. */
+lc_err lc_config_read(const char *path, lc_config *config, lc_json_diag *diag) LC_CHECKED;
 /* Every key with its type, range, default and meaning: --help-config. */
 void lc_config_help(FILE *out);
 
