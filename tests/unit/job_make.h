@@ -4,7 +4,8 @@
 
 #include "../../board/linux/job_json.h"
 
-/* A folder with trunk.leaf, a random model of the classes red, green, blue, oos; removed at exit. */
+/* A folder with trunk.leaf, a random model of the classes red, green, blue, oos; removed at exit.
+ */
 const char *job_make_folder(void);
 const lc_object *job_make_pack(void);
 /* Finds that pack; ctx: NULL. */

@@ -1,12 +1,20 @@
 /* The rule language: what holds, what is refused and where. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "../../runtime/expr.h"
+
+/* Appends, cut to the size of the array. */
+static void append(char *to, size_t size, const char *text)
+{
+    size_t used = strlen(to);
+    snprintf(to + used, size - used, "%s", text);
+}
 
 static _Alignas(64) uint8_t memory[1 << 18];
 
@@ -197,23 +205,23 @@ static void sizes_are_limited(void **state)
     assert_int_equal(compile(big, &expr, &diag), LC_ERR_LIMIT);
     big[0] = '\0';
     for (int i = 0; i < 40; i++) {
-        strcat(big, "(");
+        append(big, sizeof big, "(");
     }
     assert_int_equal(compile(big, &expr, &diag), LC_ERR_LIMIT);
-    strcpy(big, "a>1");
+    snprintf(big, sizeof big, "%s", "a>1");
     for (int i = 0; i < 70; i++) {
-        strcat(big, " and a>1");
+        append(big, sizeof big, " and a>1");
     }
     assert_int_equal(compile(big, &expr, &diag), LC_ERR_LIMIT);
-    strcpy(big, "a>1");
+    snprintf(big, sizeof big, "%s", "a>1");
     for (int i = 0; i < 63; i++) {
-        strcat(big, " and a>1");
+        append(big, sizeof big, " and a>1");
     }
     assert_int_equal(compile(big, &expr, &diag), LC_OK);
     /* values wait on the stack while tighter operators are open to their right */
-    strcpy(big, "a>1");
+    snprintf(big, sizeof big, "%s", "a>1");
     for (int i = 0; i < 31; i++) {
-        strcat(big, " or a>1 and (a>1");
+        append(big, sizeof big, " or a>1 and (a>1");
     }
     assert_true(compile(big, &expr, &diag) != LC_OK);
 }
@@ -251,7 +259,7 @@ static void random_rules_are_safe(void **state)
         char source[256] = "";
         for (int i = 0; i < 1 + round % 12; i++) {
             seed = seed * 1664525 + 1013904223;
-            strcat(source, part[(seed >> 16) % (sizeof part / sizeof part[0])]);
+            append(source, sizeof source, part[(seed >> 16) % (sizeof part / sizeof part[0])]);
         }
         lc_expr *expr;
         lc_diag diag = {0};

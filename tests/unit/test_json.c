@@ -244,7 +244,7 @@ static void long_keys_do_not_overflow_the_path(void **state)
     char text[2048];
     memset(text, 'k', sizeof text);
     memcpy(text, "{\"", 2);
-    strcpy(text + 2000, "\":1}");
+    memcpy(text + 2000, "\":1}", 5);
     assert_non_null(strstr(check(text), "unknown key"));
 }
 

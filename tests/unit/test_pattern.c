@@ -1,6 +1,7 @@
 /* Patterns: what matches, what is refused, and that hostile ones stay linear. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -8,6 +9,13 @@
 #include <cmocka.h>
 
 #include "../../runtime/pattern.h"
+
+/* Appends, cut to the size of the array. */
+static void append(char *to, size_t size, const char *text)
+{
+    size_t used = strlen(to);
+    snprintf(to + used, size - used, "%s", text);
+}
 
 static _Alignas(64) uint8_t memory[65536];
 
@@ -199,7 +207,7 @@ static void random_patterns_are_safe(void **state)
         int length = 1 + round % 20;
         for (int i = 0; i < length; i++) {
             seed = seed * 1664525 + 1013904223;
-            strcat(source, part[(seed >> 16) % (sizeof part / sizeof part[0])]);
+            append(source, sizeof source, part[(seed >> 16) % (sizeof part / sizeof part[0])]);
         }
         lc_pattern *pattern;
         lc_diag diag = {0};
