@@ -23,7 +23,8 @@ JOBS ?= 2
 TRIPLE := $(shell $(CC) -dumpmachine 2>/dev/null)
 ARCH := $(firstword $(subst -, ,$(TRIPLE)))
 IS_CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
-B := build/$(TRIPLE)$(if $(FUZZ),-fuzz)$(if $(IS_CLANG),$(if $(FUZZ),,-clang))$(if $(SAN),-san)$(if $(DEBUG),-debug)
+KIND := $(if $(FUZZ),-fuzz,$(if $(IS_CLANG),-clang))$(if $(SAN),-san)$(if $(DEBUG),-debug)
+B := build/$(TRIPLE)$(KIND)
 
 # ---- flags ----
 
@@ -40,7 +41,7 @@ RUNTIME_FLAGS := -ffreestanding -fno-math-errno
 HOSTED_FLAGS := -D_GNU_SOURCE=
 # Debian has no static libcjson: STATIC=1 compiles the same version from its source package.
 CJSON := build/cjson-$(SUITE)
-LIBS := $(if $(STATIC),,-lcjson) -lcrypto -lpthread -lm
+LIBS := -Wl,--as-needed $(if $(STATIC),,-lcjson -lmosquitto -lssl) -lcrypto -lpthread -lm
 
 # A cross compiler looks into its own C library before the sysroot, hence -isystem and -B.
 ifneq ($(CROSS),)
@@ -62,8 +63,9 @@ ELSEWHERE := $(if $(filter aarch64,$(ARCH)),,%_neon80.c %_neon53.c %_dot.c %_i8m
 KERNEL_SRC := $(filter-out $(ELSEWHERE),$(wildcard kernels/*.c))
 RUNTIME_SRC := $(wildcard runtime/*.c)
 BOARD_SRC := $(wildcard board/node/*.c board/linux/*.c)
-TOOL_SRC := $(wildcard tools/*.c tools/pack/*.c)
+TOOL_SRC := $(wildcard tools/*.c tools/pack/*.c tools/doctor/*.c)
 TOOL_MAIN := tools/main.c
+DAEMON_MAIN := board/linux/main.c
 
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_HELP_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
@@ -75,9 +77,10 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 CORE_OBJ := $(call objects,$(KERNEL_SRC) $(RUNTIME_SRC))
 # Everything but main(): the tool and the tests link what they need of it.
-REST_OBJ := $(call objects,$(BOARD_SRC) $(filter-out $(TOOL_MAIN),$(TOOL_SRC))) \
+REST_OBJ := $(call objects,$(filter-out $(DAEMON_MAIN) $(TOOL_MAIN),$(BOARD_SRC) $(TOOL_SRC))) \
     $(B)/board/linux/embedded.o
-TOOL_OBJ := $(call objects,$(filter $(TOOL_MAIN),$(TOOL_SRC)))
+# Debian has no static libmosquitto, so a static build is the tool alone.
+DAEMON := $(if $(STATIC),,$(if $(wildcard $(DAEMON_MAIN)),$(B)/leafcutterd))
 
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC))
 KTEST_BIN := $(if $(KTEST_SRC),$(B)/tests/test_kernels)
@@ -95,7 +98,7 @@ TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(SIM_BIN) $(if $(CROSS),,$(R
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-all: $(B)/leafcutter $(B)/libleafcutter.a ## build the tool and the library (default)
+all: $(B)/leafcutter $(DAEMON) $(B)/libleafcutter.a ## build tool, daemon and library (default)
 
 help: ## list the targets
 	@sed -n 's/^#   \([A-Z]*=\)/  \1/p' Makefile
@@ -133,10 +136,9 @@ packages: ## install the Debian packages that build, demo and check need
 	@cross/packages.sh check
 
 install: all ## install tool, library, headers and the shipped model
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib
-	install -d $(DESTDIR)$(PREFIX)/include/leafcutter/kernels $(DESTDIR)$(PREFIX)/include/leafcutter/runtime
-	install -d $(DESTDIR)$(PREFIX)/share/leafcutter/models/triage
-	install -m 755 $(B)/leafcutter $(DESTDIR)$(PREFIX)/bin/
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib share/leafcutter/models/triage)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/include/leafcutter/,kernels runtime)
+	install -m 755 $(B)/leafcutter $(DAEMON) $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(B)/libleafcutter.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 644 $(wildcard kernels/*.h) $(DESTDIR)$(PREFIX)/include/leafcutter/kernels/
 	install -m 644 $(wildcard runtime/*.h) $(DESTDIR)$(PREFIX)/include/leafcutter/runtime/
@@ -175,10 +177,13 @@ $(B)/librest.a: $(REST_OBJ)
 $(B)/tests/libhelp.a: $(call objects,$(UNIT_HELP_SRC))
 	$(ARCHIVE)
 
-$(B)/leafcutter: $(TOOL_OBJ) $(B)/librest.a $(B)/libleafcutter.a $(CJSON_OBJ) $(B)/.link
+$(B)/leafcutter: $(call objects,$(TOOL_MAIN))
+$(B)/leafcutterd: $(call objects,$(DAEMON_MAIN))
+$(B)/leafcutter $(B)/leafcutterd: $(B)/librest.a $(B)/libleafcutter.a $(CJSON_OBJ) $(B)/.link
 	$(LINK)
 
-$(UNIT_BIN): $(B)/tests/%: $(B)/tests/unit/%.o $(B)/tests/libhelp.a $(B)/librest.a $(B)/libleafcutter.a
+$(UNIT_BIN): $(B)/tests/%: $(B)/tests/unit/%.o $(B)/tests/libhelp.a \
+        $(B)/librest.a $(B)/libleafcutter.a
 	$(LINK) -lcmocka
 $(GOLDEN_BIN): $(B)/tests/golden_%: $(B)/tests/golden/%.o $(B)/librest.a $(B)/libleafcutter.a
 	$(LINK) -lcmocka
@@ -220,6 +225,7 @@ $(B)/kernels/%_dot.o: LEVEL = -march=armv8.2-a+dotprod
 $(B)/kernels/%_i8mm.o: LEVEL = -march=armv8.2-a+dotprod+i8mm
 $(B)/kernels/%_avx2.o: LEVEL = -mavx2 -mno-fma
 
+COMMIT := $(shell git rev-parse --short=10 HEAD 2>/dev/null)
 # Only a file that says LC_VERSION is compiled again when the commit changes.
 VERSION_OBJ := $(call objects,$(shell grep -l LC_VERSION $(BOARD_SRC) $(TOOL_SRC) /dev/null))
 $(VERSION_OBJ): EXTRA = -include $(B)/version.h
@@ -227,7 +233,8 @@ $(VERSION_OBJ): $(B)/version.h
 
 $(B)/%.o: %.c $(B)/.flags | $(SYSROOT_READY)
 	@mkdir -p $(@D)
-	$(call SAY,compile)$(CC) $(BASE) $(AREA) $(LEVEL) $(EXTRA) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call SAY,compile)$(CC) $(BASE) $(AREA) $(LEVEL) $(EXTRA) $(CPPFLAGS) $(CFLAGS) \
+	    -MMD -MP -c -o $@ $<
 
 SHIPPED := $(wildcard models/triage/triage.leaf models/triage/trunk.leaf)
 $(B)/board/linux/embedded.o: board/linux/embedded.S $(B)/.link $(if $(STATIC),$(SHIPPED))
@@ -244,18 +251,19 @@ endef
 
 .PHONY: always
 $(B)/.flags: always
-	$(call write-if-changed,$(CC) $(BASE) $(KERNEL_FLAGS) $(RUNTIME_FLAGS) $(HOSTED_FLAGS) $(CPPFLAGS) $(CFLAGS))
+	$(call write-if-changed,$(CC) $(BASE) $(KERNEL_FLAGS) $(RUNTIME_FLAGS) $(HOSTED_FLAGS) \
+	    $(CPPFLAGS) $(CFLAGS))
 $(B)/.link: always
 	$(call write-if-changed,$(CC) $(LDFLAGS_ALL) $(LIBS) $(STATIC))
 $(B)/version.h: always
-	$(call write-if-changed,#define LC_VERSION "$(shell cat VERSION)$(addprefix +,$(shell git rev-parse --short=10 HEAD 2>/dev/null))")
+	$(call write-if-changed,#define LC_VERSION "$(shell cat VERSION)$(addprefix +,$(COMMIT))")
 
 # Other people's source: none of our warnings.
 $(B)/cJSON.o: $(CJSON)/cJSON.c $(B)/.flags
 	$(call SAY,compile)$(CC) -O2 -g $(SYSROOT_FLAGS) -c -o $@ $<
 $(CJSON)/cJSON.c:
 	cross/cjson.sh $(SUITE) $(CJSON)
-$(SYSROOT_READY):
+$(SYSROOT_READY): cross/sysroot.sh
 	cross/sysroot.sh $(SUITE) $(SYSROOT)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
