@@ -16,6 +16,7 @@ typedef struct verb {
 } verb;
 
 static const verb verbs[] = {
+    {"init", "a first config for the daemon", lc_verb_init},
     {"classify", "records for lines of sensor text", lc_verb_classify},
     {"job", "build a bundle from a job file", lc_verb_job},
     {"pack", "a GGUF file to a .leaf pack, with its loss", lc_verb_pack},
