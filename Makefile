@@ -39,9 +39,11 @@ NO_SCHED := $(if $(IS_CLANG),,-fno-schedule-insns -fno-schedule-insns2)
 KERNEL_FLAGS := -ffreestanding -fno-math-errno $(NO_SCHED)
 RUNTIME_FLAGS := -ffreestanding -fno-math-errno
 HOSTED_FLAGS := -D_GNU_SOURCE=
-# Debian has no static libcjson: STATIC=1 compiles the same version from its source package.
-CJSON := build/cjson-$(SUITE)
-LIBS := -Wl,--as-needed $(if $(STATIC),,-lcjson -lmosquitto -lssl) -lcrypto -lpthread -lm
+# Debian has no static libcjson and libmosquitto: STATIC=1 compiles the same versions from their
+# source packages.
+SOURCES := build/source-$(SUITE)
+STATIC_LIBS := $(if $(STATIC),$(B)/static/libcjson.a $(B)/static/libmosquitto.a)
+LIBS := -Wl,--as-needed $(if $(STATIC),,-lcjson -lmosquitto) -lssl -lcrypto -lpthread -lm
 
 # A cross compiler looks into its own C library before the sysroot, hence -isystem and -B.
 ifneq ($(CROSS),)
@@ -79,8 +81,7 @@ CORE_OBJ := $(call objects,$(KERNEL_SRC) $(RUNTIME_SRC))
 # Everything but main(): the tool and the tests link what they need of it.
 REST_OBJ := $(call objects,$(filter-out $(DAEMON_MAIN) $(TOOL_MAIN),$(BOARD_SRC) $(TOOL_SRC))) \
     $(B)/board/linux/embedded.o
-# Debian has no static libmosquitto, so a static build is the tool alone.
-DAEMON := $(if $(STATIC),,$(if $(wildcard $(DAEMON_MAIN)),$(B)/leafcutterd))
+DAEMON := $(if $(wildcard $(DAEMON_MAIN)),$(B)/leafcutterd)
 
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC))
 KTEST_BIN := $(if $(KTEST_SRC),$(B)/tests/test_kernels)
@@ -94,8 +95,9 @@ TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(SIM_BIN) $(if $(CROSS),,$(R
 
 # ---- targets ----
 
-.PHONY: all help tests demo check check-levels check-fresh count fuzz fuzz-programs packages install clean
+.PHONY: all help tests demo check check-levels check-static check-fresh count fuzz fuzz-programs packages install clean
 .DELETE_ON_ERROR:
+.PRECIOUS: $(SOURCES)/%/.ready
 .SUFFIXES:
 
 all: $(B)/leafcutter $(DAEMON) $(B)/libleafcutter.a ## build tool, daemon and library (default)
@@ -117,6 +119,9 @@ check: ## every test on this machine and, emulated, at each ARM level
 
 check-levels: ## kernels, golden files and records as Cortex-A53, A72, A76 and newest
 	@MAKE='$(MAKE)' JOBS=$(JOBS) WERROR=$(WERROR) LC_SHARED=$(LC_SHARED) tests/check.sh levels
+
+check-static: ## the program that is one file (STATIC=1), built for ARM, emulated
+	@MAKE='$(MAKE)' JOBS=$(JOBS) WERROR=$(WERROR) LC_SHARED=$(LC_SHARED) tests/check.sh static
 
 check-fresh: ## demo and check, twice, in a bare Debian 12 made by debootstrap (root; minutes)
 	@tests/debootstrap.sh
@@ -144,8 +149,8 @@ install: all ## install tool, library, headers and the shipped model
 	install -m 644 $(wildcard runtime/*.h) $(DESTDIR)$(PREFIX)/include/leafcutter/runtime/
 	install -m 644 $(wildcard models/triage/*) $(DESTDIR)$(PREFIX)/share/leafcutter/models/triage/
 
-clean: ## remove build/, but keep the sysroots
-	find build -mindepth 1 -maxdepth 1 ! -name 'sysroot-*' -exec rm -rf {} +
+clean: ## remove build/, but keep what was downloaded
+	find build -mindepth 1 -maxdepth 1 ! -name 'sysroot-*' ! -name 'source-*' -exec rm -rf {} +
 
 # For scripts: where things are in this configuration.
 .PHONY: print-build print-sysroot print-tests print-level-tests
@@ -163,7 +168,6 @@ print-level-tests:
 # Quiet by default: `make V=1` shows the commands.
 SAY = $(if $(V),,@printf '  %-7s %s\n' $(1) $@;)
 
-CJSON_OBJ := $(if $(STATIC),$(B)/cJSON.o)
 # A group, because the core calls lc_panic, which the board supplies.
 INPUTS = $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
 LINK = $(call SAY,link)$(CC) $(LDFLAGS_ALL) -o $@ $(INPUTS) $(LIBS)
@@ -179,7 +183,7 @@ $(B)/tests/libhelp.a: $(call objects,$(UNIT_HELP_SRC))
 
 $(B)/leafcutter: $(call objects,$(TOOL_MAIN))
 $(B)/leafcutterd: $(call objects,$(DAEMON_MAIN))
-$(B)/leafcutter $(B)/leafcutterd: $(B)/librest.a $(B)/libleafcutter.a $(CJSON_OBJ) $(B)/.link
+$(B)/leafcutter $(B)/leafcutterd: $(B)/librest.a $(B)/libleafcutter.a $(STATIC_LIBS) $(B)/.link
 	$(LINK)
 
 $(UNIT_BIN): $(B)/tests/%: $(B)/tests/unit/%.o $(B)/tests/libhelp.a \
@@ -259,10 +263,21 @@ $(B)/version.h: always
 	$(call write-if-changed,#define LC_VERSION "$(shell cat VERSION)$(addprefix +,$(COMMIT))")
 
 # Other people's source: none of our warnings.
-$(B)/cJSON.o: $(CJSON)/cJSON.c $(B)/.flags
-	$(call SAY,compile)$(CC) -O2 -g $(SYSROOT_FLAGS) -c -o $@ $<
-$(CJSON)/cJSON.c:
-	cross/cjson.sh $(SUITE) $(CJSON)
+FOREIGN = $(CC) -O2 -g -w $(SYSROOT_FLAGS) -c
+$(B)/static/libcjson.a: $(SOURCES)/cjson/.ready $(B)/.flags | $(SYSROOT_READY)
+	@mkdir -p $(@D)/cjson
+	$(call SAY,static)$(FOREIGN) -o $(@D)/cjson/cJSON.o $(<D)/cJSON.c
+	@rm -f $@ && $(AR) rcs $@ $(@D)/cjson/*.o
+MOSQUITTO_FLAGS = -DVERSION='"$(SUITE)"' -DWITH_THREADING -DWITH_TLS -DWITH_TLS_PSK -DWITH_EC \
+    $(addprefix -I$(<D)/,. include lib deps src)
+$(B)/static/libmosquitto.a: $(SOURCES)/mosquitto/.ready $(B)/.flags | $(SYSROOT_READY)
+	@mkdir -p $(@D)/mosquitto
+	$(call SAY,static)for source in $(<D)/lib/*.c; do \
+	    $(FOREIGN) $(MOSQUITTO_FLAGS) -o $(@D)/mosquitto/$$(basename $$source).o $$source || exit; \
+	done
+	@rm -f $@ && $(AR) rcs $@ $(@D)/mosquitto/*.o
+$(SOURCES)/%/.ready: cross/source.sh
+	cross/source.sh $* $(SUITE) $(@D)
 $(SYSROOT_READY): cross/sysroot.sh
 	cross/sysroot.sh $(SUITE) $(SYSROOT)
 

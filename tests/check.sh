@@ -1,5 +1,6 @@
 #!/bin/bash
-# check.sh [levels] - what `make check` runs; `levels` alone runs the emulated ARM levels.
+# check.sh [levels|static] - what `make check` runs; `levels` alone runs the emulated ARM levels,
+# `static` the program that is one file (`make check-static`).
 #
 # The last line is `N passed, N failed, N skipped`; the exit status is 0 when nothing failed.
 # Environment: MAKE JOBS SAN WERROR LC_SHARED, as the Makefile passes them.
@@ -70,13 +71,24 @@ second_compiler() {
     "$tests/run.sh" "$results" clang "${list[@]}"
 }
 
+static() {
+    say "one static file, for ARM, emulated, alone in a folder"
+    cross/packages.sh static
+    local build=(CROSS=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc AR=aarch64-linux-gnu-ar STATIC=1)
+    mk "${build[@]}" all
+    LC_BUILD=$PWD/$(mk -s "${build[@]}" print-build)
+    export LC_BUILD
+    "$tests/run.sh" "$results" static "$tests/static.sh"
+}
+
 case ${1:-all} in
 all)
     native
     [ -n "$SAN" ] || { second_compiler; levels; house; } # house looks at what levels built, too
     ;;
 levels) levels ;;
-*) echo "usage: check.sh [levels]" >&2; exit 2 ;;
+static) static ;;
+*) echo "usage: check.sh [levels|static]" >&2; exit 2 ;;
 esac
 
 # A group of tests that is not there must not look like success.
@@ -95,7 +107,8 @@ native=(test_kernels test_core test_net test_tok test_no_heap sim_node replay_le
     stories.sh cli.sh)
 emulated=(test_kernels levels.sh records.sh lines.sh)
 [ "${1:-all}" != all ] || must "native${SAN:+-san}" "${native[@]}"
-if [ -z "$SAN" ]; then
+[ "${1:-all}" != static ] || must static static.sh
+if [ -z "$SAN" ] && [ "${1:-all}" != static ]; then
     [ "${1:-all}" != all ] || must house check.py
     for tier in a53 a72 a76 max; do must $tier "${emulated[@]}"; done
 fi
