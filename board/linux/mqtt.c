@@ -43,6 +43,7 @@ struct lc_mqtt {
     bool tls;
     mqtt_state state;
     bool v5;          /* of this or the next connection */
+    lc_mqtt_limits limits;
     bool answered;    /* the broker sent a CONNACK */
     bool more;        /* TLS holds bytes back that no descriptor tells about */
     bool lost;        /* a callback said that the connection is gone */
@@ -171,14 +172,26 @@ static void filters_subscribe(lc_mqtt *mqtt)
     }
 }
 
+static void limits_take(lc_mqtt *mqtt, const mosquitto_property *list)
+{
+    uint32_t packet = 0;
+    uint16_t receive = UINT16_MAX;
+    uint8_t qos = 2, retain = 1;
+    mosquitto_property_read_int32(list, MQTT_PROP_MAXIMUM_PACKET_SIZE, &packet, false);
+    mosquitto_property_read_int16(list, MQTT_PROP_RECEIVE_MAXIMUM, &receive, false);
+    mosquitto_property_read_byte(list, MQTT_PROP_MAXIMUM_QOS, &qos, false);
+    mosquitto_property_read_byte(list, MQTT_PROP_RETAIN_AVAILABLE, &retain, false);
+    mqtt->limits = (lc_mqtt_limits){packet, receive, qos, retain != 0};
+}
+
 static void connect_came(struct mosquitto *handle, void *ctx, int rc, int flags,
                          const mosquitto_property *properties)
 {
     lc_mqtt *mqtt = ctx;
     (void)handle;
     (void)flags;
-    (void)properties;
     mqtt->answered = true;
+    limits_take(mqtt, properties);
     if (rc != 0) {
         bool version = rc == REASON_PROTOCOL_VERSION || rc == 1;
         if (version && mqtt->options.protocol == LC_MQTT_AUTO) {
@@ -665,6 +678,11 @@ void lc_mqtt_tick(lc_mqtt *mqtt)
 bool lc_mqtt_is_up(const lc_mqtt *mqtt)
 {
     return mqtt->state == UP;
+}
+
+lc_mqtt_limits lc_mqtt_limits_get(const lc_mqtt *mqtt)
+{
+    return mqtt->limits;
 }
 
 bool lc_mqtt_is_v5(const lc_mqtt *mqtt)

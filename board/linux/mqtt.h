@@ -81,7 +81,16 @@ lc_err lc_mqtt_publish(lc_mqtt *mqtt, uint32_t id, const char *topic, const void
                        uint32_t bytes, uint32_t qos, bool retain) LC_CHECKED;
 /* Housekeeping (pings, time-outs); to be called each second. */
 void lc_mqtt_tick(lc_mqtt *mqtt);
+/* What the broker said about itself when it took us; with 3.1.1 it says nothing. */
+typedef struct lc_mqtt_limits {
+    uint32_t packet_bytes_max; /* 0: not limited */
+    uint32_t receive_max;      /* messages in flight */
+    uint32_t qos_max;
+    bool retain;
+} lc_mqtt_limits;
+
 bool lc_mqtt_is_up(const lc_mqtt *mqtt);
+lc_mqtt_limits lc_mqtt_limits_get(const lc_mqtt *mqtt); /* while it is up */
 bool lc_mqtt_is_v5(const lc_mqtt *mqtt);
 
 #endif
