@@ -5,11 +5,12 @@
 #include "config.h"
 
 typedef struct lc_daemon_options {
-    bool until_eof;  /* leave when every file and stdin is read and every record acknowledged */
+    const char *version;
+    bool until_eof; /* leave when every file and stdin is read and every record acknowledged */
 } lc_daemon_options;
 
 /* Runs until a signal, or the end of its inputs; returns the exit code. Says on stderr why it could
- * not start. */
+ * not start. Once in a process. */
 int lc_daemon_run(const lc_config *config, const lc_daemon_options *options);
 
 #endif
