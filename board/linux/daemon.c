@@ -331,6 +331,7 @@ static int identity_start(parts *d)
     lc_diag diag = {0};
     lc_err err = lc_identity_open(d->config->storage, &d->identity, &diag);
     if (err == LC_OK) {
+        d->health.boot = d->identity.boot;
         return 0;
     }
     lc_log(LC_LOG_ERROR, "storage.path %s: %s%s%s", d->config->storage, diag.text,
@@ -477,7 +478,6 @@ static int daemon_open(parts *d)
     }
     int rc = parts_start(d);
     d->health.node = d->node;
-    d->health.boot = d->identity.boot;
     return rc;
 }
 
