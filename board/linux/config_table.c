@@ -16,13 +16,13 @@
 #define ITEMS(path, type, max, at, span, count, about)                                             \
     {path, type, 0, max, NULL, false, at, NULL, 0, span, count, about}
 #define TEXT(path, min, max, preset, at, about)                                                    \
-    {path, LC_JSON_TEXT, min, max, preset, !(preset), at, NULL, 0, 0, 0, about}
+    {path, LC_JSON_TEXT, min, max, preset, !(const char *)(preset), at, NULL, 0, 0, 0, about}
 #define WORDS(path, words, first, preset, at, about)                                               \
-    {path, LC_JSON_TEXT, 1, 32, preset, !(preset), at, words, first, 0, 0, about}
+    {path, LC_JSON_TEXT, 1, 32, preset, !(const char *)(preset), at, words, first, 0, 0, about}
 #define NUMBER(path, min, max, preset, at, about)                                                  \
-    {path, LC_JSON_INTEGER, min, max, preset, !(preset), at, NULL, 0, 0, 0, about}
+    {path, LC_JSON_INTEGER, min, max, preset, !(const char *)(preset), at, NULL, 0, 0, 0, about}
 #define YESNO(path, preset, at, about)                                                             \
-    {path, LC_JSON_BOOL, 0, 0, preset, !(preset), at, NULL, 0, 0, 0, about}
+    {path, LC_JSON_BOOL, 0, 0, preset, !(const char *)(preset), at, NULL, 0, 0, 0, about}
 
 const lc_config_row lc_config_rows[] = {
     NUMBER("version", 1, 1, NULL, AT(version), "of this file's format"),
