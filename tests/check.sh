@@ -19,14 +19,23 @@ results=$(mktemp build/results.XXXXXX)
 trap 'rm -f "$results"' EXIT
 
 mk() { "$MAKE" --no-print-directory -j"$JOBS" WERROR="$WERROR" "$@"; }
+# built TIER TARGETS...: builds; a build that fails is one failed test, and its tier ends there.
+built() {
+    local tier=$1
+    shift
+    mk "$@" && return 0
+    echo "  $tier does not build"
+    echo "$tier build 0 1 0" >> "$results"
+    return 1
+}
 say() { printf '\n== %s\n' "$*"; }
 
 native() {
     say "tests on this machine${SAN:+ with sanitizers}"
-    mk SAN="$SAN" all tests
+    local name=native${SAN:+-san}
+    built $name SAN="$SAN" all tests || return 0
     LC_BUILD=$PWD/$(mk -s SAN="$SAN" print-build)
     export LC_BUILD
-    local name=native${SAN:+-san}
     # What is run is what the sources say, not what an old build left behind.
     mapfile -t list < <(mk -s SAN="$SAN" print-tests)
     "$tests/run.sh" "$results" "$name" "${list[@]}"
@@ -35,7 +44,7 @@ native() {
 
 house() {
     say "house rules"
-    mk all > /dev/null
+    built house all > /dev/null || return 0
     "$tests/run.sh" "$results" house "$tests/house/check.py"
 }
 
@@ -45,7 +54,7 @@ levels() {
     [ "$(uname -m)" != aarch64 ] || cross=
     # Named in full, so that `make check CC=...` changes the native build only.
     local build=(CROSS="$cross" CC="${cross}gcc" AR="${cross}ar")
-    mk "${build[@]}" all tests
+    built levels "${build[@]}" all tests || return 0
     LC_BUILD=$PWD/$(mk -s "${build[@]}" print-build)
     export LC_BUILD
     mapfile -t list < <(
@@ -64,7 +73,7 @@ levels() {
 second_compiler() {
     say "a second compiler"
     command -v clang > /dev/null || { echo "  clang is not installed: left out"; return 0; }
-    mk CC=clang all tests
+    built clang CC=clang all tests || return 0
     LC_BUILD=$PWD/$(mk -s CC=clang print-build)
     export LC_BUILD
     mapfile -t list < <(mk -s CC=clang print-level-tests)
@@ -75,7 +84,7 @@ static() {
     say "one static file, for ARM, emulated, alone in a folder"
     cross/packages.sh static
     local build=(CROSS=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc AR=aarch64-linux-gnu-ar STATIC=1)
-    mk "${build[@]}" all
+    built static "${build[@]}" all || return 0
     LC_BUILD=$PWD/$(mk -s "${build[@]}" print-build)
     export LC_BUILD
     "$tests/run.sh" "$results" static "$tests/static.sh"
