@@ -9,8 +9,7 @@
 static const char *const lines[] = {
     "P2 vib 7.9mm/s rising, temp 81C",
     "ok, all green",
-    "Gearbox oil 104 \xc2\xb0"
-    "C and rising, oil cooler fan stopped",
+    "Gearbox oil 104 \u00b0C and rising, oil cooler fan stopped",
     "{\"dev\":\"inv-3\",\"udc\":0,\"fault\":\"ARC_DETECTED\",\"string\":2}",
     "2024-06-30 15:41:10 rack9 inlet=41.5C fan1=0rpm sev=crit",
     "tripped: undervoltage L1-L2 338 V",
