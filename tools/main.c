@@ -26,6 +26,7 @@ static const verb verbs[] = {
     {"logits", "logits of given tokens, as float32", lc_verb_logits},
     {"generate", "the continuation of a prompt", lc_verb_generate},
     {"bench", "speed of this board", lc_verb_bench},
+    {"status", "what the daemon of this machine is doing", lc_verb_status},
     {"doctor", "what is wrong between sensor and broker, and the remedy", lc_verb_doctor},
     {"selftest", "every kernel level of this CPU against plain C", lc_verb_selftest},
 };

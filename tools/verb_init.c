@@ -79,6 +79,18 @@ static void text_put(writer *w, const char *path, const char *name, const char *
     lc_ui_json_string(w->to, text, strlen(text));
 }
 
+/* The daemon runs in another folder than the person who types this. Every field is longer than the
+ * config takes, so that a path too long is refused there instead of cut here. */
+static void path_set(char *out, size_t max, const char *path)
+{
+    char here[PATH_MAX];
+    if (!path || !path[0] || path[0] == '/' || !getcwd(here, sizeof here)) {
+        snprintf(out, max, "%s", path ? path : "");
+        return;
+    }
+    snprintf(out, max, "%.1000s/%.1000s", here, strncmp(path, "./", 2) == 0 ? path + 2 : path);
+}
+
 /* ---- inputs: "stdin", "fifo:PATH", "serial:PATH@BAUD", "mqtt:TOPIC", with commas between ---- */
 
 /* One of --input; text is cut into its parts. False when it is none of the known kinds. */
@@ -100,8 +112,11 @@ static bool input_put(writer *w, char *text)
     line_begin(w);
     fprintf(w->to, "{\"source\": \"%s\"", text);
     if (rest) {
-        fprintf(w->to, ", \"%s\": ", kind == LC_INPUT_MQTT ? "topic" : "path");
-        lc_ui_json_string(w->to, rest, strlen(rest));
+        char path[ANSWER_BYTES_MAX];
+        bool topic = kind == LC_INPUT_MQTT;
+        path_set(path, sizeof path, topic ? NULL : rest);
+        fprintf(w->to, ", \"%s\": ", topic ? "topic" : "path");
+        lc_ui_json_string(w->to, topic ? rest : path, strlen(topic ? rest : path));
     }
     if (baud) {
         char *end;
@@ -224,18 +239,6 @@ static void id_default(char *out, size_t max)
     if (used == 0) {
         snprintf(out, max, "device");
     }
-}
-
-/* The daemon runs in another folder than the person who types this. Every field is longer than the
- * config takes, so that a path too long is refused there instead of cut here. */
-static void path_set(char *out, size_t max, const char *path)
-{
-    char here[PATH_MAX];
-    if (!path || !path[0] || path[0] == '/' || !getcwd(here, sizeof here)) {
-        snprintf(out, max, "%s", path ? path : "");
-        return;
-    }
-    snprintf(out, max, "%.1000s/%.1000s", here, strncmp(path, "./", 2) == 0 ? path + 2 : path);
 }
 
 /* As root the folders of the systemd unit; else everything stays in the config's folder. */

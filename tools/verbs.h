@@ -13,6 +13,7 @@ int lc_verb_logits(int argc, char **argv);
 int lc_verb_pack(int argc, char **argv);
 int lc_verb_plan(int argc, char **argv);
 int lc_verb_selftest(int argc, char **argv);
+int lc_verb_status(int argc, char **argv);
 int lc_verb_tokenize(int argc, char **argv);
 
 #endif
