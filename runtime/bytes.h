@@ -35,8 +35,8 @@ lc_str lc_read_str(lc_reader *r);
 bool lc_str_equal(lc_str a, lc_str b);
 lc_str lc_str_from(const char *text); /* NUL-terminated */
 
-/* Decodes one code point at s[0..n), n > 0. Returns its length; 0 when invalid (overlong, surrogate,
- * truncated, over U+10FFFF). */
+/* Decodes one code point at s[0..n), n > 0. Returns its length; 0 when invalid (overlong,
+ * surrogate, truncated, over U+10FFFF). */
 uint32_t lc_utf8_decode(const char *s, size_t n, uint32_t *code_point);
 /* Writes 1 to 4 bytes; returns their number. */
 uint32_t lc_utf8_encode(uint32_t code_point, char out[4]);

@@ -55,7 +55,8 @@ static lc_err check_header(const uint8_t *h, size_t bytes, lc_diag *diag)
     }
     uint32_t align = get_u32(h + AT_ALIGN);
     if (align < LC_LEAF_ALIGN_MIN || align > LC_LEAF_ALIGN_MAX || (align & (align - 1)) != 0) {
-        return lc_fail(diag, LC_ERR_FORMAT, AT_ALIGN, "alignment is not a power of two in 64..65536");
+        return lc_fail(diag, LC_ERR_FORMAT, AT_ALIGN,
+                       "alignment is not a power of two in 64..65536");
     }
     if (get_u64(h + AT_FILE_BYTES) != bytes) {
         return lc_fail(diag, LC_ERR_FORMAT, AT_FILE_BYTES, "file size differs from the header's");

@@ -1,8 +1,8 @@
 /* input.h - where lines come from: stdin, files, FIFOs, serial lines, MQTT topics.
  *
  * Each is a source of the node. A stream that the node is BUSY for is not read until it is asked
- * to go on; the line that was in hand waits here. A FIFO is made when it is not there. A serial line
- * that goes away is opened again, with a growing wait.
+ * to go on; the line that was in hand waits here. A FIFO is made when it is not there. A serial
+ * line that goes away is opened again, with a growing wait.
  */
 #ifndef LC_INPUT_H
 #define LC_INPUT_H

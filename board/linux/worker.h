@@ -13,8 +13,8 @@
 #include "../../runtime/limits.h"
 #include "../node/node.h"
 
-/* What the worker runs, on its thread. Renders at most task_count records and returns their number. Looks at
- * *cancel between layers. */
+/* What the worker runs, on its thread. Renders at most task_count records and returns their number.
+ * Looks at *cancel between layers. */
 typedef uint32_t lc_engine_run(void *ctx, const lc_work *work, const volatile bool *cancel,
                                lc_node_record *record);
 

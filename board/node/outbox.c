@@ -198,8 +198,8 @@ static void flights_end(lc_outbox *outbox)
 
 static void flight_refuse(lc_outbox *outbox, lc_flight *flight, uint64_t now_ms)
 {
-    uint32_t step = outbox->hold_step_ms;
-    outbox->hold_step_ms = step == 0 ? HOLD_MIN_MS : step * 2 > HOLD_MAX_MS ? HOLD_MAX_MS : step * 2;
+    uint32_t step = outbox->hold_step_ms ? outbox->hold_step_ms * 2 : HOLD_MIN_MS;
+    outbox->hold_step_ms = step > HOLD_MAX_MS ? HOLD_MAX_MS : step;
     outbox->hold_ms = now_ms + outbox->hold_step_ms;
     outbox->refused_total++;
     flight->state = LC_FLIGHT_TO_SEND;

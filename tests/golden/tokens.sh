@@ -17,7 +17,8 @@ for vocab in gpt-2 qwen2 phi-3; do
     python3 -c '
 import sys
 strings = open(sys.argv[1], "rb").read().split(b"\n__ggml_vocab_test__\n")[:-1]
-sys.stdout.buffer.write(b"".join(string + b"\0" for string in strings))' "$model.inp" > "$tmp/strings"
+sys.stdout.buffer.write(b"".join(string + b"\0" for string in strings))
+' "$model.inp" > "$tmp/strings"
     tool tokenize --no-special --null --model "$model" "$tmp/strings" > "$tmp/ids" 2> "$tmp/err"
     sed 's/^ //; s/ $//' "$model.out" > "$tmp/expected"
     if diff "$tmp/ids" "$tmp/expected" > "$tmp/diff"; then

@@ -8,7 +8,9 @@ objdump=aarch64-linux-gnu-objdump
 [ "$(uname -m)" != aarch64 ] || objdump=objdump
 
 objects=()
-for name in q4_neon80 q4_dot q8_neon80 q8_dot; do objects+=("$LC_BUILD/kernels/$name.o"); done
+for name in q4_neon80 q4_neon53 q4_dot q4_i8mm q8_neon80 q8_dot q8_i8mm; do
+    objects+=("$LC_BUILD/kernels/$name.o")
+done
 if log=$("$here/spills.sh" "$objdump" "${objects[@]}" 2>&1); then
     ok "no loop of an integer kernel touches the stack"
 else
@@ -17,5 +19,6 @@ fi
 if log=$("$here/insn_table.sh" "$LC_BUILD/tests/test_kernels" build/insn_count.so 2>&1); then
     ok "every kernel within 3 % of its instruction budget"
 else
-    not_ok "every kernel within 3 % of its instruction budget" "$(grep -E 'OVER|nothing' <<< "$log")"
+    not_ok "every kernel within 3 % of its instruction budget" \
+        "$(grep -E 'OVER|nothing' <<< "$log")"
 fi

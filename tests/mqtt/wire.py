@@ -1,4 +1,4 @@
-"""wire.py - MQTT packets, 3.1.1 and 5: enough for a small client and for a broker that misbehaves."""
+"""wire.py - MQTT packets, 3.1.1 and 5: for a small client and for a broker that misbehaves."""
 
 CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE, SUBACK, UNSUBSCRIBE, \
     UNSUBACK, PINGREQ, PINGRESP, DISCONNECT, AUTH = range(1, 16)

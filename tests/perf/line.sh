@@ -18,13 +18,17 @@ runs=20
 # The first demo line of 24 tokens or more, words taken off its end until 24 are left.
 line=$(while IFS= read -r text; do
     while :; do
-        count=$(printf '%s\n' "$text" | qemu-aarch64 -L "$sysroot" "$tool" tokenize --model $pack - | wc -w)
+        count=$(printf '%s\n' "$text" |
+            qemu-aarch64 -L "$sysroot" "$tool" tokenize --model $pack - | wc -w)
         [ "$count" -gt 24 ] || break
         case $text in *' '*) text=${text% *} ;; *) break ;; esac
     done
     if [ "$count" -eq 24 ]; then printf '%s\n' "$text"; break; fi
 done < models/triage/demo.txt)
-[ -n "$line" ] || { echo "tests/perf/line.sh: no line of 24 tokens in models/triage/demo.txt" >&2; exit 1; }
+[ -n "$line" ] || {
+    echo "tests/perf/line.sh: no line of 24 tokens in models/triage/demo.txt" >&2
+    exit 1
+}
 printf 'line    %s\n' "$line"
 i=0
 while [ $i -le $runs ]; do printf '%s\n' "$line"; i=$((i + 1)); done > "$work/lines"
@@ -32,9 +36,12 @@ while [ $i -le $runs ]; do printf '%s\n' "$line"; i=$((i + 1)); done > "$work/li
 for cpu; do
     LC_MARKS=1 qemu-aarch64 -cpu "$cpu" -L "$sysroot" -d plugin -D "$work/counts" \
         -plugin "$counter,symbols=off" "$tool" classify --json "$work/lines" > "$work/records"
-    level=$(qemu-aarch64 -cpu "$cpu" -L "$sysroot" "$tool" --version --json | sed -n 's/.*"level":"\([^"]*\)".*/\1/p')
+    level=$(qemu-aarch64 -cpu "$cpu" -L "$sysroot" "$tool" --version --json |
+        sed -n 's/.*"level":"\([^"]*\)".*/\1/p')
     awk -v cpu="$cpu" -v level="$level" -v runs=$runs '
-        $1 == "insn" && $3 == "total" && $2 != "all" { if ($2 < 5) cold += $4; else if ($2 == 5) warm += $4 }
-        END { printf "%-12s level %-7s  a line of 24 tokens %.2f M instructions, cold start to first record %.2f M\n",
-              cpu, level, warm / runs / 1e6, cold / 1e6 }' "$work/counts"
+        $1 == "insn" && $3 == "total" && $2 < 5 { cold += $4 }
+        $1 == "insn" && $3 == "total" && $2 == 5 { warm += $4 }
+        END { printf "%-12s level %-7s  a line of 24 tokens %.2f M instructions, ", cpu, level,
+                  warm / runs / 1e6
+              printf "cold start to first record %.2f M\n", cold / 1e6 }' "$work/counts"
 done
