@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "cap.h"
 #include "cpu.h"
 #include "health.h"
 #include "input.h"
@@ -26,6 +27,7 @@
 #define STOP_FLUSH_MS 5000u
 #define CLOCK_EVERY_MS 10000u
 #define WILL_DELAY_S 5u
+#define HEAP_EXTRA_BYTES (32u << 20) /* for libraries, once we run */
 #define REASON_TOO_LARGE 0x95u
 #define REASON_BUSY 0x97u
 #define BIRTH_BYTES_MAX 4096u
@@ -513,6 +515,9 @@ int lc_daemon_run(const lc_config *config, const lc_daemon_options *options)
     int rc = daemon_open(&d);
     if (rc == 0) {
         unused_say(config);
+        if (lc_cap_set(HEAP_EXTRA_BYTES) != LC_OK) {
+            lc_log(LC_LOG_WARNING, "no ceiling for the heap of libraries: %s", strerror(errno));
+        }
         lc_log(LC_LOG_NOTICE, "start: device %s, boot %u, job %.*s version %u, kernels %s",
                config->dev, d.identity.boot, (int)lc_job_name(d.engine.job).bytes,
                lc_job_name(d.engine.job).data, lc_job_ver(d.engine.job), d.health.level);

@@ -8,6 +8,7 @@
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -455,13 +456,44 @@ static void call_end(lc_mqtt *mqtt, int rc)
     lc_loop_want(mqtt->loop, &mqtt->socket, EPOLLIN | out);
 }
 
+/* libmosquitto 2.0 aborts on an MQTT 5 property that it does not know. A broker must not be able to
+ * end the daemon, so an abort inside the library's reading comes back here, and the handle is given
+ * up. No lock of the library is held there. Any other abort ends the process, as it should. */
+static _Thread_local volatile sig_atomic_t reading;
+static _Thread_local sigjmp_buf reading_back;
+
+static void abort_came(int number)
+{
+    if (reading) {
+        siglongjmp(reading_back, 1);
+    }
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static int guarded_read(struct mosquitto *handle)
+{
+    sigset_t set;
+    if (sigsetjmp(reading_back, 0) == 0) {
+        reading = 1;
+        int rc = mosquitto_loop_read(handle, 1);
+        reading = 0;
+        return rc;
+    }
+    reading = 0;
+    sigemptyset(&set); /* it was blocked while its handler ran */
+    sigaddset(&set, SIGABRT);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    return MOSQ_ERR_MALFORMED_PACKET;
+}
+
 static int all_read(lc_mqtt *mqtt)
 {
     SSL *ssl = mosquitto_ssl_get(mqtt->handle);
     int rc = MOSQ_ERR_SUCCESS;
     mqtt->more = true;
     for (int i = 0; i < READS_MAX && mqtt->more && rc == MOSQ_ERR_SUCCESS; i++) {
-        rc = mosquitto_loop_read(mqtt->handle, 1);
+        rc = guarded_read(mqtt->handle);
         mqtt->more = !mqtt->lost && rc == MOSQ_ERR_SUCCESS && ssl && SSL_has_pending(ssl) == 1;
     }
     return rc;
@@ -553,6 +585,7 @@ lc_mqtt *lc_mqtt_open(lc_loop *loop, const lc_mqtt_options *options, const lc_mq
     mqtt->socket.fd = mqtt->done.fd = -1;
     mqtt->v5 = options->protocol != LC_MQTT_V311;
     mosquitto_lib_init();
+    signal(SIGABRT, abort_came);
     bool ready = lc_mqtt_url(options->url, mqtt->host, &mqtt->port, &mqtt->tls, NULL) == LC_OK &&
                  boot_property(options->boot, &mqtt->boot) == MOSQ_ERR_SUCCESS;
     if (!ready || !descriptors_open(mqtt)) {
