@@ -166,6 +166,26 @@ def check_style(sources, files):
     report("nothing unfinished, no paths of some machine", faults)
 
 
+def check_documents(sources, files):
+    """Paths and functions that documents name exist."""
+    code = "".join(read(name) for name in sources)
+    folders = {os.path.dirname(name) for name in files}
+    faults = []
+    for name in [name for name in files if name.endswith(".md")]:
+        here = os.path.dirname(name)
+        for number, line in enumerate(read(name).split("\n"), 1):
+            for path in re.findall(r"(?<![\w/.-])(?:kernels|runtime|board|tools|tests|cross|models)"
+                                   r"/[\w./-]*[\w-]", line):
+                near = os.path.normpath(os.path.join(here, path))
+                if not {path, near} & (set(files) | folders) and not any(
+                        other.startswith(path + ".") for other in files):
+                    faults.append(f"{name}:{number}: {path} does not exist")
+            for function in re.findall(r"\b(lc_\w+)\(\)", line):
+                if not re.search(rf"\b{function}\(", code):
+                    faults.append(f"{name}:{number}: {function} does not exist")
+    report("what documents name exists", faults)
+
+
 def functions(name):
     """(name, lines) of each function: from its opening line to the brace in the first column."""
     start = None
@@ -282,6 +302,7 @@ def main():
     sources = [name for name in files if name.endswith((".c", ".h"))]
     check_layers(sources)
     check_style(sources, files)
+    check_documents(sources, files)
     check_functions(sources)
     builds = build_folders()
     report("there is a build to look at", [] if builds else ["no build/<triple>/libleafcutter.a"])
