@@ -1,9 +1,62 @@
 #include "arch.h"
 
 #include "bytes.h"
+#include "model.h"
+
+#define ROLE(name) (UINT64_C(1) << LC_T_##name)
+
+/* Any model may carry a classification head. */
+#define HEAD (ROLE(CLS) | ROLE(CLS_BIAS) | ROLE(POOLER) | ROLE(POOLER_BIAS) | ROLE(POOLER_NORM))
+#define QKVO (ROLE(Q) | ROLE(K) | ROLE(V) | ROLE(O))
+#define QKV_BIAS (ROLE(Q_BIAS) | ROLE(K_BIAS) | ROLE(V_BIAS))
+#define NORM_BEFORE (ROLE(ATTN_NORM) | ROLE(FFN_NORM))
+#define NORM_AFTER                                                                                 \
+    (ROLE(ATTN_OUT_NORM) | ROLE(ATTN_OUT_NORM_BIAS) | ROLE(FFN_OUT_NORM) | ROLE(FFN_OUT_NORM_BIAS))
+#define GATED (ROLE(GATE) | ROLE(UP) | ROLE(DOWN))
+#define DECODER                                                                                    \
+    (ROLE(EMBED) | ROLE(OUT_NORM) | ROLE(ROPE_FREQ) | QKVO | NORM_BEFORE | GATED)
 
 static const lc_arch archs[] = {
-    {.id = LC_ARCH_LLAMA, .name = "llama", .rope_neox = false, .act = LC_SILU},
+    {.id = LC_ARCH_LLAMA,
+     .name = "llama",
+     .needs = DECODER,
+     .allows = ROLE(OUTPUT) | QKV_BIAS | ROLE(O_BIAS) | HEAD,
+     .rope = LC_ROPE_PAIRS,
+     .act = LC_SILU},
+    {.id = LC_ARCH_QWEN2,
+     .name = "qwen2",
+     .needs = DECODER | QKV_BIAS,
+     .allows = ROLE(OUTPUT) | HEAD,
+     .rope = LC_ROPE_HALVES,
+     .act = LC_SILU},
+    {.id = LC_ARCH_QWEN3,
+     .name = "qwen3",
+     .needs = DECODER | ROLE(Q_NORM) | ROLE(K_NORM),
+     .allows = ROLE(OUTPUT) | HEAD,
+     .rope = LC_ROPE_HALVES,
+     .act = LC_SILU},
+    {.id = LC_ARCH_GEMMA3,
+     .name = "gemma3",
+     .needs = DECODER | ROLE(Q_NORM) | ROLE(K_NORM) | ROLE(ATTN_POST_NORM) | ROLE(FFN_POST_NORM),
+     .allows = ROLE(OUTPUT) | ROLE(ROPE_FREQ_LOCAL) | HEAD,
+     .rope = LC_ROPE_HALVES,
+     .act = LC_GELU_TANH},
+    {.id = LC_ARCH_BERT,
+     .name = "bert",
+     .needs = ROLE(EMBED) | ROLE(POSITION) | ROLE(TOKEN_TYPE) | ROLE(EMBED_NORM) |
+              ROLE(EMBED_NORM_BIAS) | QKVO | QKV_BIAS | ROLE(O_BIAS) | NORM_AFTER | ROLE(UP) |
+              ROLE(UP_BIAS) | ROLE(DOWN) | ROLE(DOWN_BIAS),
+     .allows = HEAD,
+     .rope = LC_ROPE_NONE,
+     .act = LC_GELU_ERF,
+     .layer_norm = true,
+     .pool_tanh = true},
+    {.id = LC_ARCH_GRANITE,
+     .name = "granite",
+     .needs = DECODER,
+     .allows = ROLE(OUTPUT) | QKV_BIAS | ROLE(O_BIAS) | HEAD,
+     .rope = LC_ROPE_PAIRS,
+     .act = LC_SILU},
 };
 
 const lc_arch *lc_arch_by_id(uint32_t id)

@@ -1,5 +1,6 @@
 #include "model.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* ---- sizes ---- */
@@ -40,8 +41,41 @@ uint64_t lc_mat_scale_bytes(uint32_t type, uint32_t rows)
 /* ---- section MODEL ---- */
 
 #define INFO_BYTES (14u * 4 + 8)
+#define INFO_MORE_BYTES (7u * 4 + LC_LAYERS_MAX / 8)
 
-static lc_err check_info(const lc_model_info *m, uint64_t at, lc_diag *diag)
+static bool scale_in_range(float v)
+{
+    return v >= 1e-6f && v <= 1e6f;
+}
+
+/* The appended fields. */
+static const char *check_more(const lc_model_info *m)
+{
+    bool local = false;
+    for (uint32_t i = 0; i < LC_LAYERS_MAX; i++) {
+        if (lc_layer_is_local(m, i)) {
+            local = true;
+            if (i >= m->layers) {
+                return "a layer that is not there is local";
+            }
+        }
+    }
+    if (m->window > LC_CTX_MAX || local != (m->window > 0)) {
+        return "window out of range";
+    }
+    if (m->token_types > LC_TOKEN_TYPES_MAX) {
+        return "token_types over limit";
+    }
+    if (!scale_in_range(m->embed_scale) || !scale_in_range(m->residual_scale) ||
+        !scale_in_range(m->logit_scale) ||
+        (m->attn_scale != 0.0f && !scale_in_range(m->attn_scale)) ||
+        (m->logit_cap != 0.0f && !scale_in_range(m->logit_cap))) {
+        return "scale out of range";
+    }
+    return NULL;
+}
+
+static lc_err check_info(const lc_model_info *m, bool turns, uint64_t at, lc_diag *diag)
 {
     const struct {
         uint64_t value, least, most;
@@ -56,7 +90,7 @@ static lc_err check_info(const lc_model_info *m, uint64_t at, lc_diag *diag)
         {m->ffn, 1, LC_WIDTH_MAX, "ffn out of range"},
         {m->vocab, 1, LC_VOCAB_MAX, "vocab out of range"},
         {m->ctx, 1, LC_CTX_MAX, "ctx out of range"},
-        {m->rope_dims, 2, m->head_dim, "rope_dims out of range"},
+        {m->rope_dims, turns ? 2 : 0, turns ? m->head_dim : 0, "rope_dims out of range"},
         {m->pooling, 0, LC_POOL_LAST, "unknown pooling"},
         {m->classes, 0, LC_CLASSES_MAX, "classes over limit"},
     };
@@ -74,7 +108,27 @@ static lc_err check_info(const lc_model_info *m, uint64_t at, lc_diag *diag)
     if (!(m->norm_eps >= 0.0f && m->norm_eps < 1.0f)) {
         return lc_fail(diag, LC_ERR_FORMAT, at, "norm_eps out of range");
     }
-    return LC_OK;
+    const char *wrong = check_more(m);
+    return wrong ? lc_fail(diag, LC_ERR_FORMAT, at, wrong) : LC_OK;
+}
+
+/* Fields that a pack of the first form lacks. */
+static void read_more(lc_reader *r, bool there, lc_model_info *m)
+{
+    m->embed_scale = m->residual_scale = m->logit_scale = 1.0f;
+    if (!there) {
+        return;
+    }
+    m->window = lc_read_u32(r);
+    m->token_types = lc_read_u32(r);
+    m->embed_scale = lc_read_f32(r);
+    m->residual_scale = lc_read_f32(r);
+    m->attn_scale = lc_read_f32(r);
+    m->logit_scale = lc_read_f32(r);
+    m->logit_cap = lc_read_f32(r);
+    for (uint32_t i = 0; i < LC_LAYERS_MAX / 8; i++) {
+        m->local[i] = lc_read_u8(r);
+    }
 }
 
 static lc_err read_info(const lc_leaf *leaf, lc_model *model, lc_diag *diag)
@@ -101,6 +155,7 @@ static lc_err read_info(const lc_leaf *leaf, lc_model *model, lc_diag *diag)
     m.causal = lc_read_u32(&r) != 0;
     m.norm_eps = lc_read_f32(&r);
     m.parameters = lc_read_u64(&r);
+    read_more(&r, bytes > INFO_BYTES, &m);
     if (r.failed || bytes < INFO_BYTES || bytes != s.bytes - 4) {
         return lc_fail(diag, LC_ERR_FORMAT, s.offset, "section MODEL has a wrong length");
     }
@@ -109,7 +164,7 @@ static lc_err read_info(const lc_leaf *leaf, lc_model *model, lc_diag *diag)
         return lc_fail(diag, LC_ERR_UNSUPPORTED, s.offset + 4, "unknown architecture");
     }
     model->info = m;
-    return check_info(&m, s.offset, diag);
+    return check_info(&m, model->arch->rope != LC_ROPE_NONE, s.offset, diag);
 }
 
 /* ---- section CLASSES: names ---- */
@@ -231,75 +286,132 @@ lc_tensor lc_model_tensor(const lc_model *model, uint32_t i)
 
 /* ---- binding tensors to their places ---- */
 
-/* Where a tensor goes: a matrix or a vector of floats, and the shape it must have. */
+/* What a role's rows and columns are. */
+typedef enum dim {
+    DIM_ONE,
+    DIM_TWO,
+    DIM_VOCAB,
+    DIM_WIDTH,
+    DIM_QUERY, /* heads * head_dim */
+    DIM_KEY,   /* kv_heads * head_dim */
+    DIM_HEAD,
+    DIM_FFN,
+    DIM_CTX,
+    DIM_CLASSES,
+    DIM_HALF_ROPE,
+    DIM_TYPES
+} dim;
+
+/* Where a role's tensor goes: an lc_mat or a pointer to floats, in lc_model or lc_layer. */
+typedef struct place {
+    uint8_t rows, cols; /* dim */
+    bool vector;
+    uint16_t offset;
+} place;
+
+#define MATRIX(type, field, rows, cols) {rows, cols, false, offsetof(type, field)}
+#define VECTOR(type, field, rows) {rows, DIM_ONE, true, offsetof(type, field)}
+
+static const place places[LC_ROLE_COUNT] = {
+    [LC_T_EMBED] = MATRIX(lc_model, embed, DIM_VOCAB, DIM_WIDTH),
+    [LC_T_OUT_NORM] = VECTOR(lc_model, out_norm.gain, DIM_WIDTH),
+    [LC_T_OUTPUT] = MATRIX(lc_model, output, DIM_VOCAB, DIM_WIDTH),
+    [LC_T_CLS] = MATRIX(lc_model, cls, DIM_CLASSES, DIM_WIDTH),
+    [LC_T_CLS_BIAS] = VECTOR(lc_model, cls_bias, DIM_CLASSES),
+    [LC_T_ROPE_FREQ] = {DIM_HALF_ROPE, DIM_TWO, true, offsetof(lc_model, rope_freq)},
+    [LC_T_ROPE_FREQ_LOCAL] = {DIM_HALF_ROPE, DIM_TWO, true, offsetof(lc_model, rope_freq_local)},
+    [LC_T_TOKEN_TYPE] = MATRIX(lc_model, token_type, DIM_TYPES, DIM_WIDTH),
+    [LC_T_POSITION] = MATRIX(lc_model, position, DIM_CTX, DIM_WIDTH),
+    [LC_T_EMBED_NORM] = VECTOR(lc_model, embed_norm.gain, DIM_WIDTH),
+    [LC_T_EMBED_NORM_BIAS] = VECTOR(lc_model, embed_norm.bias, DIM_WIDTH),
+    [LC_T_OUT_NORM_BIAS] = VECTOR(lc_model, out_norm.bias, DIM_WIDTH),
+    [LC_T_POOLER] = MATRIX(lc_model, pooler, DIM_WIDTH, DIM_WIDTH),
+    [LC_T_POOLER_BIAS] = VECTOR(lc_model, pooler_bias, DIM_WIDTH),
+    [LC_T_POOLER_NORM] = VECTOR(lc_model, pooler_norm.gain, DIM_WIDTH),
+    [LC_T_ATTN_NORM] = VECTOR(lc_layer, attn_norm.gain, DIM_WIDTH),
+    [LC_T_Q] = MATRIX(lc_layer, q, DIM_QUERY, DIM_WIDTH),
+    [LC_T_K] = MATRIX(lc_layer, k, DIM_KEY, DIM_WIDTH),
+    [LC_T_V] = MATRIX(lc_layer, v, DIM_KEY, DIM_WIDTH),
+    [LC_T_O] = MATRIX(lc_layer, o, DIM_WIDTH, DIM_QUERY),
+    [LC_T_FFN_NORM] = VECTOR(lc_layer, ffn_norm.gain, DIM_WIDTH),
+    [LC_T_GATE] = MATRIX(lc_layer, gate, DIM_FFN, DIM_WIDTH),
+    [LC_T_UP] = MATRIX(lc_layer, up, DIM_FFN, DIM_WIDTH),
+    [LC_T_DOWN] = MATRIX(lc_layer, down, DIM_WIDTH, DIM_FFN),
+    [LC_T_Q_BIAS] = VECTOR(lc_layer, q_bias, DIM_QUERY),
+    [LC_T_K_BIAS] = VECTOR(lc_layer, k_bias, DIM_KEY),
+    [LC_T_V_BIAS] = VECTOR(lc_layer, v_bias, DIM_KEY),
+    [LC_T_O_BIAS] = VECTOR(lc_layer, o_bias, DIM_WIDTH),
+    [LC_T_UP_BIAS] = VECTOR(lc_layer, up_bias, DIM_FFN),
+    [LC_T_DOWN_BIAS] = VECTOR(lc_layer, down_bias, DIM_WIDTH),
+    [LC_T_Q_NORM] = VECTOR(lc_layer, q_norm.gain, DIM_HEAD),
+    [LC_T_K_NORM] = VECTOR(lc_layer, k_norm.gain, DIM_HEAD),
+    [LC_T_ATTN_POST_NORM] = VECTOR(lc_layer, attn_post_norm.gain, DIM_WIDTH),
+    [LC_T_FFN_POST_NORM] = VECTOR(lc_layer, ffn_post_norm.gain, DIM_WIDTH),
+    [LC_T_ATTN_OUT_NORM] = VECTOR(lc_layer, attn_out_norm.gain, DIM_WIDTH),
+    [LC_T_ATTN_OUT_NORM_BIAS] = VECTOR(lc_layer, attn_out_norm.bias, DIM_WIDTH),
+    [LC_T_FFN_OUT_NORM] = VECTOR(lc_layer, ffn_out_norm.gain, DIM_WIDTH),
+    [LC_T_FFN_OUT_NORM_BIAS] = VECTOR(lc_layer, ffn_out_norm.bias, DIM_WIDTH),
+    [LC_T_ATTN_NORM_BIAS] = VECTOR(lc_layer, attn_norm.bias, DIM_WIDTH),
+    [LC_T_FFN_NORM_BIAS] = VECTOR(lc_layer, ffn_norm.bias, DIM_WIDTH),
+};
+
+static uint32_t dim_size(const lc_model_info *i, uint32_t d)
+{
+    const uint32_t size[] = {
+        [DIM_ONE] = 1,
+        [DIM_TWO] = 2,
+        [DIM_VOCAB] = i->vocab,
+        [DIM_WIDTH] = i->width,
+        [DIM_QUERY] = i->heads * i->head_dim,
+        [DIM_KEY] = i->kv_heads * i->head_dim,
+        [DIM_HEAD] = i->head_dim,
+        [DIM_FFN] = i->ffn,
+        [DIM_CTX] = i->ctx,
+        [DIM_CLASSES] = i->classes,
+        [DIM_HALF_ROPE] = i->rope_dims / 2,
+        [DIM_TYPES] = i->token_types,
+    };
+    return size[d];
+}
+
+bool lc_role_shape(const lc_model_info *info, uint32_t role, uint32_t *rows, uint32_t *cols)
+{
+    if (role == 0 || role >= LC_ROLE_COUNT) {
+        return false;
+    }
+    *rows = dim_size(info, places[role].rows);
+    *cols = dim_size(info, places[role].cols);
+    return true;
+}
+
+uint32_t lc_role_section(uint32_t role)
+{
+    const uint64_t head = 1u << LC_T_CLS | 1u << LC_T_CLS_BIAS | 1u << LC_T_POOLER |
+                          1u << LC_T_POOLER_BIAS | 1u << LC_T_POOLER_NORM;
+    if (role >= LC_ROLE_LAYER) {
+        return LC_SECTION_LAYER;
+    }
+    return (head >> role & 1) != 0 ? LC_SECTION_CLASSES : LC_SECTION_EMBED;
+}
+
+/* The place of a tensor, in base (lc_model or lc_layer). */
 typedef struct slot {
-    lc_mat *mat;
+    lc_mat *mat; /* one of the two */
     const float **vec;
     uint32_t rows, cols;
 } slot;
 
-static bool global_slot(lc_model *m, uint32_t role, slot *out)
+static slot slot_of(const lc_model_info *info, uint32_t role, void *base)
 {
-    const lc_model_info *i = &m->info;
-    switch (role) {
-    case LC_T_EMBED:
-        *out = (slot){.mat = &m->embed, .rows = i->vocab, .cols = i->width};
-        return true;
-    case LC_T_OUTPUT:
-        *out = (slot){.mat = &m->output, .rows = i->vocab, .cols = i->width};
-        return true;
-    case LC_T_OUT_NORM:
-        *out = (slot){.vec = &m->out_norm, .rows = i->width, .cols = 1};
-        return true;
-    case LC_T_CLS:
-        *out = (slot){.mat = &m->cls, .rows = i->classes, .cols = i->width};
-        return true;
-    case LC_T_CLS_BIAS:
-        *out = (slot){.vec = &m->cls_bias, .rows = i->classes, .cols = 1};
-        return true;
-    case LC_T_ROPE_FREQ:
-        *out = (slot){.vec = &m->rope_freq, .rows = i->rope_dims / 2, .cols = 2};
-        return true;
-    default:
-        return false;
+    slot s = {0};
+    void *field = (uint8_t *)base + places[role].offset;
+    if (places[role].vector) {
+        s.vec = field;
+    } else {
+        s.mat = field;
     }
-}
-
-static bool layer_slot(const lc_model_info *i, lc_layer *l, uint32_t role, slot *out)
-{
-    uint32_t q = i->heads * i->head_dim;
-    uint32_t kv = i->kv_heads * i->head_dim;
-    switch (role) {
-    case LC_T_ATTN_NORM:
-        *out = (slot){.vec = &l->attn_norm, .rows = i->width, .cols = 1};
-        return true;
-    case LC_T_Q:
-        *out = (slot){.mat = &l->q, .rows = q, .cols = i->width};
-        return true;
-    case LC_T_K:
-        *out = (slot){.mat = &l->k, .rows = kv, .cols = i->width};
-        return true;
-    case LC_T_V:
-        *out = (slot){.mat = &l->v, .rows = kv, .cols = i->width};
-        return true;
-    case LC_T_O:
-        *out = (slot){.mat = &l->o, .rows = i->width, .cols = q};
-        return true;
-    case LC_T_FFN_NORM:
-        *out = (slot){.vec = &l->ffn_norm, .rows = i->width, .cols = 1};
-        return true;
-    case LC_T_GATE:
-        *out = (slot){.mat = &l->gate, .rows = i->ffn, .cols = i->width};
-        return true;
-    case LC_T_UP:
-        *out = (slot){.mat = &l->up, .rows = i->ffn, .cols = i->width};
-        return true;
-    case LC_T_DOWN:
-        *out = (slot){.mat = &l->down, .rows = i->width, .cols = i->ffn};
-        return true;
-    default:
-        return false;
-    }
+    (void)lc_role_shape(info, role, &s.rows, &s.cols);
+    return s;
 }
 
 static bool slot_taken(const slot *s)
@@ -312,7 +424,9 @@ static lc_err bind_tensor(const lc_tensor *t, const slot *s, uint64_t at, lc_dia
     if (t->mat.rows != s->rows || t->mat.cols != s->cols) {
         return lc_fail(diag, LC_ERR_FORMAT, at + 12, "tensor shape does not fit the model");
     }
-    bool gathered = t->role == LC_T_EMBED; /* tiles cannot be read row by row */
+    /* tiles are not read row by row */
+    bool gathered =
+        t->role == LC_T_EMBED || t->role == LC_T_POSITION || t->role == LC_T_TOKEN_TYPE;
     if ((s->vec != NULL && t->mat.type != LC_W_F32) ||
         (gathered && t->mat.type != LC_W_F32 && t->mat.type != LC_W_R8)) {
         return lc_fail(diag, LC_ERR_FORMAT, at + 8, "tensor type is not legal for its role");
@@ -328,28 +442,63 @@ static lc_err bind_tensor(const lc_tensor *t, const slot *s, uint64_t at, lc_dia
     return check_scales(t->mat.scale, scale_count(t->mat.type, t->mat.rows), at, diag);
 }
 
-static bool layer_complete(const lc_layer *l)
-{
-    return l->attn_norm && l->q.data && l->k.data && l->v.data && l->o.data && l->ffn_norm &&
-           l->gate.data && l->up.data && l->down.data;
-}
-
 /* What reading the table needs to remember: the layer being filled, and where the tensor before
  * ended, so that tensors ascend and do not overlap. */
 typedef struct binder {
     lc_model *model;
     lc_arena *state;
     lc_layer layer;
-    uint32_t layer_index;
+    uint32_t layer_index;  /* of layer */
+    uint64_t global_roles; /* bits of those read */
+    uint64_t layer_roles;  /* of layer */
     const uint8_t *end;
 } binder;
 
-static lc_err bind_next(binder *b, lc_reader *r, uint64_t at, lc_diag *diag)
+#define LAYER_ROLES (UINT64_MAX << LC_ROLE_LAYER)
+
+/* Whether all tensors of the layer being filled are there; the next one may then follow. */
+static bool layer_done(binder *b)
+{
+    uint64_t needs = b->model->arch->needs & LAYER_ROLES;
+    if (b->layer_index >= b->model->info.layers || (b->layer_roles & needs) != needs) {
+        return false;
+    }
+    if (!b->state->measuring) {
+        b->model->layer[b->layer_index] = b->layer;
+    }
+    b->layer = (lc_layer){0};
+    b->layer_roles = 0;
+    b->layer_index++;
+    return true;
+}
+
+/* The place for a tensor that this architecture may have here. */
+static bool find_slot(binder *b, const lc_tensor *t, slot *s)
 {
     lc_model *model = b->model;
+    bool global = t->layer == LC_GLOBAL;
+    if (t->role >= LC_ROLE_COUNT || global != (t->role < LC_ROLE_LAYER) ||
+        ((model->arch->needs | model->arch->allows) >> t->role & 1) == 0) {
+        return false;
+    }
+    if (global) {
+        b->global_roles |= UINT64_C(1) << t->role;
+        *s = slot_of(&model->info, t->role, model);
+        return true;
+    }
+    if (t->layer == b->layer_index + 1 && !layer_done(b)) {
+        return false;
+    }
+    b->layer_roles |= UINT64_C(1) << t->role;
+    *s = slot_of(&model->info, t->role, &b->layer);
+    return t->layer == b->layer_index && b->layer_index < model->info.layers;
+}
+
+static lc_err bind_next(binder *b, lc_reader *r, uint64_t at, lc_diag *diag)
+{
     lc_tensor t;
     slot s;
-    lc_err err = read_tensor(&model->leaf, r, at, &t, diag);
+    lc_err err = read_tensor(&b->model->leaf, r, at, &t, diag);
     if (err != LC_OK) {
         return err;
     }
@@ -357,22 +506,21 @@ static lc_err bind_next(binder *b, lc_reader *r, uint64_t at, lc_diag *diag)
         return lc_fail(diag, LC_ERR_FORMAT, at + 32, "tensors overlap or are out of order");
     }
     b->end = (const uint8_t *)t.mat.data + t.bytes;
-    bool known = t.layer == LC_GLOBAL
-                     ? global_slot(model, t.role, &s)
-                     : t.layer == b->layer_index && b->layer_index < model->info.layers &&
-                           layer_slot(&model->info, &b->layer, t.role, &s);
-    if (!known) {
+    if (!find_slot(b, &t, &s)) {
         return lc_fail(diag, LC_ERR_FORMAT, at, "tensor is not of this model, or out of its place");
     }
-    err = bind_tensor(&t, &s, at, diag);
-    if (err == LC_OK && t.layer != LC_GLOBAL && layer_complete(&b->layer)) {
-        if (!b->state->measuring) {
-            model->layer[b->layer_index] = b->layer;
-        }
-        b->layer = (lc_layer){0};
-        b->layer_index++;
+    return bind_tensor(&t, &s, at, diag);
+}
+
+/* Every role of the architecture, and for a head its weights. */
+static bool all_there(binder *b)
+{
+    uint64_t needs = b->model->arch->needs & ~LAYER_ROLES;
+    if (b->model->info.classes > 0) {
+        needs |= UINT64_C(1) << LC_T_CLS;
     }
-    return err;
+    return layer_done(b) && b->layer_index == b->model->info.layers &&
+           (b->global_roles & needs) == needs;
 }
 
 static lc_err read_tensors(lc_model *model, lc_arena *state, lc_diag *diag)
@@ -397,9 +545,7 @@ static lc_err read_tensors(lc_model *model, lc_arena *state, lc_diag *diag)
             return err;
         }
     }
-    if (b.layer_index < model->info.layers || model->embed.data == NULL ||
-        model->out_norm == NULL || model->rope_freq == NULL ||
-        (model->info.classes > 0 && model->cls.data == NULL)) {
+    if (!all_there(&b)) {
         return lc_fail(diag, LC_ERR_FORMAT, s.offset + s.bytes, "a tensor is missing");
     }
     model->tied = model->output.data == NULL;

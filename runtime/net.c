@@ -20,7 +20,9 @@ struct lc_net {
     uint32_t position;
     uint32_t joins;
     uint32_t rot_filled; /* positions whose rotation is in rot */
-    float *rot;          /* [ctx][rope_dims/2][2] cosine, sine */
+    float *rot[2];       /* [ctx][rope_dims/2][2] cosine, sine; of global and of local layers */
+    float *zero;         /* [width], for LayerNorms without bias; NULL: RMS norms */
+    float *dense;        /* [width] what the dense layer before the classes makes; NULL: none */
     float *key;          /* [kv_layers][ctx][kv_heads * head_dim] */
     float *value;        /* the same */
     lc_acts one;         /* one hidden state, for logits and classes */
@@ -96,15 +98,34 @@ static lc_err choose_sizes(const lc_net_options *options, lc_net *net, lc_diag *
     return LC_OK;
 }
 
+/* What only some architectures need. */
+static bool push_extras(lc_net *net, lc_arena *state)
+{
+    const lc_model *model = net->model;
+    size_t width = model->info.width;
+    net->rot[1] = net->rot[0];
+    if (model->rope_freq_local != NULL) {
+        net->rot[1] = LC_PUSH(state, float, (size_t)net->ctx * model->info.rope_dims);
+    }
+    net->zero = model->arch->layer_norm ? LC_PUSH(state, float, width) : NULL;
+    net->dense = model->pooler.rows > 0 ? LC_PUSH(state, float, width) : NULL;
+    if (net->zero != NULL && !state->measuring) {
+        memset(net->zero, 0, width * sizeof *net->zero);
+    }
+    return net->rot[1] != NULL && (net->zero != NULL) == model->arch->layer_norm &&
+           (net->dense != NULL) == (model->pooler.rows > 0);
+}
+
 static bool push_state(lc_net *net, lc_arena *state)
 {
     const lc_model_info *i = &net->model->info;
     size_t kv = (size_t)net->kv_layers * net->ctx * kv_width(i);
-    net->rot = LC_PUSH(state, float, (size_t)net->ctx * i->rope_dims);
+    net->rot[0] = LC_PUSH(state, float, (size_t)net->ctx * i->rope_dims);
     net->key = LC_PUSH(state, float, kv);
     net->value = LC_PUSH(state, float, kv);
     void *one = lc_arena_push(state, lc_acts_bytes(1, i->width));
-    if (net->rot == NULL || net->key == NULL || net->value == NULL || one == NULL) {
+    if (net->rot[0] == NULL || net->key == NULL || net->value == NULL || one == NULL ||
+        !push_extras(net, state)) {
         return false;
     }
     if (!state->measuring) {
@@ -190,7 +211,8 @@ static void run_tasks(lc_net *net, lc_task_fn *fn, void *arg, uint64_t macs)
 /* Up to three products of the same activations, one join. */
 typedef struct product {
     const lc_mat *w;
-    float *y; /* [tokens][stride] */
+    const float *bias; /* [w->rows] or NULL */
+    float *y;          /* [tokens][stride] */
     size_t stride;
 } product;
 
@@ -215,7 +237,7 @@ static void products_task(void *arg, uint32_t i, uint32_t n)
         uint32_t b1 = to > base ? to - base : 0;
         b1 = b1 < blocks ? b1 : blocks;
         if (b0 < b1) {
-            lc_matmul(all->k, p->w, NULL, all->x, p->y, p->stride, b0, b1);
+            lc_matmul(all->k, p->w, p->bias, all->x, p->y, p->stride, b0, b1);
         }
         base += blocks;
     }
@@ -240,21 +262,94 @@ static lc_err multiply(lc_net *net, lc_acts *acts, const float *x, uint32_t n, c
     return LC_OK;
 }
 
+/* ---- norms and scales ---- */
+
+/* y = norm(x) for n rows of `width`; y may be x. */
+static void normalise(const lc_net *net, const lc_norm *norm, const float *x, size_t n,
+                      uint32_t width, float *y)
+{
+    float eps = net->model->info.norm_eps;
+    const float *bias = norm->bias != NULL ? norm->bias : net->zero;
+    for (size_t t = 0; t < n; t++) {
+        if (net->model->arch->layer_norm) {
+            net->k->layernorm(x + t * width, norm->gain, bias, width, eps, y + t * width);
+        } else {
+            net->k->rmsnorm(x + t * width, norm->gain, width, eps, y + t * width);
+        }
+    }
+}
+
+static void scale(float *x, size_t n, float by)
+{
+    for (size_t i = 0; by != 1.0f && i < n; i++) {
+        x[i] *= by;
+    }
+}
+
+/* What a block reads: x through a norm into h, or x itself where there is none. */
+static const float *block_input(const lc_net *net, const buffers *b, const lc_norm *norm,
+                                uint32_t n)
+{
+    if (norm->gain == NULL) {
+        return b->x;
+    }
+    normalise(net, norm, b->x, n, net->model->info.width, b->h);
+    return b->h;
+}
+
+/* x = out(x + residual_scale * post(h)), each norm where there is one. */
+static void add_block(const lc_net *net, buffers *b, const lc_norm *post, const lc_norm *out,
+                      uint32_t n)
+{
+    const lc_model_info *i = &net->model->info;
+    if (post->gain != NULL) {
+        normalise(net, post, b->h, n, i->width, b->h);
+    }
+    scale(b->h, (size_t)n * i->width, i->residual_scale);
+    net->k->add(b->x, b->h, n * i->width);
+    if (out->gain != NULL) {
+        normalise(net, out, b->x, n, i->width, b->x);
+    }
+}
+
 /* ---- attention ---- */
+
+static void fill_rotation(const float *freq, uint32_t pairs, uint32_t t, float *rot)
+{
+    for (uint32_t i = 0; i < pairs; i++) {
+        const float *part = freq + 2 * (size_t)i;
+        double angle = (double)t * ((double)part[0] + (double)part[1]);
+        rot[2 * i] = (float)lc_cos(angle);
+        rot[2 * i + 1] = (float)lc_sin(angle);
+    }
+}
 
 static void fill_rotations(lc_net *net, uint32_t positions)
 {
     uint32_t pairs = net->model->info.rope_dims / 2;
     for (uint32_t t = net->rot_filled; t < positions; t++) {
-        float *rot = net->rot + (size_t)t * pairs * 2;
-        for (uint32_t i = 0; i < pairs; i++) {
-            const float *part = net->model->rope_freq + 2 * (size_t)i;
-            double angle = (double)t * ((double)part[0] + (double)part[1]);
-            rot[2 * i] = (float)lc_cos(angle);
-            rot[2 * i + 1] = (float)lc_sin(angle);
+        size_t at = (size_t)t * pairs * 2;
+        fill_rotation(net->model->rope_freq, pairs, t, net->rot[0] + at);
+        if (net->model->rope_freq_local != NULL) {
+            fill_rotation(net->model->rope_freq_local, pairs, t, net->rot[1] + at);
         }
     }
     net->rot_filled = max_u32(net->rot_filled, positions);
+}
+
+/* Norms each head of n tokens, where the model does, and turns it to its position. */
+static void place_heads(const lc_net *net, const lc_norm *norm, const float *rot, uint32_t heads,
+                        uint32_t n, float *x)
+{
+    const lc_model_info *i = &net->model->info;
+    lc_rope_kind kind = net->model->arch->rope;
+    if (norm->gain != NULL) {
+        normalise(net, norm, x, (size_t)n * heads, i->head_dim, x);
+    }
+    for (uint32_t t = 0; kind != LC_ROPE_NONE && t < n; t++) {
+        net->k->rope(x + (size_t)t * heads * i->head_dim, heads, i->head_dim, i->rope_dims,
+                     rot + (size_t)t * i->rope_dims, kind == LC_ROPE_HALVES);
+    }
 }
 
 /* The chunk being attended: token t of n stands at position first + t. */
@@ -263,8 +358,18 @@ typedef struct attention {
     const buffers *b;
     const float *key, *value; /* [ctx][kv width] of this layer */
     uint32_t first, n;
+    uint32_t window; /* keys that are seen back, itself included, and as many forward */
     float scale;
 } attention;
+
+/* The keys [from, to) that the token at a position sees. */
+static void seen(const attention *a, uint32_t position, uint32_t *from, uint32_t *to)
+{
+    uint32_t end = a->first + a->n;
+    uint32_t ahead = a->net->model->info.causal ? 1 : a->window;
+    *from = position + 1 > a->window ? position + 1 - a->window : 0;
+    *to = end - position > ahead ? position + ahead : end;
+}
 
 static void attention_task(void *arg, uint32_t i, uint32_t n)
 {
@@ -278,8 +383,9 @@ static void attention_task(void *arg, uint32_t i, uint32_t n)
         uint32_t head = (uint32_t)(u % info->heads);
         size_t at = (size_t)t * q_width(info) + (size_t)head * info->head_dim;
         size_t kv_at = (size_t)(head / group) * info->head_dim;
-        uint32_t end = a->first + (info->causal ? t + 1 : a->n);
-        a->net->k->attend(a->b->q + at, a->key + kv_at, a->value + kv_at, kv_width(info), 0, end,
+        uint32_t from, to;
+        seen(a, a->first + t, &from, &to);
+        a->net->k->attend(a->b->q + at, a->key + kv_at, a->value + kv_at, kv_width(info), from, to,
                           info->head_dim, a->scale, scores, a->b->att + at);
     }
 }
@@ -289,88 +395,114 @@ static lc_err attention_block(lc_net *net, buffers *b, uint32_t layer, uint32_t 
 {
     const lc_model_info *i = &net->model->info;
     const lc_layer *l = &net->model->layer[layer];
+    bool local = lc_layer_is_local(i, layer);
     size_t kv_layer = net->kv_layers == 1 ? 0 : layer;
     float *key = net->key + kv_layer * net->ctx * kv_width(i);
     float *value = net->value + kv_layer * net->ctx * kv_width(i);
-    float *new_key = key + (size_t)net->position * kv_width(i);
-    for (uint32_t t = 0; t < n; t++) {
-        net->k->rmsnorm(b->x + (size_t)t * i->width, l->attn_norm, i->width, i->norm_eps,
-                        b->h + (size_t)t * i->width);
-    }
+    size_t new_kv = (size_t)net->position * kv_width(i);
     const product qkv[3] = {
-        {&l->q, b->q, q_width(i)},
-        {&l->k, new_key, kv_width(i)},
-        {&l->v, value + (size_t)net->position * kv_width(i), kv_width(i)},
+        {&l->q, l->q_bias, b->q, q_width(i)},
+        {&l->k, l->k_bias, key + new_kv, kv_width(i)},
+        {&l->v, l->v_bias, value + new_kv, kv_width(i)},
     };
-    lc_err err = multiply(net, &b->acts, b->h, n, qkv, 3);
+    const float *in = block_input(net, b, &l->attn_norm, n);
+    lc_err err = multiply(net, &b->acts, in, n, qkv, 3);
     if (err != LC_OK) {
         return err;
     }
-    for (uint32_t t = 0; t < n; t++) {
-        const float *rot = net->rot + (size_t)(net->position + t) * i->rope_dims;
-        bool neox = net->model->arch->rope_neox;
-        net->k->rope(b->q + (size_t)t * q_width(i), i->heads, i->head_dim, i->rope_dims, rot, neox);
-        net->k->rope(new_key + (size_t)t * kv_width(i), i->kv_heads, i->head_dim, i->rope_dims, rot,
-                     neox);
-    }
+    const float *rot = net->rot[local] + (size_t)net->position * i->rope_dims;
+    place_heads(net, &l->q_norm, rot, i->heads, n, b->q);
+    place_heads(net, &l->k_norm, rot, i->kv_heads, n, key + new_kv);
     attention a = {.net = net, .b = b, .key = key, .value = value, .first = net->position, .n = n};
-    a.scale = 1.0f / lc_sqrtf((float)i->head_dim);
+    a.window = local ? i->window : net->ctx;
+    a.scale = i->attn_scale > 0.0f ? i->attn_scale : 1.0f / lc_sqrtf((float)i->head_dim);
     uint64_t keys = net->position + n;
     run_tasks(net, attention_task, &a, keys * n * q_width(i) * 2);
-    const product o = {&l->o, b->h, i->width};
+    const product o = {&l->o, l->o_bias, b->h, i->width};
     return multiply(net, &b->acts, b->att, n, &o, 1);
 }
 
-/* h = DOWN . (act(GATE . norm(x)) * UP . norm(x)) */
+/* h = DOWN . (act(GATE . norm(x)) * UP . norm(x)), or without a gate DOWN . act(UP . norm(x)) */
 static lc_err ffn_block(lc_net *net, buffers *b, uint32_t layer, uint32_t n)
 {
     const lc_model_info *i = &net->model->info;
     const lc_layer *l = &net->model->layer[layer];
-    for (uint32_t t = 0; t < n; t++) {
-        net->k->rmsnorm(b->x + (size_t)t * i->width, l->ffn_norm, i->width, i->norm_eps,
-                        b->h + (size_t)t * i->width);
-    }
-    const product gate_up[2] = {{&l->gate, b->gate, i->ffn}, {&l->up, b->up, i->ffn}};
-    lc_err err = multiply(net, &b->acts, b->h, n, gate_up, 2);
+    const product up_gate[2] = {{&l->up, l->up_bias, b->up, i->ffn},
+                                {&l->gate, NULL, b->gate, i->ffn}};
+    bool gated = l->gate.data != NULL;
+    const float *in = block_input(net, b, &l->ffn_norm, n);
+    lc_err err = multiply(net, &b->acts, in, n, up_gate, gated ? 2 : 1);
     if (err != LC_OK) {
         return err;
     }
-    net->k->act_mul(net->model->arch->act, b->gate, b->up, n * i->ffn, b->gate);
-    const product down = {&l->down, b->h, i->width};
+    net->k->act_mul(net->model->arch->act, gated ? b->gate : b->up, gated ? b->up : NULL,
+                    n * i->ffn, b->gate);
+    const product down = {&l->down, l->down_bias, b->h, i->width};
     return multiply(net, &b->acts, b->gate, n, &down, 1);
 }
 
 /* ---- running ---- */
 
+/* x = norm(scale * embedding + position + type); h is written over. */
+static void embed(lc_net *net, buffers *b, const uint32_t *ids, uint32_t n)
+{
+    const lc_model *m = net->model;
+    uint32_t width = m->info.width;
+    for (uint32_t t = 0; t < n; t++) {
+        float *x = b->x + (size_t)t * width;
+        lc_assert(ids[t] < m->info.vocab);
+        lc_mat_row(&m->embed, ids[t], x);
+        scale(x, width, m->info.embed_scale);
+        if (m->position.rows > 0) {
+            lc_mat_row(&m->position, net->position + t, b->h);
+            net->k->add(x, b->h, width);
+        }
+        if (m->token_type.rows > 0) { /* a line is one text: all tokens are of type 0 */
+            lc_mat_row(&m->token_type, 0, b->h);
+            net->k->add(x, b->h, width);
+        }
+    }
+    if (m->embed_norm.gain != NULL) {
+        normalise(net, &m->embed_norm, b->x, n, width, b->x);
+    }
+}
+
+static lc_err run_layer(lc_net *net, buffers *b, uint32_t layer, uint32_t n)
+{
+    const lc_layer *l = &net->model->layer[layer];
+    lc_err err = attention_block(net, b, layer, n);
+    if (err != LC_OK) {
+        return err;
+    }
+    add_block(net, b, &l->attn_post_norm, &l->attn_out_norm, n);
+    err = ffn_block(net, b, layer, n);
+    if (err == LC_OK) {
+        add_block(net, b, &l->ffn_post_norm, &l->ffn_out_norm, n);
+    }
+    return err;
+}
+
 /* One chunk of at most batch tokens through all layers; b->h holds the normed states after it. */
 static lc_err run_chunk(lc_net *net, buffers *b, const uint32_t *ids, uint32_t n)
 {
     const lc_model_info *i = &net->model->info;
-    for (uint32_t t = 0; t < n; t++) {
-        lc_assert(ids[t] < i->vocab);
-        lc_mat_row(&net->model->embed, ids[t], b->x + (size_t)t * i->width);
-    }
+    embed(net, b, ids, n);
     fill_rotations(net, net->position + n);
     for (uint32_t layer = 0; layer < i->layers; layer++) {
         if (net->cancel != NULL && *net->cancel) {
             return LC_ERR_CANCELLED;
         }
-        lc_err err = attention_block(net, b, layer, n);
-        if (err == LC_OK) {
-            net->k->add(b->x, b->h, n * i->width);
-            err = ffn_block(net, b, layer, n);
-        }
+        lc_err err = run_layer(net, b, layer, n);
         if (err != LC_OK) {
             return err;
         }
-        net->k->add(b->x, b->h, n * i->width);
         if (net->probe != NULL) {
             net->probe(net->probe_ctx, layer, net->position, n, b->x);
         }
     }
-    for (uint32_t t = 0; t < n; t++) {
-        net->k->rmsnorm(b->x + (size_t)t * i->width, net->model->out_norm, i->width, i->norm_eps,
-                        b->h + (size_t)t * i->width);
+    const float *states = block_input(net, b, &net->model->out_norm, n);
+    if (states != b->h) {
+        memcpy(b->h, states, (size_t)n * i->width * sizeof *states);
     }
     return LC_OK;
 }
@@ -408,18 +540,30 @@ static bool all_finite(const float *x, uint32_t n)
     return true;
 }
 
-/* y[rows] = w . x for one hidden state. */
-static lc_err project(lc_net *net, const lc_mat *w, const float *x, float *y)
+/* y[rows] = w . x + bias for one hidden state. */
+static lc_err project(lc_net *net, const lc_mat *w, const float *bias, const float *x, float *y)
 {
-    const product p = {w, y, w->rows};
+    const product p = {w, bias, y, w->rows};
     return multiply(net, &net->one, x, 1, &p, 1);
+}
+
+static void cap_logits(const lc_model_info *i, float *logits)
+{
+    for (uint32_t j = 0; i->logit_cap > 0.0f && j < i->vocab; j++) {
+        logits[j] = i->logit_cap * lc_tanhf(logits[j] / i->logit_cap);
+    }
 }
 
 lc_err lc_net_logits(lc_net *net, const float *hidden, float *logits)
 {
-    lc_err err = project(net, &net->model->output, hidden, logits);
-    if (err == LC_OK && !all_finite(logits, net->model->info.vocab)) {
+    const lc_model_info *i = &net->model->info;
+    lc_err err = project(net, &net->model->output, NULL, hidden, logits);
+    if (err == LC_OK && !all_finite(logits, i->vocab)) {
         err = LC_ERR_NUMBER;
+    }
+    if (err == LC_OK) {
+        scale(logits, i->vocab, i->logit_scale);
+        cap_logits(i, logits);
     }
     return err;
 }
@@ -467,11 +611,40 @@ lc_err lc_net_pool(lc_net *net, const uint32_t *ids, uint32_t n, float *pooled)
     return err;
 }
 
+/* dense = norm(act(pooler . pooled + bias)) */
+static lc_err run_dense(lc_net *net, const float *pooled)
+{
+    const lc_model *m = net->model;
+    uint32_t width = m->info.width;
+    lc_err err = project(net, &m->pooler, m->pooler_bias, pooled, net->dense);
+    if (err != LC_OK) {
+        return err;
+    }
+    for (uint32_t j = 0; m->arch->pool_tanh && j < width; j++) {
+        net->dense[j] = lc_tanhf(net->dense[j]);
+    }
+    if (!m->arch->pool_tanh) {
+        net->k->act_mul(m->arch->pool_act, net->dense, NULL, width, net->dense);
+    }
+    if (m->pooler_norm.gain != NULL) {
+        normalise(net, &m->pooler_norm, net->dense, 1, width, net->dense);
+    }
+    return LC_OK;
+}
+
 lc_err lc_net_classify(lc_net *net, const float *pooled, float *out)
 {
     const lc_model *model = net->model;
     lc_assert(model->info.classes > 0);
-    lc_err err = project(net, &model->cls, pooled, out);
+    const float *in = pooled;
+    lc_err err = LC_OK;
+    if (net->dense != NULL) {
+        err = run_dense(net, pooled);
+        in = net->dense;
+    }
+    if (err == LC_OK) {
+        err = project(net, &model->cls, NULL, in, out);
+    }
     if (err != LC_OK) {
         return err;
     }

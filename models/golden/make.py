@@ -5,11 +5,12 @@
 
 tiny-causal.gguf  llama, causal, grouped-query attention, odd widths, output head of its own
 tiny-bidi.gguf    llama, no causal mask, mean pooling, a classification head of 3 labels
+tiny-<arch>.gguf  the other architectures, see SPECS in archs.py
 *.tokens.u32      token ids fed
-*.expect.f32      causal: logits of every position [tokens][vocab]; bidi: head outputs [3]
+*.expect.f32      logits of every position [tokens][vocab]; with a classification head its outputs
 
-The weights are random; the forward pass below is written from the architecture's definition in
-NumPy float64 and shares no code with the project.
+The weights are random; the forward passes here and in archs.py are written from the architectures'
+definitions in NumPy float64 and share no code with the project.
 """
 import os
 import struct
@@ -47,10 +48,11 @@ def write_gguf(path, keys, tensors):
         head += gguf_string(k) + struct.pack("<I", kind) + body
     offset, blob = 0, b""
     for name, t in tensors.items():
-        data = t.astype("<f4").tobytes()
+        half = t.dtype == np.float16
+        data = t.astype("<f2" if half else "<f4").tobytes()
         dims = t.shape[::-1]
         head += gguf_string(name) + struct.pack("<I", len(dims))
-        head += struct.pack("<%dQ" % len(dims), *dims) + struct.pack("<IQ", 0, offset)
+        head += struct.pack("<%dQ" % len(dims), *dims) + struct.pack("<IQ", int(half), offset)
         blob += data + b"\0" * (-len(data) % 32)
         offset = len(blob)
     with open(path, "wb") as f:
@@ -189,3 +191,5 @@ def make(name, causal, seed, d, heads, kv, hd, ffn, layers, tokens, classes):
 if __name__ == "__main__":
     make("tiny-causal", True, 1, d=40, heads=6, kv=2, hd=10, ffn=52, layers=3, tokens=80, classes=0)
     make("tiny-bidi", False, 2, d=48, heads=4, kv=4, hd=12, ffn=96, layers=2, tokens=70, classes=3)
+    import archs  # needs what is above
+    archs.make_all()

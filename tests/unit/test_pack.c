@@ -207,9 +207,14 @@ static void add_scaling(gguf_make *m)
     gguf_make_str(m, "llama.rope.scaling.type", "yarn");
 }
 
-static void add_factor(gguf_make *m)
+static void add_cap(gguf_make *m)
 {
-    gguf_make_f32(m, "llama.rope.scaling.factor", 4.0f);
+    gguf_make_f32(m, "llama.attn_logit_softcapping", 50.0f);
+}
+
+static void add_far_factor(gguf_make *m)
+{
+    gguf_make_f32(m, "llama.rope.scaling.factor", 1e9f);
 }
 
 static void add_experts(gguf_make *m)
@@ -222,9 +227,9 @@ static void add_scale(gguf_make *m)
     gguf_make_f32(m, "llama.logit_scale", 2.0f);
 }
 
-static void add_bias(gguf_make *m)
+static void add_norm(gguf_make *m)
 {
-    gguf_make_tensor(m, "blk.0.attn_q.bias", 0, 32, 0, NULL, 128);
+    gguf_make_tensor(m, "blk.0.attn_q_norm.weight", 0, 32, 0, NULL, 128);
 }
 
 static void add_kv_heads(gguf_make *m)
@@ -281,10 +286,11 @@ static void variants_are_refused_by_name(void **state)
         const char *reason;
     } cases[] = {
         {add_scaling, LC_ERR_UNSUPPORTED, "llama.rope.scaling.type"},
-        {add_factor, LC_ERR_UNSUPPORTED, "llama.rope.scaling.factor"},
+        {add_far_factor, LC_ERR_FORMAT, "llama.rope.scaling.factor"},
+        {add_cap, LC_ERR_UNSUPPORTED, "llama.attn_logit_softcapping"},
         {add_experts, LC_ERR_UNSUPPORTED, "llama.expert_count"},
         {add_scale, LC_ERR_UNSUPPORTED, "llama.logit_scale"},
-        {add_bias, LC_ERR_UNSUPPORTED, "blk.0.attn_q.bias"},
+        {add_norm, LC_ERR_UNSUPPORTED, "blk.0.attn_q_norm.weight"},
         {add_kv_heads, LC_ERR_FORMAT, "blk.0.attn_k.weight: shape 32 x 32"},
         {add_key_length, LC_ERR_FORMAT, "blk.0.attn_q.weight: shape 32 x 32"},
         {add_pooling, LC_ERR_FORMAT, "llama.pooling_type: 4 is not in 0 to 3"},

@@ -53,24 +53,36 @@ static void source_row(const void *ctx, uint32_t r, float *out)
     lc_gguf_row(ctx, r, out);
 }
 
+/* The file's factor i of the frequencies. */
+static lc_err rope_factor(const packer *p, uint32_t i, double *factor)
+{
+    lc_gguf_tensor one = *p->plan.rope_factors;
+    float read;
+    one.ne[0] = 1;
+    lc_gguf_row(&one, i, &read);
+    if (!(read >= 1e-6f && read <= 1e6f)) {
+        return lc_fail_format(p->diag, LC_ERR_FORMAT, one.offset, "%.*s: factor %u out of range",
+                              (int)one.name.bytes, one.name.data, i);
+    }
+    *factor = (double)read;
+    return LC_OK;
+}
+
 /* base^(-2i / dims), divided by the file's factors, each as high and low part. */
 static lc_err put_rope(const packer *p, const lc_pack_item *item, uint8_t *out)
 {
-    const lc_gguf_tensor *factors = p->plan.rope_factors;
+    const lc_pack_source *source = &p->plan.source;
+    bool local = item->role == LC_T_ROPE_FREQ_LOCAL;
+    double base = local ? source->rope_base_local : source->rope_base;
     for (uint32_t i = 0; i < item->rows; i++) {
-        double power = -2.0 * (double)i / (double)p->plan.source.info.rope_dims;
-        double f = lc_real_pow(p->plan.source.rope_base, power);
-        if (factors) {
-            lc_gguf_tensor one = *factors;
-            float factor;
-            one.ne[0] = 1;
-            lc_gguf_row(&one, i, &factor);
-            if (!(factor >= 1e-6f && factor <= 1e6f)) {
-                return lc_fail_format(p->diag, LC_ERR_FORMAT, factors->offset,
-                                      "%s: factor %u out of range", item->name, i);
-            }
-            f /= (double)factor;
+        double power = -2.0 * (double)i / (double)source->info.rope_dims;
+        double f = lc_real_pow(base, power);
+        double factor = 1.0;
+        lc_err err = p->plan.rope_factors && !local ? rope_factor(p, i, &factor) : LC_OK;
+        if (err) {
+            return err;
         }
+        f = f / factor / (local ? 1.0 : source->rope_factor);
         float parts[2];
         parts[0] = (float)f;
         parts[1] = (float)(f - (double)parts[0]);
@@ -127,7 +139,7 @@ static lc_err put_tensors(packer *p, uint32_t type, uint32_t layer, lc_buf *body
     lc_err err = LC_OK;
     for (uint32_t i = 0; !err && i < p->plan.count; i++) {
         lc_pack_item *item = &p->plan.item[i];
-        if (lc_pack_section_of(item->role) == type && item->layer == layer) {
+        if (lc_role_section(item->role) == type && item->layer == layer) {
             err = put_tensor(p, item, body);
         }
     }
@@ -143,6 +155,27 @@ static lc_err new_section(packer *p, uint32_t type, uint32_t index, lc_buf **bod
     return *body ? LC_OK : lc_fail(p->diag, LC_ERR_LIMIT, 0, "too many sections");
 }
 
+/* Appended fields are written only when one says something: without them the file is the same as
+ * before there were any, and older readers open it. */
+static bool info_differs(const lc_model_info *m)
+{
+    return m->window > 0 || m->token_types > 0 || m->embed_scale != 1.0f ||
+           m->residual_scale != 1.0f || m->attn_scale != 0.0f || m->logit_scale != 1.0f ||
+           m->logit_cap != 0.0f;
+}
+
+static void put_more(const lc_model_info *m, lc_buf *body)
+{
+    lc_buf_put_u32(body, m->window);
+    lc_buf_put_u32(body, m->token_types);
+    lc_buf_put_f32(body, m->embed_scale);
+    lc_buf_put_f32(body, m->residual_scale);
+    lc_buf_put_f32(body, m->attn_scale);
+    lc_buf_put_f32(body, m->logit_scale);
+    lc_buf_put_f32(body, m->logit_cap);
+    lc_buf_put(body, m->local, sizeof m->local);
+}
+
 static lc_err write_model(packer *p)
 {
     const lc_model_info *m = &p->plan.source.info;
@@ -154,12 +187,16 @@ static lc_err write_model(packer *p)
     if (err) {
         return err;
     }
-    lc_buf_put_u32(body, sizeof fields + 12);
+    bool more = info_differs(m);
+    lc_buf_put_u32(body, sizeof fields + 12 + (more ? 7 * 4 + sizeof m->local : 0));
     for (uint32_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         lc_buf_put_u32(body, fields[i]);
     }
     lc_buf_put_f32(body, m->norm_eps);
     lc_buf_put_u64(body, m->parameters);
+    if (more) {
+        put_more(m, body);
+    }
     return LC_OK;
 }
 
@@ -269,7 +306,7 @@ static lc_err write_tensor_table(packer *p)
         lc_buf_put_u32(body, item->type);
         lc_buf_put_u32(body, item->rows);
         lc_buf_put_u32(body, item->cols);
-        lc_buf_put_u32(body, lc_pack_section_of(item->role));
+        lc_buf_put_u32(body, lc_role_section(item->role));
         lc_buf_put_u32(body, item->layer == LC_GLOBAL ? 0 : item->layer);
         lc_buf_put_u32(body, 0);
         lc_buf_put_u64(body, item->offset);

@@ -3,14 +3,57 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../../kernels/math.h"
 #include "fail.h"
 
+#define POOL_RANK 4u
 #define CTX_CLAIM_MAX (1u << 24) /* a longer context is a damaged file, not a long model */
+
+/* What files of an architecture leave unsaid, and which keys they may carry. */
+typedef struct custom {
+    uint32_t arch; /* lc_arch_id */
+    const char *eps;
+    bool causal;      /* unless the file says otherwise */
+    bool multipliers; /* embedding, residual, attention and logit scales */
+    bool embed_root;  /* embeddings are scaled by sqrt(width) */
+    uint32_t pattern; /* every pattern-th layer sees all keys; 0: all of them do */
+    bool far_first;   /* it is the first of the pattern's layers, not the last */
+    double base, base_local;
+    uint32_t rank; /* what pooling 4 (rank) means; 0: it is refused */
+} custom;
+
+#define RMS_EPS "attention.layer_norm_rms_epsilon"
+#define LAYER_EPS "attention.layer_norm_epsilon"
+
+static const custom customs[] = {
+    {.arch = LC_ARCH_LLAMA, .eps = RMS_EPS, .causal = true, .base = 1e4},
+    {.arch = LC_ARCH_QWEN2, .eps = RMS_EPS, .causal = true, .base = 1e4},
+    {.arch = LC_ARCH_QWEN3, .eps = RMS_EPS, .causal = true, .base = 1e4, .rank = LC_POOL_LAST},
+    {.arch = LC_ARCH_GEMMA3,
+     .eps = RMS_EPS,
+     .causal = true,
+     .embed_root = true,
+     .pattern = 6,
+     .base = 1e6,
+     .base_local = 1e4},
+    {.arch = LC_ARCH_BERT, .eps = LAYER_EPS, .rank = LC_POOL_FIRST},
+    {.arch = LC_ARCH_GRANITE, .eps = RMS_EPS, .causal = true, .multipliers = true, .base = 1e4},
+};
+
+static const custom *custom_of(uint32_t arch)
+{
+    const custom *c = customs;
+    while (c->arch != arch) {
+        c++;
+    }
+    return c;
+}
 
 /* Keys are "<arch>.<name>". */
 typedef struct keys {
     const lc_gguf *g;
     const char *arch;
+    const custom *custom;
     lc_diag *diag;
 } keys;
 
@@ -71,31 +114,6 @@ static lc_err read_f32(const keys *k, const char *name, bool required, float lea
 
 /* ---- what would change the arithmetic and is not built ---- */
 
-static lc_err refuse_scaling(const keys *k)
-{
-    lc_str type;
-    key full = key_of(k, "rope.scaling.type");
-    if (lc_gguf_find(k->g, full.text)) {
-        bool none = lc_gguf_str(k->g, full.text, &type) && lc_str_equal(type, lc_str_from("none"));
-        return none ? LC_OK
-                    : refuse(k, LC_ERR_UNSUPPORTED, "rope.scaling.type",
-                             "scaled rope frequencies are not supported");
-    }
-    static const char *const factors[] = {"rope.scaling.factor", "rope.scale_linear"};
-    for (size_t i = 0; i < 2; i++) { /* without a type the factor means linear scaling */
-        full = key_of(k, factors[i]);
-        float factor = 1.0f;
-        if (!lc_gguf_find(k->g, full.text)) {
-            continue;
-        }
-        if (!lc_gguf_f32(k->g, full.text, &factor) || (factor != 1.0f && factor != 0.0f)) {
-            return refuse(k, LC_ERR_UNSUPPORTED, factors[i],
-                          "scaled rope frequencies are not supported");
-        }
-    }
-    return LC_OK;
-}
-
 static lc_err refuse_variants(const keys *k)
 {
     static const char *const scales[] = {"logit_scale", "embedding_scale", "residual_scale",
@@ -106,13 +124,17 @@ static lc_err refuse_variants(const keys *k)
         return refuse(k, LC_ERR_UNSUPPORTED, "expert_count",
                       "mixtures of experts are not supported");
     }
-    for (size_t i = 0; i < sizeof scales / sizeof scales[0]; i++) {
+    for (size_t i = 0; !k->custom->multipliers && i < sizeof scales / sizeof scales[0]; i++) {
         full = key_of(k, scales[i]);
         if (lc_gguf_find(k->g, full.text)) {
             return refuse(k, LC_ERR_UNSUPPORTED, scales[i], "not supported");
         }
     }
-    return refuse_scaling(k);
+    full = key_of(k, "attn_logit_softcapping");
+    if (lc_gguf_find(k->g, full.text)) {
+        return refuse(k, LC_ERR_UNSUPPORTED, "attn_logit_softcapping", "not supported");
+    }
+    return LC_OK;
 }
 
 /* ---- groups of keys ---- */
@@ -146,7 +168,7 @@ static lc_err read_sizes(const keys *k, lc_model_info *m)
         err = read_u32(k, "context_length", true, 1, CTX_CLAIM_MAX, &m->ctx);
     }
     if (!err) {
-        err = read_f32(k, "attention.layer_norm_rms_epsilon", true, 0.0f, 0.5f, &m->norm_eps);
+        err = read_f32(k, k->custom->eps, true, 0.0f, 0.5f, &m->norm_eps);
     }
     if (!err && m->ctx > LC_CTX_MAX) {
         m->ctx = LC_CTX_MAX;
@@ -190,32 +212,131 @@ static lc_err read_heads(const keys *k, lc_model_info *m)
     return LC_OK;
 }
 
+/* Linear scaling divides all frequencies; factors of single ones (Llama 3) are a tensor. */
+static lc_err read_scaling(const keys *k, double *factor)
+{
+    static const char *const names[] = {"rope.scaling.factor", "rope.scale_linear"};
+    lc_str type = lc_str_from("linear"); /* what a factor without a type means */
+    key full = key_of(k, "rope.scaling.type");
+    bool stated = lc_gguf_find(k->g, full.text) != NULL;
+    if (stated && !lc_gguf_str(k->g, full.text, &type)) {
+        return refuse(k, LC_ERR_FORMAT, "rope.scaling.type", "not a string");
+    }
+    *factor = 1.0;
+    if (lc_str_equal(type, lc_str_from("none"))) {
+        return LC_OK;
+    }
+    if (!lc_str_equal(type, lc_str_from("linear"))) {
+        char reason[96];
+        (void)snprintf(reason, sizeof reason, "%.*s: scaling of this kind is not supported",
+                       type.bytes < 32 ? (int)type.bytes : 32, type.data);
+        return refuse(k, LC_ERR_UNSUPPORTED, "rope.scaling.type", reason);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        float value = 0.0f;
+        lc_err err = read_f32(k, names[i], false, 0.0f, 1e6f, &value);
+        if (err) {
+            return err;
+        }
+        if (value > 0.0f) { /* 0 stands for none */
+            *factor = (double)value;
+            return LC_OK;
+        }
+    }
+    return LC_OK;
+}
+
 static lc_err read_rope(const keys *k, lc_pack_source *s)
 {
     lc_model_info *m = &s->info;
-    float base = 10000.0f;
+    float base = (float)k->custom->base, local = (float)k->custom->base_local;
+    if (s->arch->rope == LC_ROPE_NONE) {
+        return LC_OK;
+    }
     m->rope_dims = m->head_dim;
     lc_err err = read_u32(k, "rope.dimension_count", false, 2, m->head_dim, &m->rope_dims);
     if (!err) {
         err = read_f32(k, "rope.freq_base", false, 1.0f, 1e12f, &base);
     }
+    if (!err && k->custom->pattern > 0) {
+        err = read_f32(k, "rope.freq_base_swa", false, 1.0f, 1e12f, &local);
+    }
     if (!err && m->rope_dims % 2 != 0) {
         err = refuse(k, LC_ERR_FORMAT, "rope.dimension_count", "odd");
     }
     s->rope_base = (double)base;
+    s->rope_base_local = (double)local;
+    return err ? err : read_scaling(k, &s->rope_factor);
+}
+
+/* Which layers look back a window only: all but one of `pattern`, where there is a window. */
+static lc_err read_window(const keys *k, lc_model_info *m)
+{
+    uint32_t window = 0, pattern = k->custom->pattern;
+    if (pattern == 0) {
+        return LC_OK;
+    }
+    lc_err err = read_u32(k, "attention.sliding_window", false, 0, CTX_CLAIM_MAX, &window);
+    if (!err) {
+        err = read_u32(k, "attention.sliding_window_pattern", false, 1, LC_LAYERS_MAX, &pattern);
+    }
+    if (err || window == 0) {
+        return err;
+    }
+    m->window = m->causal ? window : window / 2 + 1;
+    m->window = m->window < m->ctx ? m->window : m->ctx;
+    bool local = false;
+    for (uint32_t i = 0; i < m->layers; i++) {
+        if (i % pattern != (k->custom->far_first ? 0 : pattern - 1)) {
+            m->local[i / 8] |= (uint8_t)(1u << (i % 8));
+            local = true;
+        }
+    }
+    m->window = local ? m->window : 0;
+    return LC_OK;
+}
+
+/* Numbers that results are multiplied by. */
+static lc_err read_scales(const keys *k, lc_model_info *m)
+{
+    float divisor = 1.0f;
+    m->embed_scale = m->residual_scale = m->logit_scale = 1.0f;
+    if (k->custom->embed_root) {
+        m->embed_scale = lc_sqrtf((float)m->width);
+    }
+    lc_err err = read_f32(k, "final_logit_softcapping", false, 1e-3f, 1e6f, &m->logit_cap);
+    if (err || !k->custom->multipliers) {
+        return err;
+    }
+    err = read_f32(k, "embedding_scale", false, 1e-5f, 1e5f, &m->embed_scale);
+    if (!err) {
+        err = read_f32(k, "residual_scale", false, 1e-5f, 1e5f, &m->residual_scale);
+    }
+    if (!err) {
+        err = read_f32(k, "attention.scale", false, 1e-5f, 1e5f, &m->attn_scale);
+    }
+    if (!err) {
+        err = read_f32(k, "logit_scale", false, 1e-5f, 1e5f, &divisor);
+    }
+    m->logit_scale = 1.0f / divisor;
     return err;
 }
 
-/* Mask and pooling: causal and none unless the file says otherwise. */
+/* Mask and pooling. */
 static lc_err read_use(const keys *k, lc_model_info *m)
 {
     key causal = key_of(k, "attention.causal");
-    m->causal = true;
+    m->causal = k->custom->causal;
     m->pooling = LC_POOL_NONE;
     if (lc_gguf_find(k->g, causal.text) && !lc_gguf_bool(k->g, causal.text, &m->causal)) {
         return refuse(k, LC_ERR_FORMAT, "attention.causal", "not a bool");
     }
-    return read_u32(k, "pooling_type", false, LC_POOL_NONE, LC_POOL_LAST, &m->pooling);
+    uint32_t most = k->custom->rank ? POOL_RANK : LC_POOL_LAST;
+    lc_err err = read_u32(k, "pooling_type", false, LC_POOL_NONE, most, &m->pooling);
+    if (m->pooling == POOL_RANK) { /* a classifier's: the token that stands for the text */
+        m->pooling = k->custom->rank;
+    }
+    return err;
 }
 
 /* The vocabulary is as large as the embedding; key and token list must agree. */
@@ -231,6 +352,16 @@ static lc_err read_vocab(const keys *k, lc_model_info *m)
     m->vocab = (uint32_t)embed->ne[1];
     uint32_t stated = m->vocab;
     return read_u32(k, "vocab_size", false, m->vocab, m->vocab, &stated);
+}
+
+static lc_err read_token_types(const keys *k, lc_model_info *m)
+{
+    const lc_gguf_tensor *types = lc_gguf_tensor_find(k->g, "token_types.weight");
+    if (types && types->ne[1] > LC_TOKEN_TYPES_MAX) {
+        return lc_fail(k->diag, LC_ERR_LIMIT, types->offset, "token_types.weight: too many rows");
+    }
+    m->token_types = types ? (uint32_t)types->ne[1] : 0;
+    return LC_OK;
 }
 
 /* Outputs of the classification head; its labels are read when its section is written. */
@@ -258,26 +389,17 @@ lc_err lc_pack_info(const lc_gguf *g, lc_pack_source *source, lc_diag *diag)
     if (err) {
         return err;
     }
-    keys k = {g, s.arch->name, diag};
+    keys k = {g, s.arch->name, custom_of(s.arch->id), diag};
+    lc_err (*const readers[])(const keys *, lc_model_info *) = {
+        read_sizes, read_heads, read_use, read_window, read_scales, read_vocab, read_token_types,
+        read_classes};
     s.info.arch = s.arch->id;
     err = refuse_variants(&k);
-    if (!err) {
-        err = read_sizes(&k, &s.info);
-    }
-    if (!err) {
-        err = read_heads(&k, &s.info);
+    for (size_t i = 0; !err && i < sizeof readers / sizeof readers[0]; i++) {
+        err = readers[i](&k, &s.info);
     }
     if (!err) {
         err = read_rope(&k, &s);
-    }
-    if (!err) {
-        err = read_use(&k, &s.info);
-    }
-    if (!err) {
-        err = read_vocab(&k, &s.info);
-    }
-    if (!err) {
-        err = read_classes(&k, &s.info);
     }
     if (!err) {
         *source = s;

@@ -10,6 +10,8 @@ typedef struct lc_pack_source {
     lc_model_info info;
     const lc_arch *arch;
     double rope_base;
+    double rope_factor;     /* frequencies are divided by it: linear scaling */
+    double rope_base_local; /* of local layers, unscaled */
 } lc_pack_source;
 
 /* Reads and checks everything but the shapes of tensors. Errors name the key. */

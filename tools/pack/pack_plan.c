@@ -7,83 +7,60 @@
 #include "fail.h"
 #include "gguf_types.h"
 
-/* What a tensor's rows and columns are. */
-typedef enum size_of {
-    OF_ONE,
-    OF_VOCAB,
-    OF_WIDTH,
-    OF_QUERY, /* heads * head_dim */
-    OF_KEY,   /* kv_heads * head_dim */
-    OF_FFN,
-    OF_CLASSES,
-    OF_HALF_ROPE,
-    OF_TWO
-} size_of;
-
 typedef struct pattern {
     uint32_t role;
-    const char *name; /* after "blk.N." for tensors of a layer */
-    size_of rows, cols;
-    bool optional;
+    const char *name; /* after "blk.N." for tensors of a layer; NULL: made here */
 } pattern;
 
-/* In the order of the pack. */
+/* In the order of the pack: small things first. */
 static const pattern EMBED[] = {
-    {LC_T_OUT_NORM, "output_norm.weight", OF_WIDTH, OF_ONE, false},
-    {LC_T_ROPE_FREQ, NULL, OF_HALF_ROPE, OF_TWO, false},
-    {LC_T_EMBED, "token_embd.weight", OF_VOCAB, OF_WIDTH, false},
-    {LC_T_OUTPUT, "output.weight", OF_VOCAB, OF_WIDTH, true},
+    {LC_T_OUT_NORM, "output_norm.weight"},
+    {LC_T_OUT_NORM_BIAS, "output_norm.bias"},
+    {LC_T_ROPE_FREQ, NULL},
+    {LC_T_ROPE_FREQ_LOCAL, NULL},
+    {LC_T_EMBED_NORM, "token_embd_norm.weight"},
+    {LC_T_EMBED_NORM_BIAS, "token_embd_norm.bias"},
+    {LC_T_TOKEN_TYPE, "token_types.weight"},
+    {LC_T_EMBED, "token_embd.weight"},
+    {LC_T_OUTPUT, "output.weight"},
+    {LC_T_POSITION, "position_embd.weight"},
 };
 static const pattern LAYER[] = {
-    {LC_T_ATTN_NORM, "attn_norm.weight", OF_WIDTH, OF_ONE, false},
-    {LC_T_Q, "attn_q.weight", OF_QUERY, OF_WIDTH, false},
-    {LC_T_K, "attn_k.weight", OF_KEY, OF_WIDTH, false},
-    {LC_T_V, "attn_v.weight", OF_KEY, OF_WIDTH, false},
-    {LC_T_O, "attn_output.weight", OF_WIDTH, OF_QUERY, false},
-    {LC_T_FFN_NORM, "ffn_norm.weight", OF_WIDTH, OF_ONE, false},
-    {LC_T_GATE, "ffn_gate.weight", OF_FFN, OF_WIDTH, false},
-    {LC_T_UP, "ffn_up.weight", OF_FFN, OF_WIDTH, false},
-    {LC_T_DOWN, "ffn_down.weight", OF_WIDTH, OF_FFN, false},
+    {LC_T_ATTN_NORM, "attn_norm.weight"},
+    {LC_T_Q, "attn_q.weight"},
+    {LC_T_K, "attn_k.weight"},
+    {LC_T_V, "attn_v.weight"},
+    {LC_T_O, "attn_output.weight"},
+    {LC_T_FFN_NORM, "ffn_norm.weight"},
+    {LC_T_GATE, "ffn_gate.weight"},
+    {LC_T_UP, "ffn_up.weight"},
+    {LC_T_DOWN, "ffn_down.weight"},
+    {LC_T_Q_BIAS, "attn_q.bias"},
+    {LC_T_K_BIAS, "attn_k.bias"},
+    {LC_T_V_BIAS, "attn_v.bias"},
+    {LC_T_O_BIAS, "attn_output.bias"},
+    {LC_T_UP_BIAS, "ffn_up.bias"},
+    {LC_T_DOWN_BIAS, "ffn_down.bias"},
+    {LC_T_Q_NORM, "attn_q_norm.weight"},
+    {LC_T_K_NORM, "attn_k_norm.weight"},
+    {LC_T_ATTN_POST_NORM, "post_attention_norm.weight"},
+    {LC_T_FFN_POST_NORM, "post_ffw_norm.weight"},
+    {LC_T_ATTN_OUT_NORM, "attn_output_norm.weight"},
+    {LC_T_ATTN_OUT_NORM_BIAS, "attn_output_norm.bias"},
+    {LC_T_FFN_OUT_NORM, "layer_output_norm.weight"},
+    {LC_T_FFN_OUT_NORM_BIAS, "layer_output_norm.bias"},
+    {LC_T_ATTN_NORM_BIAS, "attn_norm.bias"},
+    {LC_T_FFN_NORM_BIAS, "ffn_norm.bias"},
 };
 static const pattern CLASSES[] = {
-    {LC_T_CLS, "cls.output.weight", OF_CLASSES, OF_WIDTH, true},
-    {LC_T_CLS_BIAS, "cls.output.bias", OF_CLASSES, OF_ONE, true},
+    {LC_T_CLS, "cls.output.weight"}, {LC_T_CLS_BIAS, "cls.output.bias"},
+    {LC_T_POOLER, "cls.weight"},     {LC_T_POOLER_BIAS, "cls.bias"},
+    {LC_T_POOLER_NORM, "cls.norm.weight"},
 };
 
 #define COUNT(array) (uint32_t)(sizeof(array) / sizeof((array)[0]))
 #define ROPE_FACTORS "rope_freqs.weight"
-
-static uint32_t size_value(const lc_model_info *m, size_of of)
-{
-    switch (of) {
-    case OF_VOCAB:
-        return m->vocab;
-    case OF_WIDTH:
-        return m->width;
-    case OF_QUERY:
-        return m->heads * m->head_dim;
-    case OF_KEY:
-        return m->kv_heads * m->head_dim;
-    case OF_FFN:
-        return m->ffn;
-    case OF_CLASSES:
-        return m->classes;
-    case OF_HALF_ROPE:
-        return m->rope_dims / 2;
-    case OF_TWO:
-        return 2;
-    default:
-        return 1;
-    }
-}
-
-uint32_t lc_pack_section_of(uint32_t role)
-{
-    if (role >= LC_T_ATTN_NORM) {
-        return LC_SECTION_LAYER;
-    }
-    return role == LC_T_CLS || role == LC_T_CLS_BIAS ? LC_SECTION_CLASSES : LC_SECTION_EMBED;
-}
+#define ROPE_LOCAL "rope_freqs_local"
 
 static const pattern *pattern_of(uint32_t role)
 {
@@ -104,7 +81,9 @@ static const pattern *pattern_of(uint32_t role)
 void lc_pack_role_name(uint32_t role, uint32_t layer, char name[64])
 {
     const pattern *p = pattern_of(role);
-    const char *text = p && p->name ? p->name : ROPE_FACTORS;
+    const char *text = p && p->name                    ? p->name
+                       : role == LC_T_ROPE_FREQ_LOCAL ? ROPE_LOCAL
+                                                      : ROPE_FACTORS;
     if (layer == LC_GLOBAL) {
         (void)snprintf(name, 64, "%s", text);
     } else {
@@ -114,17 +93,15 @@ void lc_pack_role_name(uint32_t role, uint32_t layer, char name[64])
 
 /* ---- weight types ---- */
 
-static bool is_vector(const pattern *p)
+static uint32_t wtype_of(uint32_t role, lc_pack_type type, uint32_t cols)
 {
-    return p->cols == OF_ONE || p->role == LC_T_ROPE_FREQ;
-}
-
-static uint32_t wtype_of(const pattern *p, lc_pack_type type, uint32_t cols)
-{
-    if (type == LC_PACK_F32 || is_vector(p) || p->role == LC_T_CLS) {
+    bool small = cols == 1 || role == LC_T_ROPE_FREQ || role == LC_T_ROPE_FREQ_LOCAL ||
+                 role == LC_T_TOKEN_TYPE || role == LC_T_CLS;
+    bool gathered = role == LC_T_EMBED || role == LC_T_OUTPUT || role == LC_T_POSITION;
+    if (type == LC_PACK_F32 || small) {
         return LC_W_F32;
     }
-    if (type == LC_PACK_Q8 || p->role == LC_T_EMBED || p->role == LC_T_OUTPUT) {
+    if (type == LC_PACK_Q8 || gathered) {
         return LC_W_R8;
     }
     /* 32-bit sums of T16A hold fewer columns */
@@ -159,14 +136,30 @@ static lc_err check_shape(const lc_pack_item *item, lc_diag *diag)
                           (unsigned long long)t->ne[0], (unsigned long long)t->ne[1], cols, rows);
 }
 
+/* Whether the architecture must or may have this tensor, as far as the sizes tell. */
+static bool wanted(const lc_pack_source *source, uint32_t role, bool *needed)
+{
+    *needed = (source->arch->needs >> role & 1) != 0;
+    if (role == LC_T_ROPE_FREQ_LOCAL) { /* made here, when local layers turn otherwise */
+        return source->info.window > 0 && (source->arch->allows >> role & 1) != 0 &&
+               (source->rope_base_local != source->rope_base || source->rope_factor != 1.0);
+    }
+    if (role == LC_T_CLS) {
+        *needed = true; /* in the section that is there for it */
+    }
+    return *needed || (source->arch->allows >> role & 1) != 0;
+}
+
 static lc_err add_item(const lc_gguf *g, lc_pack_type type, const pattern *p, uint32_t layer,
                        lc_pack_plan *plan, lc_diag *diag)
 {
-    const lc_model_info *m = &plan->source.info;
     lc_pack_item item = {.role = p->role, .layer = layer};
-    item.rows = size_value(m, p->rows);
-    item.cols = size_value(m, p->cols);
-    item.type = wtype_of(p, type, item.cols);
+    bool needed;
+    if (!wanted(&plan->source, p->role, &needed) ||
+        !lc_role_shape(&plan->source.info, p->role, &item.rows, &item.cols)) {
+        return LC_OK;
+    }
+    item.type = wtype_of(p->role, type, item.cols);
     lc_pack_role_name(p->role, layer, item.name);
     if (!p->name) {
         plan->item[plan->count++] = item;
@@ -174,8 +167,7 @@ static lc_err add_item(const lc_gguf *g, lc_pack_type type, const pattern *p, ui
     }
     item.from = lc_gguf_tensor_find(g, item.name);
     if (!item.from) {
-        return p->optional ? LC_OK
-                           : lc_fail_format(diag, LC_ERR_FORMAT, 0, "%s: missing", item.name);
+        return needed ? lc_fail_format(diag, LC_ERR_FORMAT, 0, "%s: missing", item.name) : LC_OK;
     }
     lc_err err = check_shape(&item, diag);
     if (!err) {

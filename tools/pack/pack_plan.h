@@ -32,7 +32,4 @@ lc_err lc_pack_plan_make(const lc_gguf *g, lc_pack_type type, lc_pack_plan *plan
 void lc_pack_plan_free(lc_pack_plan *plan);
 /* A role's name in the GGUF, "blk.3.attn_q.weight". */
 void lc_pack_role_name(uint32_t role, uint32_t layer, char name[64]);
-/* Section of a tensor, from its role. */
-uint32_t lc_pack_section_of(uint32_t role);
-
 #endif
