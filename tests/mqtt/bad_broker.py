@@ -46,6 +46,7 @@ class Session:
         self.version, self.client = wire.V5, ""
         self.reader = wire.Reader()
         self.published = 0
+        self.message = {} # topic and payload by number
 
     # -- what modes replace --
 
@@ -56,8 +57,7 @@ class Session:
         self.send(wire.connack(self.version))
 
     def on_publish(self, number):
-        if number:
-            self.send(wire.ack(wire.PUBACK, number, self.version))
+        self.acknowledge(number)
 
     def on_subscribe(self, number, count):
         self.send(wire.suback(number, [1] * count, self.version))
@@ -69,6 +69,13 @@ class Session:
         """Nothing came for a fiftieth of a second."""
 
     # -- plumbing --
+
+    def acknowledge(self, number, reason=0):
+        """PUBACK; what it says is delivered is this broker's to account for."""
+        if number in self.message and reason < 0x80:
+            self.broker.taken.append(self.message.pop(number))
+        if number:
+            self.send(wire.ack(wire.PUBACK, number, self.version, reason))
 
     def send(self, data):
         try:
@@ -142,7 +149,8 @@ class Session:
             self.broker.versions.add(self.version)
             self.on_connect()
         elif kind == wire.PUBLISH:
-            _, number, _ = wire.publish_read(flags, body, self.version)
+            topic, number, payload = wire.publish_read(flags, body, self.version)
+            self.message[number] = (topic, payload)
             self.published += 1
             self.on_publish(number)
         elif kind == wire.SUBSCRIBE:
@@ -238,8 +246,8 @@ class Twice(Session):
     """acknowledges everything twice"""
 
     def on_publish(self, number):
-        super().on_publish(number)
-        super().on_publish(number)
+        self.acknowledge(number)
+        self.acknowledge(number)
 
 
 @mode("backwards")
@@ -287,8 +295,7 @@ class Reason(Session):
     reason = 0
 
     def on_publish(self, number):
-        if number:
-            self.send(wire.ack(wire.PUBACK, number, self.version, self.reason))
+        self.acknowledge(number, self.reason)
 
 
 for _reason, _about in ((0x10, "no matching subscribers"), (0x80, "unspecified error"),
@@ -501,6 +508,24 @@ class Tight(Session):
         self.send(wire.connack(self.version, about=about if self.version == wire.V5 else b""))
 
 
+@mode("size-limits")
+class SizeLimits(Session):
+    """grants a packet size just below or above that of the messages, another on each connection"""
+
+    def on_connect(self):
+        about = b"\x27" + wire.u32(self.broker.size_limit)
+        self.send(wire.connack(self.version, about=about if self.version == wire.V5 else b""))
+
+    def on_publish(self, number):
+        """The next limit is 1, 2 or 3 bytes less than a message that came."""
+        topic, payload = self.message[number]
+        if number and "/res/" in topic:
+            size = len(wire.publish(topic, payload, 1, 1, version=self.version))
+            self.broker.size_limit = size - 1 - self.broker.connections % 3
+            self.close()
+        super().on_publish(number)
+
+
 # ---- refuses ----
 
 class Refuse(Session):
@@ -635,6 +660,8 @@ class Broker:
         self.good = None               # port of a real broker
         self.connections, self.sent_bytes, self.sent_lines = 0, 0, 0
         self.kinds, self.versions = {}, set()
+        self.size_limit = 65536
+        self.taken = []                # (topic, payload) of acknowledged messages
         self.connected_at = []         # times, for the pace of a client's attempts
         self.listener = socket.create_server(("127.0.0.1", port), backlog=64)
         self.port = self.listener.getsockname()[1]

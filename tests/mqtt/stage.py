@@ -115,11 +115,14 @@ def memory_kb(pid, field="VmRSS"):
 class Mosquitto:
     """A real broker. kept: a folder for what outlives a restart, None for nothing."""
 
-    def __init__(self, lines=(), port=None, kept=False, name="broker"):
+    def __init__(self, lines=(), port=None, kept=False, name="broker", each=False):
+        """each: listeners in `lines` have their own users."""
         self.port, self.name = port or port_free(), name
         self.conf = os.path.join(folder, name + ".conf")
-        text = [f"listener {self.port} 127.0.0.1", "set_tcp_nodelay true",
-                "max_inflight_messages 0", "max_queued_messages 0", "user root"]
+        text = ["per_listener_settings true"] if each else []
+        text += [f"listener {self.port} 127.0.0.1", "set_tcp_nodelay true",
+                 "max_inflight_messages 0", "max_queued_messages 0"]
+        text += ["user root"] if os.getuid() == 0 else []
         if kept:
             path = os.path.join(folder, name + "-kept")
             os.makedirs(path, exist_ok=True)
@@ -306,28 +309,40 @@ def line(number):
 
 # ---- what must hold ----
 
-def account(daemon, collector, lines=None):
-    """Faults: records received and losses stated make up the lines, each once, in order, and each
-    record belongs to the line of its number."""
-    lines = daemon.lines if lines is None else lines
-    dev, faults = daemon.dev, []
+def account(daemon, collector, others=0):
+    """Faults: records received and losses stated make up the lines fed, and those of other sources,
+    each once; the records of the FIFO belong to its lines, in order."""
+    dev, total, faults = daemon.dev, len(daemon.lines) + others, []
     held, (lost, lost_lines) = collector.record.get(dev, {}), collector.stated(dev)
-    if len(held) + lost + lost_lines != len(lines):
-        faults.append(f"{len(lines)} lines, {len(held)} records, {lost} + {lost_lines} stated lost")
+    if len(held) + lost + lost_lines != total:
+        faults.append(f"{total} lines, {len(held)} records, {lost} + {lost_lines} stated lost")
     gaps = [(one["boot"], one["from"], one["to"]) for one in collector.gap.get(dev, {}).values()
             if one.get("count")]
-    boots = sorted({boot for boot, _ in held})
-    if len(boots) == 1 and not lost_lines:
-        boot = boots[0]
-        missing = [n for n in range(1, len(lines) + 1) if (boot, n) not in held]
-        faults += [f"record {n} is in no gap" for n in missing
-                   if not any(b == boot and a <= n <= z for b, a, z in gaps)][:5]
-        wrong = [n for (_, n), one in held.items()
-                 if n > len(lines) or one["in"] != daemon.hash_of(lines[n - 1])]
-        faults += [f"record {n} is not of line {n}" for n in wrong[:5]]
+    last = {}
+    for boot, number in held:
+        last[boot] = max(last.get(boot, 0), number)
+    missing = [(boot, n) for boot, most in last.items() for n in range(1, most + 1)
+               if (boot, n) not in held]
+    faults += [f"record {n} of start {boot} is in no gap" for boot, n in missing
+               if not any(b == boot and a <= n <= z for b, a, z in gaps)][:5]
+    faults += strangers(daemon, [held[key] for key in sorted(held)])
     faults += [f"two records with one number: {pair}" for pair in collector.differ[:2]]
     faults += [f"not JSON: {pair}" for pair in collector.broken[:2]]
     return faults
+
+
+def strangers(daemon, records):
+    """Records of the FIFO that are not of its lines, or not of a later one than the record before."""
+    at, place, faults = {}, -1, []
+    for number, text in enumerate(daemon.lines):
+        at[daemon.hash_of(text)] = number
+    for one in records:
+        if one["src"] == "lines":
+            mine = at.get(one["in"], -1)
+            if mine <= place:
+                faults.append(f"record {one['seq']} is of line {mine}, the one before of {place}")
+            place = max(mine, place)
+    return faults[:5]
 
 
 def ordered(collector, dev):

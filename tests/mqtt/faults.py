@@ -1,0 +1,358 @@
+#!/usr/bin/env python3
+"""Trouble of every kind, each met by its own daemon, all at once, while lines keep coming.
+
+usage: faults.py [--seconds S] [--rate LINES_A_SECOND] [--only NAME,...]
+
+The trouble lasts S seconds (20; a soak takes 300), then a good broker is there again, at the same
+address. Of every daemon it is asked: did it go on classifying, did its memory and its queue stay
+bounded, did it say the trouble once, did it come back by itself, and do the records that arrived
+and the losses that it stated make up the lines, each once and each of its own line.
+"""
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import bad_broker
+import client
+import stage
+
+OUTBOX_KB = 64           # small, so that long trouble makes it overflow
+GROWTH_KB_MAX = 2048     # of resident memory, from calm to the end of all trouble
+GROWTH_KB_SANITIZED = 65536
+WAIT_MAX_S = 75          # from good broker to recovery: the daemon's longest wait is 60 s
+LINES_OF_SLACK = 30
+
+
+class Trouble:
+    """One daemon and what befalls it. Its records go to self.collector."""
+
+    said = ("link-down",) # of these codes one at least must be in the log
+    must_deliver = False  # records arrive even during the trouble
+
+    def __init__(self, name, good, collector):
+        self.name, self.good, self.collector = name, good, collector
+        self.dev = re.sub("[^a-z0-9]", "-", name)
+        self.daemon = None
+        self.calm = self.during = None # (status, rss) before and at the end of the trouble
+        self.healed_at = self.back_at = None
+
+    def make(self, port, scheme="mqtt", **broker):
+        self.daemon = stage.Daemon(
+            self.dev, f"{scheme}://localhost:{port}", broker=dict({"keepalive_s": 5}, **broker),
+            config={"queue": {"outbox_kb": OUTBOX_KB}})
+
+    def prepare(self):
+        """Makes the daemon's config; trouble may be there from the start."""
+
+    def begin(self):
+        """Trouble that comes while all is well."""
+
+    def heal(self):
+        pass
+
+    def end(self):
+        pass
+
+
+class Misbehaving(Trouble):
+    """A broker of bad_broker.py."""
+
+    QUIET = {"polite", "twice", "strangers", "flood", "only-3.1.1", "no-acks", "no-suback", "deaf",
+             "backwards", "deaf-later", "some-acks", "wrong-ids", "drip-packet", "huge-length",
+             "puback-10", "silent", "drip"}  # nothing to say, or not yet
+
+    def prepare(self):
+        self.bad = bad_broker.Broker(self.name)
+        self.make(self.bad.port)
+        if self.name in self.QUIET:
+            self.said = ()
+        elif self.name.startswith("puback-"):
+            self.said = ("refused",)
+
+    def heal(self):
+        self.bad.heal(self.good.port)
+
+    def end(self):
+        for topic, payload in self.bad.taken: # it said that these are delivered
+            if "/up/" in topic:
+                self.collector.keep(topic, payload, False)
+
+
+class Absent(Trouble):
+    """Nobody listens at the broker's address when the daemon starts."""
+
+    def prepare(self):
+        self.port = stage.port_free()
+        self.make(self.port)
+
+    def heal(self):
+        self.bad = bad_broker.Broker("polite", self.port)
+        self.bad.heal(self.good.port)
+
+
+class WrongPassword(Trouble):
+    """The password is wrong until someone writes the right one into the file."""
+
+    def prepare(self):
+        self.make(self.good.with_password, user="device")
+        self.file = os.path.join(stage.folder, "password-" + self.dev)
+        self.daemon.config["broker"]["password_file"] = self.file
+        self.write("wrong")
+
+    def write(self, password):
+        with open(self.file, "w", encoding="ascii") as file:
+            file.write(password + "\n")
+
+    def heal(self):
+        self.write("right")
+
+
+class BadServer(Trouble):
+    """The broker shows a certificate that must not be trusted; then a good one."""
+
+    def prepare(self):
+        self.way = bad_broker.Broker("polite")
+        self.way.good = self.good.tls[self.name]
+        self.make(self.way.port, "mqtts", tls={"ca": self.good.cert("ca.crt")})
+
+    def heal(self):
+        self.way.good = self.good.tls["server"]
+
+
+class BadDevice(Trouble):
+    """The device's own certificate is bad until its files are replaced."""
+
+    def prepare(self):
+        self.make(self.good.mutual, "mqtts", tls={
+            "ca": self.good.cert("ca.crt"), "cert": self.good.cert("used.crt", self.dev),
+            "key": self.good.cert("used.key", self.dev)})
+        self.use(self.name.replace("device", "dev1"))
+
+    def use(self, name):
+        for end in ("crt", "key"):
+            with open(self.good.cert(f"{name}.{end}"), "rb") as source, \
+                    open(self.good.cert("used." + end, self.dev), "wb") as file:
+                file.write(source.read())
+
+    def heal(self):
+        self.use("dev1")
+
+
+class SameId(Trouble):
+    """A second client comes with the device's id, again and again."""
+
+    def prepare(self):
+        self.make(self.good.port)
+
+    def begin(self):
+        self.other = client.Client(self.good.port, self.dev, retry_s=0.3)
+
+    def heal(self):
+        self.other.close()
+
+
+class OwnBroker(Trouble):
+    """A broker and a collector of its own, as the trouble is the broker's."""
+    kept = False
+
+    def prepare(self):
+        self.broker = stage.Mosquitto(kept=self.kept, name=self.dev)
+        self.collector = client.Collector(self.broker.port, session_s=3600)
+        self.collector.wait_ready()
+        self.make(self.broker.port)
+
+    def end(self):
+        self.collector.close()
+
+
+class Frozen(OwnBroker):
+    """The broker hangs (SIGSTOP) and goes on later."""
+
+    def begin(self):
+        self.broker.send(signal.SIGSTOP)
+
+    def heal(self):
+        self.broker.send(signal.SIGCONT)
+
+
+class Killed(OwnBroker):
+    """The broker is killed and is started again later, knowing nothing of before."""
+
+    def begin(self):
+        self.broker.kill()
+
+    def heal(self):
+        self.broker.start()
+
+
+class KilledKept(Killed):
+    """The same with a broker that keeps sessions and retained messages."""
+    kept = True
+
+
+class Restarted(KilledKept):
+    """The broker is asked to stop, and is started again."""
+
+    def begin(self):
+        self.broker.kill(signal.SIGTERM)
+
+
+OTHERS = {"absent": Absent, "password": WrongPassword, "server-expired": BadServer,
+          "server-name": BadServer, "server-ca": BadServer, "device-expired": BadDevice,
+          "device-ca": BadDevice, "same-id": SameId, "frozen": Frozen, "killed": Killed,
+          "killed-kept": KilledKept, "restarted": Restarted}
+
+
+class Good(stage.Mosquitto):
+    """The broker that is there when trouble is over, with a listener for each need."""
+
+    def __init__(self):
+        subprocess.run([os.path.join(stage.ROOT, "tests/mqtt/certs.sh"), self.cert(""), "dev1"],
+                       check=True)
+        self.with_password, self.mutual = stage.port_free(), stage.port_free()
+        self.tls = {name: stage.port_free() for name in
+                    ("server", "server-expired", "server-name", "server-ca")}
+        passwords = self.cert("passwords")
+        subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, "device", "right"], check=True,
+                       stderr=subprocess.DEVNULL)
+        os.chmod(passwords, 0o644)
+        lines = [f"listener {self.with_password} 127.0.0.1", "allow_anonymous false",
+                 f"password_file {passwords}"]
+        for name, port in self.tls.items():
+            lines += [f"listener {port} 127.0.0.1", "allow_anonymous true"] + self.server(name)
+        lines += [f"listener {self.mutual} 127.0.0.1", "allow_anonymous false",
+                  "require_certificate true", "use_identity_as_username true",
+                  f"cafile {self.cert('ca.crt')}"] + self.server("server")
+        super().__init__(["allow_anonymous true"] + lines, each=True)
+
+    def server(self, name):
+        return [f"certfile {self.cert(name + '.crt')}", f"keyfile {self.cert(name + '.key')}"]
+
+    @staticmethod
+    def cert(name, *more):
+        return os.path.join(stage.folder, "certs", "-".join(more + (name,)))
+
+
+# ---- the questions ----
+
+def said_twice(daemon):
+    """Warnings that stand in the log more than once; a link goes down once for each reason."""
+    seen = {}
+    for line in daemon.log().splitlines():
+        found = re.match(r"<[0-4]>([a-z-]+): .*?(about=\S+)?( count=\d+)?$", line)
+        if found:
+            key = (found.group(1), found.group(2))
+            seen[key] = seen.get(key, 0) + 1
+    return [f"{word} {about or ''}: {count} times" for (word, about), count in seen.items()
+            if count > 1]
+
+
+def look(trouble):
+    return trouble.daemon.status(), trouble.daemon.rss_kb()
+
+
+def check_during(trouble, seconds, rate):
+    """At the end of the trouble."""
+    d, name = trouble.daemon, trouble.name
+    trouble.during = look(trouble)
+    status = trouble.during[0]
+    if not stage.ok(f"{name}: alive", status and d.process.poll() is None, d.log()):
+        return
+    made, before = status["records"]["made"], trouble.calm[0]["records"]["made"]
+    stage.ok(f"{name}: goes on classifying", made - before >= seconds * rate * 0.8 - LINES_OF_SLACK
+             and made >= len(d.lines) - LINES_OF_SLACK, f"{before} to {made} of {len(d.lines)}")
+    used, limit = status["bytes"]["outbox"]
+    stage.ok(f"{name}: queue bounded", used <= limit <= OUTBOX_KB * 1024 + 64, status["bytes"])
+    missing = [word for word in trouble.said if not d.said(word)]
+    stage.ok(f"{name}: says so, once", not missing and not said_twice(d),
+             f"{missing} {said_twice(d)}\n{d.log()}")
+
+
+def recovered(trouble):
+    status = trouble.daemon.status()
+    return bool(status) and status["link"]["state"] == "up" and \
+        status["records"]["waiting"] < LINES_OF_SLACK and \
+        trouble.collector.arrived.get(trouble.dev, 0) > trouble.healed_at
+
+
+def wait_back(troubles):
+    """Each is looked at until it is back."""
+    end = time.monotonic() + WAIT_MAX_S
+    waiting = list(troubles)
+    while waiting and time.monotonic() < end:
+        for one in waiting[:]:
+            if recovered(one):
+                one.back_at = time.monotonic()
+                waiting.remove(one)
+        time.sleep(0.1)
+
+
+def check_after(trouble):
+    d, name = trouble.daemon, trouble.name
+    took = trouble.back_at and trouble.back_at - trouble.healed_at
+    if not stage.ok(f"{name}: comes back by itself", took, f"{d.log()}\n{d.status()}"):
+        return
+    stage.until(lambda: (d.status() or {}).get("records", {}).get("waiting") == 0, 20)
+    peak = d.rss_kb("VmHWM")
+    growth = max(d.rss_kb(), peak) - trouble.calm[1]
+    bound = GROWTH_KB_SANITIZED if stage.SANITIZED else GROWTH_KB_MAX
+    stage.ok(f"{name}: memory flat", growth < bound, f"{trouble.calm[1]} kB, peak {peak} kB")
+    others = d.status()["lines"]["in"] + d.status()["lines"]["lost"] - len(d.lines)
+    stage.ok(f"{name}: leaves when asked", d.stop() == 0, d.log())
+    time.sleep(0.2)
+    trouble.end()
+    faults = stage.account(d, trouble.collector, others)
+    stage.ok(f"{name}: records and stated losses make up the lines", not faults,
+             "\n".join(faults))
+    c = trouble.collector
+    stage.note(f"{name}: {len(d.lines)} lines, {c.count(trouble.dev)} records, "
+               f"{sum(c.stated(trouble.dev))} stated lost, {c.again.get(trouble.dev, 0)} twice, "
+               f"back after {took:.1f} s, {growth} kB more")
+
+
+def campaign(names, seconds, rate):
+    good = Good()
+    collector = client.Collector(good.port).wait_ready()
+    troubles = [OTHERS.get(name, Misbehaving)(name, good, collector) for name in names]
+    for one in troubles:
+        one.prepare()
+        one.daemon.start()
+    for one in troubles:
+        one.daemon.wait_ready()
+    feeder = stage.Feeder([one.daemon for one in troubles], rate)
+    time.sleep(3)
+    for one in troubles:
+        one.calm = look(one)
+        one.begin()
+    time.sleep(seconds)
+    for one in troubles:
+        check_during(one, seconds, rate)
+    for one in troubles:
+        one.healed_at = time.monotonic()
+        one.heal()
+    wait_back(troubles)
+    time.sleep(2)
+    feeder.end()
+    for one in troubles:
+        check_after(one)
+    collector.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--rate", type=float, default=5)
+    parser.add_argument("--only", help="names with commas between; all unless given")
+    options = parser.parse_args()
+    stage.limit(options.seconds + 240)
+    names = list(OTHERS) + list(bad_broker.MODES)
+    campaign(options.only.split(",") if options.only else names, options.seconds, options.rate)
+    return stage.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
