@@ -154,6 +154,10 @@ LC_INLINE lc_b16 low_bytes(lc_u4 a, lc_u4 b, lc_u4 c, lc_u4 d)
                                    22, 24, 26, 28, 30);
 }
 
+/* How the numbers of a token lie: one token in plain order, four in words of four columns, four in
+ * pairs of eight columns. */
+typedef enum order { ORDER_PLAIN, ORDER_WORDS, ORDER_PAIRS } order;
+
 /* Sixteen int8 at four columns a word, words `stride` bytes apart. */
 LC_INLINE void store_words(int8_t *out, lc_b16 q, uint32_t stride)
 {
@@ -163,9 +167,17 @@ LC_INLINE void store_words(int8_t *out, lc_b16 q, uint32_t stride)
         *(lc_word_mem *)(out + j * stride) = words[j];
 }
 
+/* Sixteen int8 at eight columns of a pair of tokens. */
+LC_INLINE void store_pairs(int8_t *out, lc_b16 q)
+{
+    lc_l2 halves = (lc_l2)q;
+    *(lc_long_mem *)out = halves[0];
+    *(lc_long_mem *)(out + 8 * LC_BLOCK) = halves[1];
+}
+
 /* Quantises one group of 32 floats; returns the sum of the numbers written. No clamp: with
  * |x| * 2^e <= max and inv = 127 / max rounded, |x * f| < 127.5. */
-LC_INLINE int32_t group_round(const float *x, float f, uint32_t tokens, int8_t *out)
+LC_INLINE int32_t group_round(const float *x, float f, order how, int8_t *out)
 {
     lc_u4 bits[8];
     LC_UNROLL(8)
@@ -173,60 +185,55 @@ LC_INLINE int32_t group_round(const float *x, float f, uint32_t tokens, int8_t *
         bits[j] = (lc_u4)(lc_v4_load(x + 4 * j) * lc_v4_all(f) + lc_v4_all(LC_ROUND_BIAS));
     lc_b16 low = low_bytes(bits[0], bits[1], bits[2], bits[3]);
     lc_b16 high = low_bytes(bits[4], bits[5], bits[6], bits[7]);
-    if (tokens == 1) {
+    if (how == ORDER_PLAIN) {
         *(lc_b16_mem *)out = low;
         *(lc_b16_mem *)(out + 16) = high;
+    } else if (how == ORDER_WORDS) {
+        store_words(out, low, 4 * LC_BLOCK);
+        store_words(out + 16 * LC_BLOCK, high, 4 * LC_BLOCK);
     } else {
-        store_words(out, low, 4 * tokens);
-        store_words(out + 16 * tokens, high, 4 * tokens);
+        store_pairs(out, low);
+        store_pairs(out + 16 * LC_BLOCK, high);
     }
     lc_u4 sum = ((bits[0] + bits[1]) + (bits[2] + bits[3])) +
                 ((bits[4] + bits[5]) + (bits[6] + bits[7]));
     return (int32_t)((sum[0] + sum[1] + sum[2] + sum[3]) - LC_GROUP * LC_ROUND_BITS);
 }
 
-LC_INLINE void quantise_zero(uint32_t groups, uint32_t t, uint32_t tokens, int8_t *a, int16_t *ne,
-                             int16_t *c8, int16_t *c8s)
+/* Where token t of a block begins. */
+LC_INLINE int8_t *token_at(int8_t *a, order how, uint32_t t)
 {
-    for (uint32_t g = 0; g < groups; g++) {
-        for (uint32_t j = 0; j < 8; j++)
-            *(lc_word_mem *)(a + ((g * 8 + j) * tokens + t) * 4) = 0;
-        group_put(0, 0, &ne[g * tokens + t], &c8[g * tokens + t], &c8s[g * tokens + t]);
-    }
+    return how == ORDER_PAIRS ? a + (t / 2) * 16 + (t % 2) * 8 : a + 4 * t;
 }
 
-LC_INLINE void quantise_group(const float *x, uint32_t at, float inv, uint32_t tokens, int8_t *a,
+LC_INLINE void quantise_group(const float *x, uint32_t at, float inv, order how, int8_t *a,
                               int16_t *ne, int16_t *c8, int16_t *c8s)
 {
     int32_t e = group_exponent(lane_max(group_max(x)), at);
-    int32_t sum = group_round(x, inv * power_of_two(e), tokens, a);
+    int32_t sum = group_round(x, inv * power_of_two(e), how, a);
     group_put(e, sum, ne, c8, c8s);
 }
 
-LC_INLINE bool quantise_token(const float *x, uint32_t cols, uint32_t t, uint32_t tokens,
-                              int8_t *a, int16_t *ne, int16_t *c8, int16_t *c8s, float *scale)
+LC_INLINE bool quantise_token(const float *x, uint32_t cols, uint32_t t, order how, int8_t *a,
+                              int16_t *ne, int16_t *c8, int16_t *c8s, float *scale)
 {
+    const uint32_t tokens = how == ORDER_PLAIN ? 1 : LC_BLOCK;
     uint32_t at = abs_max_v4(x, cols);
     if (at >= INF_BITS)
         return false;
-    if (at < MIN_SCALE_BITS) {
-        scale[t] = 0.0f;
-        quantise_zero((cols + LC_GROUP - 1) / LC_GROUP, t, tokens, a, ne, c8, c8s);
-        return true;
-    }
-    float inv = (float)TOP / lc_float_from_bits(at);
-    scale[t] = lc_float_from_bits(at) / (float)TOP;
-    uint32_t full = cols / LC_GROUP;
-    a += 4 * t;
-    for (uint32_t g = 0; g < full; g++, a += LC_GROUP * tokens)
-        quantise_group(x + g * LC_GROUP, at, inv, tokens, a, &ne[g * tokens + t],
-                       &c8[g * tokens + t], &c8s[g * tokens + t]);
-    if (full * LC_GROUP < cols) {
-        float last[LC_GROUP];
+    bool zero = at < MIN_SCALE_BITS;
+    float inv = zero ? 0.0f : (float)TOP / lc_float_from_bits(at);
+    scale[t] = zero ? 0.0f : lc_float_from_bits(at) / (float)TOP;
+    uint32_t full = zero ? 0 : cols / LC_GROUP;
+    a = token_at(a, how, t);
+    uint32_t i = t;
+    for (uint32_t g = 0; g < full; g++, a += LC_GROUP * tokens, i += tokens)
+        quantise_group(x + g * LC_GROUP, at, inv, how, a, &ne[i], &c8[i], &c8s[i]);
+    for (uint32_t g = full; g * LC_GROUP < cols; g++, a += LC_GROUP * tokens, i += tokens) {
+        float last[LC_GROUP]; /* an unfinished group, or any of a token that counts as zero */
         for (uint32_t c = 0; c < LC_GROUP; c++)
-            last[c] = full * LC_GROUP + c < cols ? x[full * LC_GROUP + c] : 0.0f;
-        quantise_group(last, at, inv, tokens, a, &ne[full * tokens + t], &c8[full * tokens + t],
-                       &c8s[full * tokens + t]);
+            last[c] = g * LC_GROUP + c < cols && !zero ? x[g * LC_GROUP + c] : 0.0f;
+        quantise_group(last, at, inv, how, a, &ne[i], &c8[i], &c8s[i]);
     }
     return true;
 }
@@ -235,8 +242,16 @@ bool lc_quantise_v4(const float *x, uint32_t cols, uint32_t t, uint32_t tokens, 
                     int16_t *ne, int16_t *c8, int16_t *c8s, float *scale)
 {
     if (tokens == 1)
-        return quantise_token(x, cols, 0, 1, a, ne, c8, c8s, scale);
-    return quantise_token(x, cols, t, LC_BLOCK, a, ne, c8, c8s, scale);
+        return quantise_token(x, cols, 0, ORDER_PLAIN, a, ne, c8, c8s, scale);
+    return quantise_token(x, cols, t, ORDER_WORDS, a, ne, c8, c8s, scale);
+}
+
+bool lc_quantise_pairs_v4(const float *x, uint32_t cols, uint32_t t, uint32_t tokens, int8_t *a,
+                          int16_t *ne, int16_t *c8, int16_t *c8s, float *scale)
+{
+    if (tokens == 1)
+        return quantise_token(x, cols, 0, ORDER_PLAIN, a, ne, c8, c8s, scale);
+    return quantise_token(x, cols, t, ORDER_PAIRS, a, ne, c8, c8s, scale);
 }
 
 /* ---- four lanes: gates ---- */

@@ -1,12 +1,16 @@
 /* dispatch.c - the only list of levels. CPU features are found elsewhere and passed in. */
 #include "level.h"
 
+#define GEMV_Q4(level) .gemv_q4 = lc_gemv_q4_##level, .gemv_q4a = lc_gemv_q4a_##level
+#define GEMM_Q4(level) .gemm_q4 = lc_gemm_q4_##level, .gemm_q4a = lc_gemm_q4a_##level
+#define PANEL_Q4(level) .unpack_q4 = lc_unpack_q4_##level, .gemm_unpacked = lc_gemm_unpacked_##level
+#define Q8(level) .gemv_q8 = lc_gemv_q8_##level, .gemm_q8 = lc_gemm_q8_##level
 #define INT_KERNELS(level)                                                                         \
-    .gemv_q4 = lc_gemv_q4_##level, .gemm_q4 = lc_gemm_q4_##level, .gemv_q4a = lc_gemv_q4a_##level, \
-    .gemm_q4a = lc_gemm_q4a_##level, .gemv_q8 = lc_gemv_q8_##level, .gemm_q8 = lc_gemm_q8_##level
+    GEMV_Q4(level), GEMM_Q4(level), Q8(level)
 
 #define FLOAT_KERNELS(level)                                                                       \
-    .gemv_f32 = lc_gemv_f32_##level, .quantise = lc_quantise_##level,                              \
+    .gemv_f32 = lc_gemv_f32_##level, .quantise = lc_quantise_##level, OTHER_FLOAT(level)
+#define OTHER_FLOAT(level)                                                                         \
     .rmsnorm = lc_rmsnorm_##level, .layernorm = lc_layernorm_##level,                              \
     .softmax = lc_softmax_##level, .act_mul = lc_act_mul_##level, .add = lc_add_##level,           \
     .rope = lc_rope_##level, .attend = lc_attend_##level
@@ -16,7 +20,14 @@ static const lc_kernels levels[] = {
     {.name = "ref", .needs = 0, INT_KERNELS(ref), FLOAT_KERNELS(ref)},
 #if defined(__aarch64__)
     {.name = "neon80", .needs = LC_CPU_NEON, INT_KERNELS(neon80), FLOAT_KERNELS(v4)},
-    {.name = "dot", .needs = LC_CPU_NEON | LC_CPU_DOTPROD, INT_KERNELS(dot), FLOAT_KERNELS(v4)},
+    {.name = "neon53", .needs = LC_CPU_NEON, .suits = LC_CPU_INORDER, GEMV_Q4(neon53),
+     GEMM_Q4(neon53), Q8(neon80), FLOAT_KERNELS(v4)},
+    {.name = "dot", .needs = LC_CPU_NEON | LC_CPU_DOTPROD, INT_KERNELS(dot), PANEL_Q4(dot),
+     .panel_tokens = 11, FLOAT_KERNELS(v4)},
+    {.name = "i8mm", .needs = LC_CPU_NEON | LC_CPU_DOTPROD | LC_CPU_I8MM, .pairs = true,
+     GEMV_Q4(dot), GEMM_Q4(i8mm), PANEL_Q4(i8mm), .panel_tokens = 7, .gemv_q8 = lc_gemv_q8_dot,
+     .gemm_q8 = lc_gemm_q8_i8mm, .gemv_f32 = lc_gemv_f32_v4, .quantise = lc_quantise_pairs_v4,
+     OTHER_FLOAT(v4)},
 #endif
 #if defined(__x86_64__)
     {.name = "avx2", .needs = LC_CPU_AVX2, INT_KERNELS(avx2), FLOAT_KERNELS(v4)},
@@ -67,7 +78,7 @@ const lc_kernels *lc_level_best(uint32_t features)
 {
     size_t best = 0;
     for (size_t i = 1; i < LEVEL_COUNT; i++)
-        if ((levels[i].needs & ~features) == 0)
+        if (((levels[i].needs | levels[i].suits) & ~features) == 0)
             best = i;
     return &levels[best];
 }

@@ -32,7 +32,8 @@ typedef struct lc_mat {
 
 /* One block of quantised activations: 1 token in plain order or 4 tokens interleaved. */
 typedef struct lc_act {
-    const int8_t *a;    /* 1 token: [groups][32]; 4 tokens: [groups][8][4 tokens][4] */
+    const int8_t *a;    /* 1 token: [groups][32]; 4 tokens: [groups][8][4 tokens][4], or with
+                           lc_kernels.pairs [groups][4][4 tokens][8] */
     const int16_t *ne;  /* [groups][tokens] group exponent, negated (ready for srshl) */
     const int16_t *c8;  /* [groups][tokens] 8 * sum of a */
     const int16_t *c8s; /* [groups][tokens] rshr(c8, e), for T16A */
@@ -59,13 +60,24 @@ typedef enum lc_act_kind { LC_SILU = 0, LC_GELU_TANH = 1, LC_GELU_ERF = 2 } lc_a
 
 typedef struct lc_kernels {
     const char *name; /* ref neon80 dot avx2 ... */
-    uint32_t needs;   /* LC_CPU_* features, all of them */
+    uint32_t needs;   /* LC_CPU_* features, all of them: else it cannot run */
+    uint32_t suits;   /* chosen by itself only on a CPU with these, too */
+    bool pairs;       /* four tokens lie as [groups][4][4 tokens][8] */
 
     /* One panel of 16 rows: acc[16] for one token, acc[4][16] for four. */
     void (*gemv_q4)(const uint8_t *panel, uint32_t groups, const lc_act *x, int32_t *acc);
     void (*gemm_q4)(const uint8_t *panel, uint32_t groups, const lc_act *x, int32_t *acc);
     void (*gemv_q4a)(const uint8_t *panel, uint32_t groups, const lc_act *x, int32_t *acc);
     void (*gemm_q4a)(const uint8_t *panel, uint32_t groups, const lc_act *x, int32_t *acc);
+    /* Many tokens: eight rows (half 0 or 1) of a panel, unpacked once into groups *
+     * LC_UNPACKED_BYTES, then multiplied with block after block of four tokens: adds to acc[4][16],
+     * which begins at the first of the eight rows. Both NULL where nothing is gained.
+     * panel_tokens: from how many tokens on unpacking pays, by counted instructions. */
+    uint32_t panel_tokens;
+    void (*unpack_q4)(const uint8_t *panel, uint32_t groups, bool offsets, uint32_t half,
+                      int8_t *unpacked);
+    void (*gemm_unpacked)(const int8_t *unpacked, uint32_t groups, bool offsets, const lc_act *x,
+                          int32_t *acc);
     /* rows (1..16) consecutive R8 rows of groups * 32 bytes: acc[16] or acc[4][16]; entries of rows
      * that are not there stay as they are. */
     void (*gemv_q8)(const int8_t *w, uint32_t rows, uint32_t groups, const lc_act *x, int32_t *acc);
@@ -103,7 +115,8 @@ enum {
     LC_CPU_NEON = 1u << 0,    /* armv8-a */
     LC_CPU_DOTPROD = 1u << 1, /* armv8.2-a sdot */
     LC_CPU_I8MM = 1u << 2,
-    LC_CPU_AVX2 = 1u << 3
+    LC_CPU_AVX2 = 1u << 3,
+    LC_CPU_INORDER = 1u << 4 /* issues in program order: Cortex-A53 */
 };
 
 /* ---- dispatch ---- */

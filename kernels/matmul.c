@@ -186,11 +186,74 @@ static void matmul_float(const lc_kernels *k, const lc_mat *w, const float *bias
     }
 }
 
+/* ---- long prompts: a panel unpacked once for many tokens ---- */
+
+/* Stack of the calling thread: at most 10 KiB of weights and 4 KiB of sums. */
+#define PANEL_GROUPS 32u /* unpacked at once */
+#define PANEL_TOKENS 64u
+
+/* Groups [g0, g0 + groups) of eight rows with the tokens of whole blocks. */
+static void panel_add(const lc_kernels *k, const lc_mat *w, const uint8_t *tile, uint32_t half,
+                      uint32_t g0, uint32_t groups, const lc_acts *x, uint32_t t0, uint32_t tokens,
+                      int32_t *acc)
+{
+    _Alignas(64) int8_t unpacked[PANEL_GROUPS * LC_UNPACKED_BYTES];
+    bool offsets = w->type == LC_W_T16A;
+    k->unpack_q4(tile, groups, offsets, half, unpacked);
+    for (uint32_t t = 0; t < tokens; t += LC_BLOCK) {
+        lc_act act = block_at(x, t0 + t);
+        act.a += g0 * LC_GROUP * LC_BLOCK;
+        act.ne += g0 * LC_BLOCK;
+        act.c8 += g0 * LC_BLOCK;
+        act.c8s += g0 * LC_BLOCK;
+        k->gemm_unpacked(unpacked, groups, offsets, &act, acc + t * LC_TILE_ROWS + 8 * half);
+    }
+}
+
+/* y of up to PANEL_TOKENS tokens from t0 on, in whole blocks of four. */
+static void panel_product(const lc_kernels *k, const lc_mat *w, const float *bias, const lc_acts *x,
+                          float *y, size_t y_stride, uint32_t r0, uint32_t t0, uint32_t tokens)
+{
+    int32_t acc[PANEL_TOKENS * LC_TILE_ROWS];
+    uint32_t tile_bytes = lc_q4_tile_bytes(w->type == LC_W_T16A);
+    const uint8_t *panel = w->data;
+    panel += (size_t)(r0 / LC_TILE_ROWS) * x->groups * tile_bytes;
+    uint32_t rows = w->rows - r0 < LC_TILE_ROWS ? w->rows - r0 : LC_TILE_ROWS;
+    memset(acc, 0, tokens * LC_TILE_ROWS * sizeof acc[0]);
+    for (uint32_t g = 0; g < x->groups; g += PANEL_GROUPS) {
+        uint32_t groups = x->groups - g < PANEL_GROUPS ? x->groups - g : PANEL_GROUPS;
+        const uint8_t *tile = panel + (size_t)g * tile_bytes;
+        panel_add(k, w, tile, 0, g, groups, x, t0, tokens, acc);
+        panel_add(k, w, tile, 1, g, groups, x, t0, tokens, acc);
+    }
+    uint32_t n = x->n - t0 < tokens ? x->n - t0 : tokens;
+    float *yb = y + t0 * y_stride + r0;
+    scale_block(acc, w->scale + r0, x->scale + t0, n, rows, yb, y_stride);
+    for (uint32_t t = 0; bias && t < n; t++)
+        k->add(yb + t * y_stride, bias + r0, rows);
+}
+
+/* Tokens from t0 on that one unpacked panel serves; 0: too few, or nothing is gained. */
+static uint32_t panel_tokens(const lc_kernels *k, const lc_mat *w, const lc_acts *x, uint32_t t0)
+{
+    uint32_t left = x->n - t0;
+    if (w->type == LC_W_R8 || k->unpack_q4 == NULL || left < k->panel_tokens)
+        return 0;
+    uint32_t blocks = left / LC_BLOCK + (left % LC_BLOCK == LC_BLOCK - 1);
+    return blocks * LC_BLOCK < PANEL_TOKENS ? blocks * LC_BLOCK : PANEL_TOKENS;
+}
+
 static void matmul_int(const lc_kernels *k, const lc_mat *w, const float *bias, const lc_acts *x,
                        float *y, size_t y_stride, uint32_t r0, uint32_t rows)
 {
     int32_t acc[LC_BLOCK * LC_TILE_ROWS];
     for (uint32_t t0 = 0; t0 < x->n;) {
+        uint32_t many = panel_tokens(k, w, x, t0);
+        if (many > 0) {
+            panel_product(k, w, bias, x, y, y_stride, r0, t0, many);
+            t0 += many;
+            continue;
+        }
         uint32_t tokens = block_tokens(x->n - t0);
         lc_act act = block_at(x, t0);
         block_product(k, w, r0 / LC_TILE_ROWS, rows, tokens, x->groups, &act, acc);

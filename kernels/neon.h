@@ -40,12 +40,65 @@ LC_INLINE int16x8_t take_low(const int16_t **p)
     return v;
 }
 
+/* The next 32 int8 by one instruction; moves *p on. */
+LC_INLINE void take_32(int8x16_t *low, int8x16_t *high, const int8_t **p)
+{
+    const int8_t *at = *p;
+    __asm__("ldp %q0, %q1, [%2], #32"
+            : "=w"(*low), "=w"(*high), "+r"(at)
+            : "m"(*(const int8_t(*)[32])at));
+    *p = at;
+}
+
 /* A zero of its own, made by movi. */
 LC_INLINE int32x4_t zero_s32(void)
 {
     int32x4_t v;
     __asm__ volatile("movi %0.4s, #0" : "=w"(v));
     return v;
+}
+
+/* Eight R8 rows from `row` on; a row that is not there is the last one again. */
+typedef struct row_feed {
+    const int8_t *p[8];
+} row_feed;
+
+LC_INLINE row_feed rows_from(const int8_t *w, uint32_t row, uint32_t rows, size_t pitch)
+{
+    row_feed f;
+    LC_UNROLL(8)
+    for (uint32_t i = 0; i < 8; i++)
+        f.p[i] = w + (row + i < rows ? row + i : rows - 1) * pitch;
+    return f;
+}
+
+/* The first of eight sums to out, as many as there are rows. */
+LC_INLINE void store_some(int32_t *out, uint32_t rows, int32x4_t low, int32x4_t high)
+{
+    if (rows >= 8) {
+        vst1q_s32(out, low);
+        vst1q_s32(out + 4, high);
+        return;
+    }
+    for (uint32_t i = 0; i < rows; i++) {
+        out[i] = vgetq_lane_s32(low, 0);
+        low = vextq_s32(low, high, 1);
+        high = vextq_s32(high, high, 1);
+    }
+}
+
+/* Sums of four rows, a lane a token, to acc[4][16] from their first row on. */
+LC_INLINE void store_tokens(int32_t *acc, uint32_t rows, const int32x4_t sum[4])
+{
+    LC_UNROLL(4)
+    for (uint32_t r = 0; r < 4; r++) {
+        if (r < rows) {
+            acc[r] = vgetq_lane_s32(sum[r], 0);
+            acc[LC_TILE_ROWS + r] = vgetq_lane_s32(sum[r], 1);
+            acc[2 * LC_TILE_ROWS + r] = vgetq_lane_s32(sum[r], 2);
+            acc[3 * LC_TILE_ROWS + r] = vgetq_lane_s32(sum[r], 3);
+        }
+    }
 }
 
 /* acc (rows 0-3, rows 4-7) += t * s, lane by lane. */

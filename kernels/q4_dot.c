@@ -187,4 +187,103 @@ void lc_gemm_q4a_dot(const uint8_t *panel, uint32_t groups, const lc_act *x, int
     gemm_half(panel, groups, true, 1, x, acc + 8);
 }
 
+/* ---- unpacked: [groups] of scales, offsets (int16, 16 bytes each, 32 bytes apart), then eight
+ * times four columns of eight rows ---- */
+
+enum { SCALE_AT = 0, OFFSET_AT = 32, WEIGHTS_AT = 64 };
+
+void lc_unpack_q4_dot(const uint8_t *panel, uint32_t groups, bool offsets, uint32_t half,
+                      int8_t *unpacked)
+{
+    const int8_t *tile = (const int8_t *)panel;
+    for (; groups > 0; groups--, tile += lc_q4_tile_bytes(offsets), unpacked += LC_UNPACKED_BYTES) {
+        const int8_t *d = tile + lc_q4_data_offset(offsets) + 16 * half;
+        int8_t *out = unpacked + WEIGHTS_AT;
+        int16x8_t scale = vmovl_s8(vld1_s8(tile + 8 * half));
+        vst1q_s8(unpacked + SCALE_AT, vreinterpretq_s8_s16(scale));
+        if (offsets) {
+            int16x8_t m = vmovl_s8(vld1_s8(tile + LC_TILE_ROWS + 8 * half));
+            vst1q_s8(unpacked + OFFSET_AT, vreinterpretq_s8_s16(m));
+        }
+        LC_UNROLL(8)
+        for (uint32_t j = 0; j < 8; j++, d += 32, out += 32) {
+            nibbles w = load_nibbles(d);
+            vst1q_s8(out, vsubq_s8(w.lo, vdupq_n_s8(8)));
+            vst1q_s8(out + 16, w.hi);
+        }
+    }
+}
+
+LC_INLINE void words_add(sums8x4 *s, nibbles w, int8x16_t a)
+{
+    DOT_ADD(&s->t0, w, a, 0);
+    DOT_ADD(&s->t1, w, a, 1);
+    DOT_ADD(&s->t2, w, a, 2);
+    DOT_ADD(&s->t3, w, a, 3);
+}
+
+/* Eight columns of eight rows with four tokens. */
+LC_INLINE void unpacked_add(sums8x4 *s, const int8_t *w, const int8_t *words)
+{
+    int8x16_t a0 = vld1q_s8(words), a1 = vld1q_s8(words + 16);
+    nibbles w0 = {vld1q_s8(w), vld1q_s8(w + 16)};
+    words_add(s, w0, a0);
+    nibbles w1 = {vld1q_s8(w + 32), vld1q_s8(w + 48)};
+    words_add(s, w1, a1);
+}
+
+LC_INLINE sums8 zero_sums(void)
+{
+    sums8 s = {zero_s32(), zero_s32()};
+    return s;
+}
+
+LC_INLINE void add_rows(int32_t *out, rows8 acc)
+{
+    vst1q_s32(out, vaddq_s32(vld1q_s32(out), acc.low));
+    vst1q_s32(out + 4, vaddq_s32(vld1q_s32(out + 4), acc.high));
+}
+
+LC_INLINE void gemm_unpacked(const int8_t *unpacked, uint32_t groups, bool offsets, const lc_act *x,
+                             int32_t *out)
+{
+    const int8_t *a = x->a;
+    const int16_t *ne = x->ne, *c8s = x->c8s;
+    rows8 y0 = {zero_s32(), zero_s32()}, y1 = {zero_s32(), zero_s32()};
+    rows8 y2 = {zero_s32(), zero_s32()}, y3 = {zero_s32(), zero_s32()};
+    for (; groups > 0; groups--, unpacked += LC_UNPACKED_BYTES, a += LC_BLOCK * LC_GROUP) {
+        const int8_t *w = unpacked + WEIGHTS_AT;
+        sums8x4 s = {zero_sums(), zero_sums(), zero_sums(), zero_sums()};
+        unpacked_add(&s, w, a);
+        unpacked_add(&s, w + 64, a + 32);
+        unpacked_add(&s, w + 128, a + 64);
+        unpacked_add(&s, w + 192, a + 96);
+        int16x8_t scale = vreinterpretq_s16_s8(vld1q_s8(unpacked + SCALE_AT));
+        gemm_scale(&y0, s.t0, &ne, scale);
+        gemm_scale(&y1, s.t1, &ne, scale);
+        gemm_scale(&y2, s.t2, &ne, scale);
+        gemm_scale(&y3, s.t3, &ne, scale);
+        if (offsets) {
+            int16x8_t m = vreinterpretq_s16_s8(vld1q_s8(unpacked + OFFSET_AT));
+            scale_add(&y0, take_all(&c8s), m);
+            scale_add(&y1, take_all(&c8s), m);
+            scale_add(&y2, take_all(&c8s), m);
+            scale_add(&y3, take_all(&c8s), m);
+        }
+    }
+    add_rows(out, y0);
+    add_rows(out + LC_TILE_ROWS, y1);
+    add_rows(out + 2 * LC_TILE_ROWS, y2);
+    add_rows(out + 3 * LC_TILE_ROWS, y3);
+}
+
+void lc_gemm_unpacked_dot(const int8_t *unpacked, uint32_t groups, bool offsets, const lc_act *x,
+                          int32_t *acc)
+{
+    if (offsets)
+        gemm_unpacked(unpacked, groups, true, x, acc);
+    else
+        gemm_unpacked(unpacked, groups, false, x, acc);
+}
+
 #endif

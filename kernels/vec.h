@@ -15,7 +15,9 @@ typedef int8_t lc_b16 __attribute__((vector_size(16)));
 typedef float lc_v4_mem __attribute__((vector_size(16), aligned(4), may_alias));
 typedef int32_t lc_i4_mem __attribute__((vector_size(16), aligned(4), may_alias));
 typedef int8_t lc_b16_mem __attribute__((vector_size(16), aligned(1), may_alias));
+typedef int64_t lc_l2 __attribute__((vector_size(16)));
 typedef int32_t lc_word_mem __attribute__((aligned(1), may_alias));
+typedef int64_t lc_long_mem __attribute__((aligned(1), may_alias));
 
 /* Values that must all be ready here. GCC sinks each load and each product to its one use; this
  * keeps neighbouring loads side by side (one ldp) and independent products ahead of the sums that

@@ -1,12 +1,31 @@
 /* cpu.c - CPU features: auxiliary vector on ARM, CPUID on x86. */
 #include "cpu.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #if defined(__aarch64__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
+
+#define ARM_IMPLEMENTER 0x41u
+#define PART_CORTEX_A53 0xd03u
+#define PART_CORTEX_A35 0xd04u
+
+/* Cores that issue in program order and have no dot products. Linux answers this read of the main
+ * ID register for user programs when HWCAP_CPUID is set; without it the kernels for cores that
+ * reorder are taken. */
+static bool is_inorder(unsigned long hwcap)
+{
+    uint64_t midr = 0;
+    if (hwcap & HWCAP_CPUID) {
+        __asm__("mrs %0, MIDR_EL1" : "=r"(midr));
+    }
+    uint32_t part = (uint32_t)(midr >> 4) & 0xfffu;
+    return (midr >> 24 & 0xffu) == ARM_IMPLEMENTER &&
+           (part == PART_CORTEX_A53 || part == PART_CORTEX_A35);
+}
 
 uint32_t lc_cpu_features(void)
 {
@@ -15,6 +34,7 @@ uint32_t lc_cpu_features(void)
     features |= first & HWCAP_ASIMD ? LC_CPU_NEON : 0u;
     features |= first & HWCAP_ASIMDDP ? LC_CPU_DOTPROD : 0u;
     features |= second & HWCAP2_I8MM ? LC_CPU_I8MM : 0u;
+    features |= is_inorder(first) ? LC_CPU_INORDER : 0u;
     return features;
 }
 
@@ -44,7 +64,8 @@ void lc_cpu_names(uint32_t features, char *out, size_t max)
     } known[] = {{LC_CPU_NEON, "neon"},
                  {LC_CPU_DOTPROD, "dotprod"},
                  {LC_CPU_I8MM, "i8mm"},
-                 {LC_CPU_AVX2, "avx2"}};
+                 {LC_CPU_AVX2, "avx2"},
+                 {LC_CPU_INORDER, "in-order"}};
     size_t used = 0;
     out[0] = 0;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {

@@ -29,6 +29,7 @@ typedef struct bench_op {
     void (*run)(const lc_kernels *k, uint32_t panel);
     double macs;  /* of one run: multiply-adds, or elements */
     double bytes; /* of weights read by one run */
+    bool panel;   /* only for levels with an unpacked panel */
 } bench_op;
 
 static lc_act act(void)
@@ -58,6 +59,30 @@ static void run_gemm_q4a(const lc_kernels *k, uint32_t panel)
 {
     lc_act v = act();
     k->gemm_q4a(weights + (size_t)panel * GROUPS * LC_T16A_BYTES, GROUPS, &v, acc);
+}
+
+static int8_t unpacked[GROUPS * LC_UNPACKED_BYTES];
+
+static void run_unpack(const lc_kernels *k, uint32_t panel)
+{
+    const uint8_t *w = weights + (size_t)panel * GROUPS * LC_T16_BYTES;
+    k->unpack_q4(w, GROUPS, false, panel & 1, unpacked);
+}
+
+static void unpacked_product(const lc_kernels *k, uint32_t panel, bool offsets)
+{
+    lc_act v = act();
+    k->gemm_unpacked(unpacked, GROUPS, offsets, &v, acc + 8 * (panel & 1));
+}
+
+static void run_unpacked(const lc_kernels *k, uint32_t panel)
+{
+    unpacked_product(k, panel, false);
+}
+
+static void run_unpacked_q4a(const lc_kernels *k, uint32_t panel)
+{
+    unpacked_product(k, panel, true);
 }
 
 static void run_gemv_q8(const lc_kernels *k, uint32_t panel)
@@ -152,23 +177,27 @@ static void run_attend(const lc_kernels *k, uint32_t panel)
 }
 
 static const bench_op ops[] = {
-    {"gemv_q4", run_gemv_q4, 16.0 * COLS, GROUPS *LC_T16_BYTES},
-    {"gemm_q4", run_gemm_q4, 64.0 * COLS, GROUPS *LC_T16_BYTES},
-    {"gemv_q4a", run_gemv_q4a, 16.0 * COLS, GROUPS *LC_T16A_BYTES},
-    {"gemm_q4a", run_gemm_q4a, 64.0 * COLS, GROUPS *LC_T16A_BYTES},
-    {"gemv_q8", run_gemv_q8, 16.0 * COLS, 16.0 * COLS},
-    {"gemm_q8", run_gemm_q8, 64.0 * COLS, 16.0 * COLS},
-    {"gemv_f32", run_gemv_f32, 16.0 * COLS, 64.0 * COLS},
-    {"attend", run_attend, 2.0 * HEAD * KEYS, 8.0 * HEAD * KEYS},
-    {"matmul", run_matmul, 1.0 * LAYER * LAYER * LINE, LAYER / 16.0 * LAYER_GROUPS *LC_T16A_BYTES},
-    {"acts_set", run_acts_set, 1.0 * LAYER * LINE, 4.0 * LAYER * LINE},
-    {"quantise", run_quantise, COLS, 4.0 * COLS},
-    {"rmsnorm", run_rmsnorm, FLOATS, 4.0 * FLOATS},
-    {"softmax", run_softmax, FLOATS, 4.0 * FLOATS},
-    {"silu_mul", run_silu, FLOATS, 8.0 * FLOATS},
-    {"gelu_erf", run_gelu_erf, FLOATS, 4.0 * FLOATS},
-    {"add", run_add, FLOATS, 8.0 * FLOATS},
-    {"rope", run_rope, FLOATS, 4.0 * FLOATS},
+    {"gemv_q4", run_gemv_q4, 16.0 * COLS, GROUPS *LC_T16_BYTES, false},
+    {"gemm_q4", run_gemm_q4, 64.0 * COLS, GROUPS *LC_T16_BYTES, false},
+    {"gemv_q4a", run_gemv_q4a, 16.0 * COLS, GROUPS *LC_T16A_BYTES, false},
+    {"gemm_q4a", run_gemm_q4a, 64.0 * COLS, GROUPS *LC_T16A_BYTES, false},
+    {"unpack256", run_unpack, 8.0 * COLS, GROUPS *LC_T16_BYTES / 2.0, true},
+    {"gemm_panel", run_unpacked, 32.0 * COLS, 8.0 * COLS, true},
+    {"gemm_panela", run_unpacked_q4a, 32.0 * COLS, 8.0 * COLS, true},
+    {"gemv_q8", run_gemv_q8, 16.0 * COLS, 16.0 * COLS, false},
+    {"gemm_q8", run_gemm_q8, 64.0 * COLS, 16.0 * COLS, false},
+    {"gemv_f32", run_gemv_f32, 16.0 * COLS, 64.0 * COLS, false},
+    {"attend", run_attend, 2.0 * HEAD * KEYS, 8.0 * HEAD * KEYS, false},
+    {"matmul", run_matmul, 1.0 * LAYER * LAYER * LINE, LAYER / 16.0 * LAYER_GROUPS *LC_T16A_BYTES,
+     false},
+    {"acts_set", run_acts_set, 1.0 * LAYER * LINE, 4.0 * LAYER * LINE, false},
+    {"quantise", run_quantise, COLS, 4.0 * COLS, false},
+    {"rmsnorm", run_rmsnorm, FLOATS, 4.0 * FLOATS, false},
+    {"softmax", run_softmax, FLOATS, 4.0 * FLOATS, false},
+    {"silu_mul", run_silu, FLOATS, 8.0 * FLOATS, false},
+    {"gelu_erf", run_gelu_erf, FLOATS, 4.0 * FLOATS, false},
+    {"add", run_add, FLOATS, 8.0 * FLOATS, false},
+    {"rope", run_rope, FLOATS, 4.0 * FLOATS, false},
 };
 
 enum { OP_COUNT = sizeof ops / sizeof ops[0] };
@@ -187,6 +216,11 @@ static void prepare(void)
         x[i] = random_float(1.0f);
     for (size_t i = 0; i < sizeof ne / sizeof ne[0]; i++)
         ne[i] = (int16_t)-random_in(0, 8);
+}
+
+static bool op_runs(const bench_op *op, uint32_t level)
+{
+    return level_runs(level) && (!op->panel || lc_level_at(level)->unpack_q4);
 }
 
 static double seconds(void)
@@ -220,7 +254,7 @@ void bench(void)
     printf("%-10s %-8s %10s %10s\n", "op", "level", "GMAC/s", "GB/s");
     for (uint32_t i = 0; i < OP_COUNT; i++) {
         for (uint32_t l = 0; l < lc_level_count(); l++) {
-            if (!level_runs(l))
+            if (!op_runs(&ops[i], l))
                 continue;
             double t = best_time(&ops[i], lc_level_at(l));
             printf("%-10s %-8s %10.2f %10.2f\n", ops[i].name, lc_level_at(l)->name,
@@ -234,7 +268,9 @@ void count(void)
 {
     prepare();
     for (uint32_t l = 0; l < lc_level_count(); l++) {
-        for (uint32_t i = 0; level_runs(l) && i < OP_COUNT; i++) {
+        for (uint32_t i = 0; i < OP_COUNT; i++) {
+            if (!op_runs(&ops[i], l))
+                continue;
             long tag = 1 + (long)(l * OP_COUNT + i);
             printf("count %ld %s %s %.0f\n", tag, ops[i].name, lc_level_at(l)->name,
                    2.0 * ops[i].macs);

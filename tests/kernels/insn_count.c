@@ -48,7 +48,7 @@ EXPORT int qemu_plugin_install(plugin_id id, const struct qemu_info *info, int a
 
 EXPORT int qemu_plugin_version = 1;
 
-enum { ADD_U64 = 0, SYMBOLS_MAX = 8192, TAGS_MAX = 64, NAME_BYTES = 96 };
+enum { ADD_U64 = 0, SYMBOLS_MAX = 8192, TAGS_MAX = 256, NAME_BYTES = 96 };
 
 #define MARK_CALL 4093
 #define MARK_MAGIC 0x6d61726bu

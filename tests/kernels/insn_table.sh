@@ -4,15 +4,15 @@
 #   tests/kernels/insn_table.sh TEST_KERNELS INSN_COUNT.SO [CPU...]
 #
 # TEST_KERNELS is an aarch64 build of the kernel test, INSN_COUNT.SO the plugin (insn_count.c).
-# Prints instructions per 256 multiply-adds (products, attend) or per element (the rest). A line of
-# budget.txt says how many; more than 3 % above it fails (exit 1). The counts do not depend on the
-# host, so this catches a slower kernel on any machine.
+# Prints instructions per 256 multiply-adds (products, attend), 256 weights (unpack256) or per
+# element (the rest). A line of budget.txt says how many; more than 3 % above it fails (exit 1). The
+# counts do not depend on the host, so this catches a slower kernel on any machine.
 set -eu
 
 program=$1
 plugin=$2
 shift 2
-[ $# -gt 0 ] || set -- cortex-a53 cortex-a76
+[ $# -gt 0 ] || set -- cortex-a53 max
 case $plugin in */*) ;; *) plugin=./$plugin ;; esac
 here=$(dirname "$0")
 status=0
@@ -29,11 +29,11 @@ for cpu in "$@"; do
                 for (i = 1; i <= n; i++) {
                     tag = order[i]
                     split(name[tag], part, " ")
-                    per = part[1] ~ /^gem|^attend|^matmul/ ? 256 : 1
+                    per = part[1] ~ /^gem|^attend|^matmul|256$/ ? 256 : 1
                     value = insns[tag] * per / macs[tag]
                     want = budget[name[tag]]
                     verdict = want == "" ? "" : value > want * 1.03 ? "OVER BUDGET" : "ok"
-                    printf "  %-10s %-8s %10.2f per %-3s  %s %s\n", part[1], part[2], value,
+                    printf "  %-11s %-8s %10.2f per %-3s  %s %s\n", part[1], part[2], value,
                         per == 256 ? "256" : "1", want, verdict
                     if (verdict == "OVER BUDGET") bad = 1
                     if (want != "") checked++

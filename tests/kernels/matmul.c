@@ -7,7 +7,7 @@
 #include "plain.h"
 #include "suite.h"
 
-enum { ROWS_MAX = 48, COLS_MAX = 352, TOKENS_MAX = 9, PANELS = ROWS_MAX / 16, STRIDE_EXTRA = 3 };
+enum { ROWS_MAX = 48, COLS_MAX = 1200, TOKENS_MAX = 150, PANELS = ROWS_MAX / 16, STRIDE_EXTRA = 3 };
 
 static guard g_data, g_scale, g_bias, g_x, g_mem, g_y;
 static plain_panel panels[PANELS];
@@ -160,12 +160,12 @@ static void op_matmul(void)
 {
     static const char *const names[] = {"matmul f32", "matmul q4", "matmul q4a", "matmul q8"};
     static const uint32_t rows[] = {1, 8, 15, 16, 17, 40};
-    static const uint32_t cols[] = {5, 32, 172, 350};
+    static const uint32_t cols[] = {5, 32, 172, 350, 1190};
     for (uint32_t type = 0; type < LC_W_COUNT; type++) {
         op_begin(names[type]);
         for (uint32_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
             for (uint32_t j = 0; j < sizeof cols / sizeof cols[0]; j++)
-                for (uint32_t n = 1; n <= TOKENS_MAX; n++)
+                for (uint32_t n = 1; n <= TOKENS_MAX; n += n < 9 ? 1 : n < 20 ? 5 : 43)
                     check_matmul((lc_wtype)type, rows[i], cols[j], n, n & 1);
         op_end();
     }
@@ -232,11 +232,13 @@ static void check_dispatch(void)
     for (uint32_t i = 0; i < count; i++) {
         const lc_kernels *k = lc_level_at(i);
         ok = ok && lc_level_find(k->name) == k && lc_level_known(k->name);
-        ok = ok && lc_level_best(k->needs) == k;
+        ok = ok && lc_level_best(k->needs | k->suits) == k;
     }
     ok = ok && lc_level_known("neon53") && lc_level_known("i8mm") && lc_level_known("avx2");
     ok = ok && !lc_level_known("neon") && !lc_level_known("reff") && !lc_level_known("");
-    ok = ok && lc_level_find("i8mm") == NULL && lc_level_find("re") == NULL;
+    ok = ok && lc_level_find("neon") == NULL && lc_level_find("re") == NULL;
+    const lc_kernels *neon = lc_level_find("neon80"); /* out-of-order cores keep it */
+    ok = ok && (!neon || lc_level_best(LC_CPU_NEON) == neon);
     result("dispatch", ok, "%u levels", count);
 }
 

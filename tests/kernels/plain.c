@@ -108,13 +108,20 @@ void plain_pack_tiles(const plain_panel *w, bool offsets, uint8_t *panel)
     }
 }
 
-void plain_pack_acts(const plain_acts *x, uint32_t tokens, int8_t *a, int16_t *ne, int16_t *c8,
-                     int16_t *c8s)
+uint32_t plain_place(uint32_t tokens, bool pairs, uint32_t t, uint32_t k)
+{
+    if (pairs && tokens == 4) /* [4][2 pairs][2][8] */
+        return (k / 8) * 32 + (t / 2) * 16 + (t % 2) * 8 + k % 8;
+    return (k / 4) * 4 * tokens + 4 * t + k % 4; /* [8][tokens][4] */
+}
+
+void plain_pack_acts(const plain_acts *x, uint32_t tokens, bool pairs, int8_t *a, int16_t *ne,
+                     int16_t *c8, int16_t *c8s)
 {
     for (uint32_t g = 0; g < x->groups; g++) {
         for (uint32_t t = 0; t < tokens; t++) {
             for (uint32_t k = 0; k < 32; k++)
-                a[32 * tokens * g + (k / 4) * 4 * tokens + 4 * t + k % 4] = x->a[t][32 * g + k];
+                a[32 * tokens * g + plain_place(tokens, pairs, t, k)] = x->a[t][32 * g + k];
             int32_t sum8 = 8 * sum_of(&x->a[t][32 * g]);
             ne[tokens * g + t] = (int16_t)-x->e[t][g];
             c8[tokens * g + t] = (int16_t)sum8;

@@ -31,9 +31,11 @@ int32_t plain_q8(const int8_t *row, const plain_acts *x, uint32_t t);
 /* QUANT_ACT of one token; false for NaN and infinity. Fills a, e, scale of place t. */
 bool plain_quantise(const float *x, uint32_t cols, plain_acts *out, uint32_t t);
 
-/* Packs into the forms that kernels take. c8s may be NULL. */
+/* Where column k (0..31) of token t lies in a group of a block. */
+uint32_t plain_place(uint32_t tokens, bool pairs, uint32_t t, uint32_t k);
+/* Packs into the forms that kernels take; pairs: as lc_kernels.pairs. */
 void plain_pack_tiles(const plain_panel *w, bool offsets, uint8_t *panel);
-void plain_pack_acts(const plain_acts *x, uint32_t tokens, int8_t *a, int16_t *ne, int16_t *c8,
-                     int16_t *c8s);
+void plain_pack_acts(const plain_acts *x, uint32_t tokens, bool pairs, int8_t *a, int16_t *ne,
+                     int16_t *c8, int16_t *c8s);
 
 #endif

@@ -8,7 +8,7 @@ typedef enum fill { FILL_RANDOM, FILL_MIN, FILL_MAX, FILL_CORNER } fill;
 
 static plain_panel panel;
 static plain_acts acts;
-static guard g_weights, g_a, g_ne, g_c8, g_c8s, g_acc;
+static guard g_weights, g_a, g_ne, g_c8, g_c8s, g_acc, g_unpacked;
 
 /* What one case is made of. */
 typedef struct shape {
@@ -70,14 +70,14 @@ static void fill_acts(const shape *p)
 }
 
 /* Lays the activations out behind guard pages. */
-static lc_act place_acts(uint32_t groups, uint32_t tokens)
+static lc_act place_acts(uint32_t groups, uint32_t tokens, bool pairs)
 {
     size_t n = (size_t)groups * tokens;
     int8_t *a = guard_place(&g_a, n * 32, LC_READ_AHEAD);
     int16_t *ne = guard_place(&g_ne, n * sizeof *ne, LC_READ_AHEAD);
     int16_t *c8 = guard_place(&g_c8, n * sizeof *c8, LC_READ_AHEAD);
     int16_t *c8s = guard_place(&g_c8s, n * sizeof *c8s, LC_READ_AHEAD);
-    plain_pack_acts(&acts, tokens, a, ne, c8, c8s);
+    plain_pack_acts(&acts, tokens, pairs, a, ne, c8, c8s);
     return (lc_act){.a = a, .ne = ne, .c8 = c8, .c8s = c8s, .scale = acts.scale};
 }
 
@@ -92,6 +92,39 @@ static q4_kernel *q4_of(const lc_kernels *k, const shape *p)
     return p->offsets ? k->gemm_q4a : k->gemm_q4;
 }
 
+/* The unpacked panel, in one piece and (the sums add up) in two. */
+static void unpacked_run(const lc_kernels *k, const shape *p, const uint8_t *w, const lc_act *x,
+                         uint32_t half, uint32_t g0, uint32_t groups, int32_t *acc)
+{
+    size_t tile = p->offsets ? LC_T16A_BYTES : LC_T16_BYTES;
+    int8_t *unpacked = guard_place(&g_unpacked, groups * LC_UNPACKED_BYTES, 0);
+    lc_act part = *x;
+    part.a += g0 * 128;
+    part.ne += g0 * 4;
+    part.c8 += g0 * 4;
+    part.c8s += g0 * 4;
+    k->unpack_q4(w + g0 * tile, groups, p->offsets, half, unpacked);
+    k->gemm_unpacked(unpacked, groups, p->offsets, &part, acc + 8 * half);
+}
+
+static void check_unpacked(uint32_t l, const shape *p, const uint8_t *w, const int32_t *want)
+{
+    const lc_kernels *k = lc_level_at(l);
+    uint32_t first = panel.groups / 2;
+    if (!k->unpack_q4 || p->tokens != 4)
+        return;
+    lc_act x = place_acts(panel.groups, 4, k->pairs);
+    int32_t *acc = guard_place(&g_acc, 256, 0);
+    memset(acc, 0, 256);
+    for (uint32_t half = 0; half < 2; half++) {
+        if (first > 0)
+            unpacked_run(k, p, w, &x, half, 0, first, acc);
+        unpacked_run(k, p, w, &x, half, first, panel.groups - first, acc);
+    }
+    op_same(l, acc, want, 256);
+    op_true(l, guard_intact(&g_acc) && guard_intact(&g_unpacked), "wrote outside acc or panel");
+}
+
 static void check_q4(const shape *p)
 {
     int32_t want[64];
@@ -100,7 +133,6 @@ static void check_q4(const shape *p)
     size_t tile = p->offsets ? LC_T16A_BYTES : LC_T16_BYTES;
     uint8_t *w = guard_place(&g_weights, panel.groups * tile, LC_READ_AHEAD);
     plain_pack_tiles(&panel, p->offsets, w);
-    lc_act x = place_acts(panel.groups, p->tokens);
     op_case("cols %u fill %d q %d s %d m %d a %d e %u", p->cols, (int)p->fill, p->q, p->s, p->m,
             p->a, p->e);
     for (uint32_t t = 0; t < p->tokens; t++)
@@ -109,12 +141,14 @@ static void check_q4(const shape *p)
     for (uint32_t l = 0; l < lc_level_count(); l++) {
         if (!level_runs(l))
             continue;
+        lc_act x = place_acts(panel.groups, p->tokens, lc_level_at(l)->pairs);
         size_t bytes = p->tokens * 16 * sizeof(int32_t);
         int32_t *acc = guard_place(&g_acc, bytes, 0);
         memset(acc, 0x5a, bytes);
         q4_of(lc_level_at(l), p)(w, panel.groups, &x, acc);
         op_same(l, acc, want, bytes);
         op_true(l, guard_intact(&g_acc), "wrote outside acc");
+        check_unpacked(l, p, w, want);
     }
 }
 
@@ -162,7 +196,6 @@ static void check_q8(uint32_t cols, uint32_t rows, uint32_t tokens, fill how, ui
     int32_t want[64];
     shape p = {.cols = cols, .fill = how, .a = -127, .e = e};
     fill_acts(&p);
-    lc_act x = place_acts(cols / 32, tokens);
     int8_t *w = guard_place(&g_weights, (size_t)rows * cols, LC_READ_AHEAD);
     for (size_t i = 0; i < (size_t)rows * cols; i++)
         w[i] = (int8_t)(how == FILL_RANDOM ? random_in(-128, 127) : how == FILL_MAX ? 127 : -128);
@@ -175,6 +208,7 @@ static void check_q8(uint32_t cols, uint32_t rows, uint32_t tokens, fill how, ui
         if (!level_runs(l))
             continue;
         const lc_kernels *k = lc_level_at(l);
+        lc_act x = place_acts(cols / 32, tokens, k->pairs);
         int32_t *acc = guard_place(&g_acc, tokens * 64, 0);
         memset(acc, 0x5a, tokens * 64);
         (tokens == 1 ? k->gemv_q8 : k->gemm_q8)(w, rows, cols / 32, &x, acc);
@@ -257,6 +291,7 @@ void suite_products(void)
     guard_open(&g_c8, 4096 + 4 * LC_READ_AHEAD);
     guard_open(&g_c8s, 4096 + 4 * LC_READ_AHEAD);
     guard_open(&g_acc, 256);
+    guard_open(&g_unpacked, LC_COLS_MAX / 32 * LC_UNPACKED_BYTES);
     op_q4("gemv_q4", 1, false);
     op_q4("gemm_q4", 4, false);
     op_q4("gemv_q4a", 1, true);

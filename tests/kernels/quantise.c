@@ -63,13 +63,14 @@ static void check_one(uint32_t l, const float *x, uint32_t cols, uint32_t t, uin
     int16_t *c8s = guard_place(&g_c8s, n * 2, 0);
     float *scale = guard_place(&g_scale, tokens * sizeof *scale, 0);
     /* Other tokens' places must stay as they are: the whole block is compared. */
-    plain_pack_acts(&acts, tokens, want_a, want[0], want[1], want[2]);
-    plain_pack_acts(&acts, tokens, a, ne, c8, c8s);
+    bool pairs = lc_level_at(l)->pairs;
+    plain_pack_acts(&acts, tokens, pairs, want_a, want[0], want[1], want[2]);
+    plain_pack_acts(&acts, tokens, pairs, a, ne, c8, c8s);
     memcpy(want_scale, acts.scale, sizeof want_scale);
     memcpy(scale, acts.scale, tokens * sizeof *scale);
     for (uint32_t g = 0; g < groups; g++) { /* spoil token t's place */
         for (uint32_t k = 0; k < 32; k++)
-            a[32 * tokens * g + (k / 4) * 4 * tokens + 4 * t + k % 4] = 99;
+            a[32 * tokens * g + plain_place(tokens, pairs, t, k)] = 99;
         ne[g * tokens + t] = c8[g * tokens + t] = c8s[g * tokens + t] = 999;
     }
     scale[t] = -1.0f;
