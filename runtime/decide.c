@@ -1,34 +1,12 @@
 /* decide.c - calibrated probabilities and what follows from them. No libm: exp is the kernels'
- * softmax, log is a series in double. */
+ * softmax, log that of kernels/math.h. */
 #include "decide.h"
 
 #include <string.h>
 
-/* ---- log and sigmoid ---- */
+#include "../kernels/math.h"
 
-/* Natural logarithm of a normal positive number, within a few units of the last place of double:
- * x = 2^e m, log m = 2 artanh((m - 1) / (m + 1)). */
-static double log_double(double x)
-{
-    const double ln2 = 0.69314718055994530942;
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    int32_t e = (int32_t)(bits >> 52) - 1023;
-    bits = (bits & 0x000fffffffffffffu) | 0x3ff0000000000000u;
-    double m;
-    memcpy(&m, &bits, sizeof m);
-    if (m > 1.41421356237309504880) {
-        m = m / 2;
-        e++;
-    }
-    double s = (m - 1) / (m + 1);
-    double s2 = s * s;
-    double sum = 0;
-    for (int32_t k = 23; k >= 1; k -= 2) {
-        sum = sum * s2 + 1.0 / k;
-    }
-    return 2 * s * sum + e * ln2;
-}
+/* ---- log and sigmoid ---- */
 
 /* Outputs beyond this say nothing more, and sums with them stay finite. */
 static float bounded(float z)
@@ -48,7 +26,7 @@ static float log_sum_exp(const lc_kernels *kernels, const float *z, uint32_t n)
     }
     float top = x[most];
     kernels->softmax(x, n);
-    return (float)((double)top - log_double((double)x[most]));
+    return (float)((double)top - lc_log((double)x[most]));
 }
 
 static float sigmoid(const lc_kernels *kernels, float a)
