@@ -8,7 +8,7 @@ import glob
 import os
 import random
 
-from lines import compound, lexicon, noise, oos, relations, telemetry, voices, words
+from lines import compound, lexicon, noise, oos, process, relations, telemetry, voices, words
 from lines.grammar import Grammar
 
 LABELS = ["normal", "overheating", "vibration", "leak", "electrical", "sensor_fault", "connectivity", "security"]
@@ -18,13 +18,15 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def phrases(label):
-    """Templates of a label: alarms and short messages, then people's notes."""
+    """Templates of a label: alarms and short messages, people's notes, then by trade."""
     out = []
     for name in (label, label + "_notes"):
         path = os.path.join(HERE, "lines", "phrases", name + ".txt")
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 out += [row.strip() for row in file if row.strip() and not row.startswith("#")]
+    with open(os.path.join(HERE, "lines", "phrases", "industries.txt"), encoding="utf-8") as file:
+        out += [row.split(": ", 1)[1].strip() for row in file if row.startswith(label + ": ")]
     return out
 
 
@@ -86,6 +88,8 @@ class Generator:
     def in_scope(self, label):
         rng = self.rng
         draw = rng.random()
+        if draw < 0.05 and label in process.LABELS:
+            return process.line(rng, self.grammar, label)
         if draw < 0.28:
             text = (telemetry if draw < 0.18 else relations).line(rng, label)
             return noise.recase(rng, text) if rng.random() < 0.2 else text

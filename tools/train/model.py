@@ -58,7 +58,7 @@ class Block(nn.Module):
 
 
 class Trunk(nn.Module):
-    def __init__(self, shape=None, heads=None, drop=0.1):
+    def __init__(self, shape=None, heads=None, drop=0.15):
         super().__init__()
         s = self.shape = dict(SHAPE, **(shape or {}))
         self.drop = drop
