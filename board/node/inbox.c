@@ -54,7 +54,9 @@ lc_err lc_inbox_put(lc_inbox *inbox, uint64_t now_ms, uint32_t source_index, con
     }
     line->arrived_ms = now_ms;
     line->bytes = bytes > LC_LINE_BYTES_MAX ? LC_LINE_BYTES_MAX + 1 : (uint32_t)bytes;
-    memcpy(line->text, text, kept);
+    if (kept > 0) {
+        memcpy(line->text, text, kept);
+    }
     source->taken_total++;
     return LC_OK;
 }
