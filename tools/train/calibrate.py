@@ -22,19 +22,20 @@ import numpy as np
 import datasets
 import evaluate
 from evaluate import LABELS, OOS, OOS_AT, lse, softmax
-from generate import Generator
+from generate import Generator, written
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-HAND = [os.path.join(HERE, "data", "calibration.tsv"), os.path.join(HERE, "../../tests/data/triage-dev.tsv")]
+HAND = os.path.join(HERE, "data", "calibration.tsv")
 COVERAGE = 0.95
 FALSE_OOS = 0.05
 CONFIDENCE = 0.95
 
 
 def compose(seed):
-    """The calibration lines: hand-written ones, a few work orders and made lines, strange text."""
+    """The calibration lines: hand-written ones never trained on, work orders, strange text.
+    The development half of the test lines is not among them: the generator was widened with it."""
     rng = random.Random(seed)
-    rows = [row for path in HAND for row in evaluate.read_tsv(path)]
+    rows = evaluate.read_tsv(HAND) + [(t, label) for label in LABELS + [OOS] for t in written(label, held=True)]
     weak = [(t, label) for t, label in datasets.orders("test") if label]
     rows += rng.sample(weak, 40)
     held = datasets.clinc_held()

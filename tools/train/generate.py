@@ -7,6 +7,7 @@ import argparse
 import glob
 import os
 import random
+import zlib
 
 from lines import compound, lexicon, noise, oos, process, relations, telemetry, voices, words
 from lines.grammar import Grammar
@@ -30,13 +31,14 @@ def phrases(label):
     return out
 
 
-def written(label):
-    """Whole lines by people who read neither the phrases nor the test lines; taken as they are."""
+def written(label, held=False):
+    """Whole lines by people who read neither the phrases nor the test lines; taken as they are.
+    One in seven is held out of training, for calibration."""
     out = []
     for path in sorted(glob.glob(os.path.join(HERE, "lines", "written", label + "*.txt"))):
         with open(path, encoding="utf-8") as file:
             out += [row.strip() for row in file if row.strip()]
-    return out
+    return [row for row in out if (zlib.crc32(row.encode("utf-8")) % 7 == 0) == held]
 
 
 class Generator:
