@@ -41,8 +41,8 @@ lc_err lc_cap_set(size_t extra)
         return LC_ERR_IO;
     }
     rlim_t wanted = now + extra;
-    limit.rlim_cur = limit.rlim_max == RLIM_INFINITY || wanted < limit.rlim_max ? wanted
-                                                                                 : limit.rlim_max;
+    limit.rlim_cur =
+        limit.rlim_max == RLIM_INFINITY || wanted < limit.rlim_max ? wanted : limit.rlim_max;
     return setrlimit(RLIMIT_DATA, &limit) == 0 ? LC_OK : LC_ERR_IO;
 #endif
 }

@@ -22,7 +22,7 @@ typedef struct frame {
 typedef struct walk {
     lc_config *config;
     lc_json_diag *diag;
-    lc_json_path path;          /* as in the file: inputs[2].baud */
+    lc_json_path path;                /* as in the file: inputs[2].baud */
     char pattern[LC_CONFIG_PATH_MAX]; /* as in the table: inputs[].baud */
     frame stack[LC_CONFIG_DEPTH_MAX];
     uint32_t depth;
@@ -62,9 +62,9 @@ static void presets_store(const char *pattern, char *base)
     size_t bytes = strlen(pattern);
     for (size_t i = 0; i < lc_config_row_count; i++) {
         const lc_config_row *row = &lc_config_rows[i];
-        bool inside = bytes == 0 ? !strpbrk(row->path, "[*")
-                                 : strncmp(row->path, pattern, bytes) == 0 &&
-                                       row->path[bytes] == '.';
+        bool inside = bytes == 0
+                          ? !strpbrk(row->path, "[*")
+                          : strncmp(row->path, pattern, bytes) == 0 && row->path[bytes] == '.';
         if (inside && row->preset) {
             preset_store(row, base);
         }

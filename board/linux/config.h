@@ -30,11 +30,11 @@ typedef enum lc_input_kind {
 } lc_input_kind;
 
 typedef struct lc_config_input {
-    uint32_t kind;                       /* lc_input_kind: "source" */
-    char id[LC_SOURCE_BYTES_MAX + 1];    /* `src` of its records; default: made from the path */
+    uint32_t kind;                    /* lc_input_kind: "source" */
+    char id[LC_SOURCE_BYTES_MAX + 1]; /* `src` of its records; default: made from the path */
     char path[LC_CONFIG_PATH_MAX];
     char topic[LC_TOPIC_BYTES_MAX];
-    char tmpl[LC_CONFIG_TEMPLATE_MAX];        /* "template" */
+    char tmpl[LC_CONFIG_TEMPLATE_MAX]; /* "template" */
     uint32_t baud;
     uint32_t flow; /* lc_serial_flow */
 } lc_config_input;
@@ -57,7 +57,7 @@ typedef struct lc_config {
     char password_file[LC_CONFIG_PATH_MAX];
     char ca[LC_CONFIG_PATH_MAX], cert[LC_CONFIG_PATH_MAX], key[LC_CONFIG_PATH_MAX];
     uint32_t protocol; /* lc_mqtt_protocol */
-    uint32_t ack; /* 0 broker; 1 e2e is refused in this version */
+    uint32_t ack;      /* 0 broker; 1 e2e is refused in this version */
     uint32_t keepalive_s;
     char topic_root[LC_NAME_BYTES_MAX];
     lc_config_input input[LC_CONFIG_INPUTS_MAX];

@@ -11,18 +11,33 @@
 #define PATH_MAX_TEXT (LC_CONFIG_PATH_MAX - 1)
 #define NAME_MAX_TEXT (LC_NAME_BYTES_MAX - 1)
 #define BOX(path, needed, about)                                                                   \
-    {path, LC_JSON_OBJECT, 0, 0, NULL, needed, 0, NULL, 0, 0, 0, about}
-#define LIST(path, max, about) {path, LC_JSON_ARRAY, 0, max, NULL, false, 0, NULL, 0, 0, 0, about}
+    {                                                                                              \
+        path, LC_JSON_OBJECT, 0, 0, NULL, needed, 0, NULL, 0, 0, 0, about                          \
+    }
+#define LIST(path, max, about)                                                                     \
+    {                                                                                              \
+        path, LC_JSON_ARRAY, 0, max, NULL, false, 0, NULL, 0, 0, 0, about                          \
+    }
 #define ITEMS(path, type, max, at, span, count, about)                                             \
-    {path, type, 0, max, NULL, false, at, NULL, 0, span, count, about}
+    {                                                                                              \
+        path, type, 0, max, NULL, false, at, NULL, 0, span, count, about                           \
+    }
 #define TEXT(path, min, max, preset, at, about)                                                    \
-    {path, LC_JSON_TEXT, min, max, preset, !(const char *)(preset), at, NULL, 0, 0, 0, about}
+    {                                                                                              \
+        path, LC_JSON_TEXT, min, max, preset, !(const char *)(preset), at, NULL, 0, 0, 0, about    \
+    }
 #define WORDS(path, words, first, preset, at, about)                                               \
-    {path, LC_JSON_TEXT, 1, 32, preset, !(const char *)(preset), at, words, first, 0, 0, about}
+    {                                                                                              \
+        path, LC_JSON_TEXT, 1, 32, preset, !(const char *)(preset), at, words, first, 0, 0, about  \
+    }
 #define NUMBER(path, min, max, preset, at, about)                                                  \
-    {path, LC_JSON_INTEGER, min, max, preset, !(const char *)(preset), at, NULL, 0, 0, 0, about}
+    {                                                                                              \
+        path, LC_JSON_INTEGER, min, max, preset, !(const char *)(preset), at, NULL, 0, 0, 0, about \
+    }
 #define YESNO(path, preset, at, about)                                                             \
-    {path, LC_JSON_BOOL, 0, 0, preset, !(const char *)(preset), at, NULL, 0, 0, 0, about}
+    {                                                                                              \
+        path, LC_JSON_BOOL, 0, 0, preset, !(const char *)(preset), at, NULL, 0, 0, 0, about        \
+    }
 
 const lc_config_row lc_config_rows[] = {
     NUMBER("version", 1, 1, NULL, AT(version), "of this file's format"),

@@ -5,15 +5,15 @@
 #include "config.h"
 
 typedef struct lc_config_row {
-    const char *path;     /* "inputs[].baud"; "*" stands for any name */
+    const char *path; /* "inputs[].baud"; "*" stands for any name */
     lc_json_type type;
-    double min, max;      /* as in lc_json_key; TEXT into a field of max + 1 bytes */
-    const char *preset;   /* NULL: none */
-    bool needed;          /* must be given where its object is */
-    size_t offset;        /* in lc_config, or in the item of the list it is part of */
-    const char *words;    /* "a|b|c": one of these, stored as its index (plus `first`) */
+    double min, max;    /* as in lc_json_key; TEXT into a field of max + 1 bytes */
+    const char *preset; /* NULL: none */
+    bool needed;        /* must be given where its object is */
+    size_t offset;      /* in lc_config, or in the item of the list it is part of */
+    const char *words;  /* "a|b|c": one of these, stored as its index (plus `first`) */
     uint32_t first;
-    size_t stride;        /* list: bytes of an item, whose number is counted at `count` */
+    size_t stride; /* list: bytes of an item, whose number is counted at `count` */
     size_t count;
     const char *about;
 } lc_config_row;

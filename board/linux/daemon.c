@@ -219,7 +219,9 @@ static void health_give(parts *d, uint64_t now_ms)
 static void action_run(parts *d, uint64_t now_ms, const lc_action *a)
 {
     switch ((lc_action_kind)a->kind) {
-    case LC_DO_LOG: lc_log_saying(&a->saying); break;
+    case LC_DO_LOG:
+        lc_log_saying(&a->saying);
+        break;
     case LC_DO_START:
         if (d->config->log_text) {
             lc_log(LC_LOG_INFO, "line: %.*s",
@@ -227,13 +229,27 @@ static void action_run(parts *d, uint64_t now_ms, const lc_action *a)
         }
         lc_worker_start(&d->worker, &a->work);
         break;
-    case LC_DO_CANCEL: lc_worker_cancel(&d->worker, a->work.ticket); break;
-    case LC_DO_RESUME: lc_inputs_resume(&d->inputs, a->source); break;
-    case LC_DO_CONNECT: lc_mqtt_connect(d->mqtt); break;
-    case LC_DO_CLOSE: lc_mqtt_drop(d->mqtt, LC_LINK_TIMEOUT); break;
-    case LC_DO_PUBLISH: message_publish(d, now_ms, &a->message); break;
-    case LC_DO_HEALTH: health_give(d, now_ms); break;
-    case LC_DO_WATCHDOG: lc_sdnotify("WATCHDOG=1"); break;
+    case LC_DO_CANCEL:
+        lc_worker_cancel(&d->worker, a->work.ticket);
+        break;
+    case LC_DO_RESUME:
+        lc_inputs_resume(&d->inputs, a->source);
+        break;
+    case LC_DO_CONNECT:
+        lc_mqtt_connect(d->mqtt);
+        break;
+    case LC_DO_CLOSE:
+        lc_mqtt_drop(d->mqtt, LC_LINK_TIMEOUT);
+        break;
+    case LC_DO_PUBLISH:
+        message_publish(d, now_ms, &a->message);
+        break;
+    case LC_DO_HEALTH:
+        health_give(d, now_ms);
+        break;
+    case LC_DO_WATCHDOG:
+        lc_sdnotify("WATCHDOG=1");
+        break;
     case LC_DO_STOP:
         lc_mqtt_leave(d->mqtt);
         lc_loop_stop(&d->loop);
@@ -397,11 +413,8 @@ static int link_start(parts *d)
                                      .boot = d->identity.boot,
                                      .filter = d->filter,
                                      .filter_count = d->filter_count};
-    const lc_mqtt_events events = {.ctx = d,
-                                   .up = link_up,
-                                   .down = link_down,
-                                   .ack = message_acked,
-                                   .message = message_came};
+    const lc_mqtt_events events = {
+        .ctx = d, .up = link_up, .down = link_down, .ack = message_acked, .message = message_came};
     d->mqtt = lc_mqtt_open(&d->loop, &options, &events);
     return d->mqtt ? 0 : fail(EXIT_BOARD, "mqtt", "the system gives no memory or descriptor");
 }
@@ -451,8 +464,8 @@ static int inputs_start(parts *d)
 
 static int parts_start(parts *d)
 {
-    int (*const start[])(parts *) = {identity_start, threads_start, job_start, worker_start,
-                                      link_start, status_start, inputs_start};
+    int (*const start[])(parts *) = {identity_start, threads_start, job_start,   worker_start,
+                                     link_start,     status_start,  inputs_start};
     int rc = 0;
     for (size_t i = 0; i < sizeof start / sizeof start[0] && rc == 0; i++) {
         rc = start[i](d);

@@ -20,10 +20,10 @@ typedef struct lc_health {
     const lc_loop *loop;
     uint32_t boot, threads;
     const char *version;
-    const char *level;     /* of the kernels chosen */
-    const char *cpu;       /* feature names */
-    const char *protocol;  /* "5" "3.1.1", of the link; "" while there is none */
-    uint64_t failed;       /* lines that gave no record */
+    const char *level;    /* of the kernels chosen */
+    const char *cpu;      /* feature names */
+    const char *protocol; /* "5" "3.1.1", of the link; "" while there is none */
+    uint64_t failed;      /* lines that gave no record */
 } lc_health;
 
 /* Each returns the length, 0 when it does not fit. Labels are left out of a birth that would be

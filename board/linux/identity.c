@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-
 #define FILE_BYTES_MAX 64u
 
 /* Reads the whole of a small file. *bytes 0 when there is none. */

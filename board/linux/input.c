@@ -162,10 +162,14 @@ static int fifo_open(const char *path)
 static int descriptor_open(const lc_config_input *config)
 {
     switch (config->kind) {
-    case LC_INPUT_STDIN: return STDIN_FILENO;
-    case LC_INPUT_FILE: return open(config->path, O_RDONLY | O_CLOEXEC);
-    case LC_INPUT_FIFO: return fifo_open(config->path);
-    default: return lc_serial_open(config->path, config->baud, (lc_serial_flow)config->flow);
+    case LC_INPUT_STDIN:
+        return STDIN_FILENO;
+    case LC_INPUT_FILE:
+        return open(config->path, O_RDONLY | O_CLOEXEC);
+    case LC_INPUT_FIFO:
+        return fifo_open(config->path);
+    default:
+        return lc_serial_open(config->path, config->baud, (lc_serial_flow)config->flow);
     }
 }
 
@@ -232,8 +236,8 @@ void lc_inputs_resume(lc_inputs *inputs, uint32_t source)
     }
     if (in->watch.fd < 0) { /* hung up while it was paused; what is left can still be read */
         stream_ready(in, EPOLLIN);
-        if (in->fd >= 0 && lc_loop_watch(inputs->loop, &in->watch, in->fd,
-                                         in->paused ? 0 : EPOLLIN, stream_ready, in) != LC_OK) {
+        if (in->fd >= 0 && lc_loop_watch(inputs->loop, &in->watch, in->fd, in->paused ? 0 : EPOLLIN,
+                                         stream_ready, in) != LC_OK) {
             stream_end(in, strerror(errno));
         }
     } else {
@@ -291,8 +295,8 @@ static void template_message(lc_input *in, const char *payload, uint32_t bytes)
     lc_inputs *inputs = in->inputs;
     lc_diag diag = {0};
     size_t line_bytes = 0;
-    lc_err err = lc_template_fill(in->config->tmpl, payload, bytes, inputs->line,
-                                  LC_LINE_BYTES_MAX, &line_bytes, &diag);
+    lc_err err = lc_template_fill(in->config->tmpl, payload, bytes, inputs->line, LC_LINE_BYTES_MAX,
+                                  &line_bytes, &diag);
     if (err == LC_OK) {
         line_message(inputs, in->source, inputs->line, (uint32_t)line_bytes);
         return;

@@ -21,17 +21,17 @@ struct lc_inputs;
 typedef struct lc_input {
     const lc_config_input *config;
     struct lc_inputs *inputs;
-    uint32_t source;     /* of the node */
+    uint32_t source; /* of the node */
     lc_watch watch;
-    int fd;              /* -1: closed, or none (MQTT) */
-    bool paused, ended;  /* ended: a file or stdin at its end */
-    bool said;           /* that it cannot be opened, or fits no template */
-    uint64_t reopen_ms;  /* closed: when to try again; UINT64_MAX: never */
+    int fd;             /* -1: closed, or none (MQTT) */
+    bool paused, ended; /* ended: a file or stdin at its end */
+    bool said;          /* that it cannot be opened, or fits no template */
+    uint64_t reopen_ms; /* closed: when to try again; UINT64_MAX: never */
     uint32_t reopen_wait_ms;
     lc_framer framer;
-    uint32_t at, held;   /* of buffer: bytes not yet framed */
+    uint32_t at, held; /* of buffer: bytes not yet framed */
     char buffer[LC_INPUT_READ_BYTES];
-    uint64_t bad;        /* messages that fit no template, lines cut off by a lost serial line */
+    uint64_t bad; /* messages that fit no template, lines cut off by a lost serial line */
 } lc_input;
 
 typedef struct lc_inputs {
@@ -39,7 +39,7 @@ typedef struct lc_inputs {
     uint32_t count;
     lc_loop *loop;
     lc_node *node;
-    char *line;      /* [LC_LINE_BYTES_MAX + 1] of a template */
+    char *line; /* [LC_LINE_BYTES_MAX + 1] of a template */
 } lc_inputs;
 
 /* Whether the source of this input waits (lc_node_source.waits). */

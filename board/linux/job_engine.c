@@ -6,7 +6,7 @@
 lc_err lc_job_engine_init(lc_job_engine *engine, uint32_t tasks, lc_arena *state)
 {
     engine->answer = LC_PUSH(state, lc_answer, tasks);
-    engine->out = LC_PUSH(state, char, (size_t)tasks * LC_RECORD_BYTES_MAX);
+    engine->out = LC_PUSH(state, char, (size_t)tasks *LC_RECORD_BYTES_MAX);
     return engine->answer && engine->out ? LC_OK : LC_ERR_ARENA;
 }
 

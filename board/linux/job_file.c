@@ -82,8 +82,9 @@ lc_err lc_job_file_open(lc_job_file *file, const char *path, lc_json_diag *diag)
     }
     lc_err err = lc_objects_shipped(&file->objects, &file->bundle, &file->path);
     if (err != LC_OK) {
-        return lc_json_fail(diag, err, "", "not beside the program nor in a share folder; name a "
-                                           "job in the config");
+        return lc_json_fail(diag, err, "",
+                            "not beside the program nor in a share folder; name a "
+                            "job in the config");
     }
     return LC_OK;
 }

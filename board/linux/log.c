@@ -30,8 +30,7 @@ void lc_log(lc_log_level level, const char *format, ...)
 void lc_log_saying(const lc_saying *saying)
 {
     lc_log((lc_log_level)lc_say_level(saying->code), "%s: %s; value=%llu%s%.*s count=%llu",
-           lc_say_word(saying->code), lc_say_text(saying->code),
-           (unsigned long long)saying->value, saying->word.bytes > 0 ? " about=" : "",
-           (int)saying->word.bytes, saying->word.bytes > 0 ? saying->word.data : "",
-           (unsigned long long)saying->count);
+           lc_say_word(saying->code), lc_say_text(saying->code), (unsigned long long)saying->value,
+           saying->word.bytes > 0 ? " about=" : "", (int)saying->word.bytes,
+           saying->word.bytes > 0 ? saying->word.data : "", (unsigned long long)saying->count);
 }

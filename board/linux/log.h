@@ -9,12 +9,12 @@
 #include "../node/say.h"
 
 typedef enum lc_log_level { /* of syslog */
-    LC_LOG_CRITICAL = 2,
-    LC_LOG_ERROR = 3,
-    LC_LOG_WARNING = 4,
-    LC_LOG_NOTICE = 5,
-    LC_LOG_INFO = 6,
-    LC_LOG_DEBUG = 7
+                            LC_LOG_CRITICAL = 2,
+                            LC_LOG_ERROR = 3,
+                            LC_LOG_WARNING = 4,
+                            LC_LOG_NOTICE = 5,
+                            LC_LOG_INFO = 6,
+                            LC_LOG_DEBUG = 7
 } lc_log_level;
 
 /* Lines above this level are not written; notice until it is set. One per process. */

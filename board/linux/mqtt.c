@@ -1,4 +1,5 @@
-/* mqtt.c - one handle of libmosquitto at a time: made and connected on a thread, used on the loop. */
+/* mqtt.c - one handle of libmosquitto at a time: made and connected on a thread, used on the loop.
+ */
 #include "mqtt.h"
 
 #include <errno.h>
@@ -43,11 +44,11 @@ struct lc_mqtt {
     uint16_t port;
     bool tls;
     mqtt_state state;
-    bool v5;          /* of this or the next connection */
+    bool v5; /* of this or the next connection */
     lc_mqtt_limits limits;
-    bool answered;    /* the broker sent a CONNACK */
-    bool more;        /* TLS holds bytes back that no descriptor tells about */
-    bool lost;        /* a callback said that the connection is gone */
+    bool answered; /* the broker sent a CONNACK */
+    bool more;     /* TLS holds bytes back that no descriptor tells about */
+    bool lost;     /* a callback said that the connection is gone */
     lc_link_reason why;
     char detail[128];
     struct mosquitto *handle;
@@ -124,36 +125,47 @@ static lc_link_reason refusal_reason(int rc)
 {
     switch (rc) {
     case 4:
-    case MQTT_RC_BAD_USERNAME_OR_PASSWORD: return LC_LINK_PASSWORD;
+    case MQTT_RC_BAD_USERNAME_OR_PASSWORD:
+        return LC_LINK_PASSWORD;
     case 5:
     case MQTT_RC_BANNED:
-    case MQTT_RC_NOT_AUTHORIZED: return LC_LINK_NOT_ALLOWED;
+    case MQTT_RC_NOT_AUTHORIZED:
+        return LC_LINK_NOT_ALLOWED;
     case 2:
-    case MQTT_RC_CLIENTID_NOT_VALID: return LC_LINK_ID_REFUSED;
+    case MQTT_RC_CLIENTID_NOT_VALID:
+        return LC_LINK_ID_REFUSED;
     case 3:
     case MQTT_RC_SERVER_UNAVAILABLE:
     case MQTT_RC_SERVER_BUSY:
     case MQTT_RC_QUOTA_EXCEEDED:
-    case MQTT_RC_CONNECTION_RATE_EXCEEDED: return LC_LINK_BROKER_BUSY;
-    default: return LC_LINK_PROTOCOL;
+    case MQTT_RC_CONNECTION_RATE_EXCEEDED:
+        return LC_LINK_BROKER_BUSY;
+    default:
+        return LC_LINK_PROTOCOL;
     }
 }
 
 static lc_link_reason loss_reason(int rc)
 {
     switch (rc) {
-    case MQTT_RC_SESSION_TAKEN_OVER: return LC_LINK_TAKEN_OVER;
+    case MQTT_RC_SESSION_TAKEN_OVER:
+        return LC_LINK_TAKEN_OVER;
     case MQTT_RC_KEEP_ALIVE_TIMEOUT:
-    case MOSQ_ERR_KEEPALIVE: return LC_LINK_TIMEOUT;
-    case MOSQ_ERR_TLS: return LC_LINK_TLS;
+    case MOSQ_ERR_KEEPALIVE:
+        return LC_LINK_TIMEOUT;
+    case MOSQ_ERR_TLS:
+        return LC_LINK_TLS;
     case MOSQ_ERR_PROTOCOL:
     case MOSQ_ERR_MALFORMED_PACKET:
     case MOSQ_ERR_OVERSIZE_PACKET:
     case MQTT_RC_PROTOCOL_ERROR:
-    case MQTT_RC_MALFORMED_PACKET: return LC_LINK_PROTOCOL;
+    case MQTT_RC_MALFORMED_PACKET:
+        return LC_LINK_PROTOCOL;
     case MQTT_RC_SERVER_BUSY:
-    case MQTT_RC_QUOTA_EXCEEDED: return LC_LINK_BROKER_BUSY;
-    default: return LC_LINK_CLOSED;
+    case MQTT_RC_QUOTA_EXCEEDED:
+        return LC_LINK_BROKER_BUSY;
+    default:
+        return LC_LINK_CLOSED;
     }
 }
 
@@ -165,8 +177,8 @@ static const char *reason_text(int rc)
 static void filters_subscribe(lc_mqtt *mqtt)
 {
     for (uint32_t i = 0; i < mqtt->options.filter_count; i++) {
-        int rc = mosquitto_subscribe(mqtt->handle, &mqtt->filter_mid[i], mqtt->options.filter[i],
-                                     1);
+        int rc =
+            mosquitto_subscribe(mqtt->handle, &mqtt->filter_mid[i], mqtt->options.filter[i], 1);
         if (rc != MOSQ_ERR_SUCCESS) {
             lost_note(mqtt, loss_reason(rc), reason_text(rc));
         }

@@ -17,7 +17,7 @@
 #include "../node/link.h"
 #include "loop.h"
 
-#define LC_MQTT_IDS_MAX 64u     /* messages in flight */
+#define LC_MQTT_IDS_MAX 64u /* messages in flight */
 #define LC_MQTT_FILTERS_MAX 32u
 #define LC_MQTT_HOST_BYTES_MAX 256u
 
@@ -25,7 +25,7 @@ typedef enum lc_mqtt_protocol { LC_MQTT_AUTO, LC_MQTT_V5, LC_MQTT_V311 } lc_mqtt
 
 /* Texts are NUL-terminated, "" for none, and stay the caller's until lc_mqtt_close. */
 typedef struct lc_mqtt_options {
-    const char *url;       /* mqtt://host[:port] or mqtts://host[:port] */
+    const char *url; /* mqtt://host[:port] or mqtts://host[:port] */
     const char *client_id;
     const char *user;
     const char *password_file; /* read at each connect; the line end is dropped */

@@ -302,8 +302,8 @@ static lc_err key_write(const char *key, size_t key_bytes, const char *json, siz
 static const char *key_end(const char *key)
 {
     const char *end = strchr(key, '}');
-    bool ok = end && end > key && (size_t)(end - key) <= KEY_BYTES_MAX && key[0] != '.' &&
-              end[-1] != '.';
+    bool ok =
+        end && end > key && (size_t)(end - key) <= KEY_BYTES_MAX && key[0] != '.' && end[-1] != '.';
     for (const char *c = key; ok && c < end; c++) {
         ok = *c != '{' && !(c[0] == '.' && c[1] == '.');
     }

@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const log_levels[] = {"emergency", "alert", "critical", "error",
-                                         "warning", "notice", "info", "debug"};
+static const char *const log_levels[] = {"emergency", "alert",  "critical", "error",
+                                         "warning",   "notice", "info",     "debug"};
 
 static const char *const words[LC_TOPIC_COUNT] = {
-    [LC_TOPIC_STATE] = "state", [LC_TOPIC_BIRTH] = "birth", [LC_TOPIC_RES] = "res/",
+    [LC_TOPIC_STATE] = "state", [LC_TOPIC_BIRTH] = "birth",  [LC_TOPIC_RES] = "res/",
     [LC_TOPIC_LAST] = "last/",  [LC_TOPIC_EVENT] = "event/", [LC_TOPIC_HEALTH] = "health",
     [LC_TOPIC_GAP] = "gap",     [LC_TOPIC_LOG] = "log/",
 };
@@ -77,8 +77,8 @@ bool lc_topics_filter_ok(const char *filter)
         return false;
     }
     for (size_t i = 0; i < bytes; i++) {
-        bool alone = (i == 0 || filter[i - 1] == '/') &&
-                     (filter[i + 1] == '\0' || filter[i + 1] == '/');
+        bool alone =
+            (i == 0 || filter[i - 1] == '/') && (filter[i + 1] == '\0' || filter[i + 1] == '/');
         if ((filter[i] == '+' && !alone) ||
             (filter[i] == '#' && (!alone || filter[i + 1] != '\0')) ||
             (unsigned char)filter[i] < 0x20) {

@@ -25,7 +25,7 @@ typedef struct lc_lost {
 typedef struct lc_inbox_source {
     lc_ring ring; /* of lc_line */
     bool waits;
-    bool paused;  /* told BUSY and not yet asked to go on */
+    bool paused; /* told BUSY and not yet asked to go on */
     lc_lost lost;
     uint64_t taken_total, lost_total, paused_total;
 } lc_inbox_source;

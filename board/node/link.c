@@ -67,8 +67,8 @@ void lc_link_down(lc_link *link, uint64_t now_ms)
     }
     uint32_t half = link->wait_ms / 2;
     link->retry_ms = now_ms + half + random_next(&link->random) % (half + 1);
-    link->wait_ms = link->wait_ms > LC_LINK_WAIT_MAX_MS / 2 ? LC_LINK_WAIT_MAX_MS
-                                                            : link->wait_ms * 2;
+    link->wait_ms =
+        link->wait_ms > LC_LINK_WAIT_MAX_MS / 2 ? LC_LINK_WAIT_MAX_MS : link->wait_ms * 2;
     link->state = LC_LINK_WAITING;
     link->closing = false;
     link->since_ms = now_ms;

@@ -23,17 +23,17 @@ typedef enum lc_link_state {
 
 /* Why a connection ended or did not come about. */
 #define LC_LINK_REASON_LIST(X)                                                                     \
-    X(CLOSED, "closed")       /* the broker or the network closed it */                            \
+    X(CLOSED, "closed") /* the broker or the network closed it */                                  \
     X(UNREACHABLE, "unreachable")                                                                  \
-    X(TIMEOUT, "timeout")     /* no answer to connect, to a ping, or to messages */                \
-    X(PASSWORD, "password")   /* user name or password refused */                                  \
+    X(TIMEOUT, "timeout")   /* no answer to connect, to a ping, or to messages */                  \
+    X(PASSWORD, "password") /* user name or password refused */                                    \
     X(NOT_ALLOWED, "not-allowed")                                                                  \
     X(ID_REFUSED, "id-refused")                                                                    \
     X(TAKEN_OVER, "taken-over") /* another client came with this id */                             \
-    X(TLS, "tls")             /* certificate, key or handshake */                                  \
-    X(PROTOCOL, "protocol")   /* the broker sent nonsense, or refused ours */                      \
+    X(TLS, "tls")               /* certificate, key or handshake */                                \
+    X(PROTOCOL, "protocol")     /* the broker sent nonsense, or refused ours */                    \
     X(BROKER_BUSY, "broker-busy")                                                                  \
-    X(STOPPED, "stopped")     /* by ourselves */
+    X(STOPPED, "stopped") /* by ourselves */
 
 typedef enum lc_link_reason {
 #define LC_LINK_REASON_ENUM(name, word) LC_LINK_##name,
@@ -43,18 +43,18 @@ typedef enum lc_link_reason {
 } lc_link_reason;
 
 typedef struct lc_link {
-    uint8_t state; /* lc_link_state */
-    bool closing;  /* told to close, waits for link_down */
+    uint8_t state;     /* lc_link_state */
+    bool closing;      /* told to close, waits for link_down */
     uint64_t since_ms; /* of this state */
     uint64_t retry_ms;
-    uint32_t wait_ms;  /* next wait, before its random half */
+    uint32_t wait_ms; /* next wait, before its random half */
     uint64_t random;
     uint64_t ups, downs;
 } lc_link;
 
 void lc_link_init(lc_link *link, bool wanted, uint64_t seed);
-bool lc_link_due(const lc_link *link, uint64_t now_ms);   /* time to connect */
-bool lc_link_late(const lc_link *link, uint64_t now_ms);  /* connecting takes too long */
+bool lc_link_due(const lc_link *link, uint64_t now_ms);  /* time to connect */
+bool lc_link_late(const lc_link *link, uint64_t now_ms); /* connecting takes too long */
 uint64_t lc_link_wake_ms(const lc_link *link);
 void lc_link_try(lc_link *link, uint64_t now_ms);
 void lc_link_open(lc_link *link, uint64_t now_ms);

@@ -49,8 +49,11 @@ static lc_err slots_init(lc_slots *slots, uint32_t tasks, lc_arena *state)
         err = lc_slots_add(slots, fixed[i], state);
     }
     for (uint32_t i = 0; i < tasks && err == LC_OK; i++) {
-        lc_slot last = {.topic = LC_TOPIC_LAST, .task = (uint8_t)i, .retain = true,
-                        .every_ms = LC_NODE_LAST_MS, .max = LC_MESSAGE_BYTES_MAX};
+        lc_slot last = {.topic = LC_TOPIC_LAST,
+                        .task = (uint8_t)i,
+                        .retain = true,
+                        .every_ms = LC_NODE_LAST_MS,
+                        .max = LC_MESSAGE_BYTES_MAX};
         err = lc_slots_add(slots, last, state);
     }
     return err;
@@ -87,12 +90,12 @@ lc_err lc_node_open(const lc_node_options *options, uint64_t now_ms, lc_arena *s
     lc_node *laid = state->measuring ? &measured : node;
     *laid = (lc_node){.options = *options};
     laid->alarm = LC_PUSH(state, lc_str, options->source_count * options->task_count);
-    err = laid->alarm ? lc_inbox_init(&laid->inbox, options->source_count, options->inbox_bytes,
-                                      state)
-                      : LC_ERR_ARENA;
+    err = laid->alarm
+              ? lc_inbox_init(&laid->inbox, options->source_count, options->inbox_bytes, state)
+              : LC_ERR_ARENA;
     if (err == LC_OK) {
-        err = lc_outbox_init(&laid->outbox, options->outbox_bytes, options->window,
-                             options->batch, state);
+        err = lc_outbox_init(&laid->outbox, options->outbox_bytes, options->window, options->batch,
+                             state);
     }
     if (err == LC_OK) {
         err = slots_init(&laid->slots, options->task_count, state);
@@ -127,8 +130,7 @@ static void entry_put(lc_node *node, uint64_t now_ms, lc_outbox_kind kind, uint3
     lc_assert(err == LC_OK); /* what renders knows the limit */
     if (node->outbox.dropped_total != dropped) {
         node->was_full = true;
-        lc_say_put(&node->say, now_ms, LC_SAY_OUTBOX_FULL, node->outbox.dropped_total,
-                   (lc_str){0});
+        lc_say_put(&node->say, now_ms, LC_SAY_OUTBOX_FULL, node->outbox.dropped_total, (lc_str){0});
     }
 }
 
@@ -166,8 +168,8 @@ static void record_take(lc_node *node, uint64_t now_ms, const lc_node_record *re
         return;
     }
     entry_put(node, now_ms, LC_OUTBOX_RECORD, record->task, record->json, record->bytes);
-    bool fits = lc_slot_set(lc_node_slot(node, LC_SLOT_LAST + record->task), record->json,
-                            record->bytes);
+    bool fits =
+        lc_slot_set(lc_node_slot(node, LC_SLOT_LAST + record->task), record->json, record->bytes);
     lc_assert(fits);
     alarm_follow(node, now_ms, record, source);
 }

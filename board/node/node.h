@@ -20,22 +20,22 @@
 #include "stats.h"
 
 #define LC_NODE_HEALTH_MS 60000u
-#define LC_NODE_LAST_MS 1000u      /* up/last of a task, at most this often */
-#define LC_NODE_GAP_MS 1000u       /* up/gap, at most this often */
-#define LC_NODE_ACK_MS 30000u      /* without acknowledgement: connect anew */
-#define LC_NODE_STUCK_MS 30000u    /* inference that does not return after its deadline */
+#define LC_NODE_LAST_MS 1000u   /* up/last of a task, at most this often */
+#define LC_NODE_GAP_MS 1000u    /* up/gap, at most this often */
+#define LC_NODE_ACK_MS 30000u   /* without acknowledgement: connect anew */
+#define LC_NODE_STUCK_MS 30000u /* inference that does not return after its deadline */
 #define LC_NODE_WATCHDOG_MS 5000u
 
 /* Where a message goes; board/linux/topics.h writes the topics. */
 typedef enum lc_topic {
-    LC_TOPIC_STATE,  /* retained "online" or "offline"; "offline" is the will, too */
-    LC_TOPIC_BIRTH,  /* retained */
-    LC_TOPIC_RES,    /* of a task */
-    LC_TOPIC_LAST,   /* of a task, retained */
-    LC_TOPIC_EVENT,  /* of a task */
+    LC_TOPIC_STATE, /* retained "online" or "offline"; "offline" is the will, too */
+    LC_TOPIC_BIRTH, /* retained */
+    LC_TOPIC_RES,   /* of a task */
+    LC_TOPIC_LAST,  /* of a task, retained */
+    LC_TOPIC_EVENT, /* of a task */
     LC_TOPIC_HEALTH,
     LC_TOPIC_GAP,
-    LC_TOPIC_LOG,    /* of a level: its number stands in `task` */
+    LC_TOPIC_LOG, /* of a level: its number stands in `task` */
     LC_TOPIC_COUNT
 } lc_topic;
 
@@ -51,8 +51,8 @@ typedef struct lc_node_options {
     uint32_t source_count;
     const lc_str *task; /* [task_count] names */
     uint32_t task_count;
-    lc_str birth; /* payload of up/birth; "" none */
-    uint32_t inbox_bytes;  /* of each source */
+    lc_str birth;         /* payload of up/birth; "" none */
+    uint32_t inbox_bytes; /* of each source */
     uint32_t outbox_bytes;
     uint32_t window, batch;
     uint32_t deadline_ms;
@@ -87,18 +87,18 @@ typedef enum lc_action_kind {
 typedef struct lc_work {
     uint32_t ticket;
     uint32_t source;
-    const char *text;    /* [bytes], or nothing when bytes > LC_LINE_BYTES_MAX; until finish */
+    const char *text; /* [bytes], or nothing when bytes > LC_LINE_BYTES_MAX; until finish */
     uint32_t bytes;
-    uint64_t seq;        /* of the first record; the next ones count on */
-    uint64_t ts_ms;      /* since 1970; 0 when the clock is not known */
-    uint64_t up_ms;      /* since start */
-    lc_str tq;           /* quality of the clock */
-    bool late;           /* its deadline has passed already: only stages that cost nothing */
-    bool online;         /* an escalation could be asked */
+    uint64_t seq;   /* of the first record; the next ones count on */
+    uint64_t ts_ms; /* since 1970; 0 when the clock is not known */
+    uint64_t up_ms; /* since start */
+    lc_str tq;      /* quality of the clock */
+    bool late;      /* its deadline has passed already: only stages that cost nothing */
+    bool online;    /* an escalation could be asked */
 } lc_work;
 
 typedef struct lc_message {
-    uint32_t id; /* never 0; new at each hand-over */
+    uint32_t id;   /* never 0; new at each hand-over */
     uint8_t topic; /* lc_topic */
     uint8_t task;
     uint8_t qos;
@@ -125,9 +125,9 @@ typedef struct lc_node_counts {
     uint64_t link_ups, link_downs;
     uint32_t flying, flying_peak;
     uint32_t inbox_peak_bytes, outbox_bytes, outbox_peak_bytes, outbox_max_bytes;
-    uint64_t seq;      /* of the last record */
+    uint64_t seq; /* of the last record */
     uint64_t up_ms;
-    uint8_t link;      /* lc_link_state */
+    uint8_t link; /* lc_link_state */
     bool stuck;
 } lc_node_counts;
 

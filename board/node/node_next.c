@@ -15,8 +15,7 @@ static bool cancel_next(lc_node *node, uint64_t now_ms, lc_action *action)
 {
     lc_running *running = &node->running;
     bool flushed = node->stop == LC_STOP_FLUSH && now_ms >= node->stop_ms;
-    if (running->ticket == 0 || running->cancelled ||
-        (now_ms < running->deadline_ms && !flushed)) {
+    if (running->ticket == 0 || running->cancelled || (now_ms < running->deadline_ms && !flushed)) {
         return false;
     }
     running->cancelled = true;
@@ -66,8 +65,8 @@ static bool start_next(lc_node *node, uint64_t now_ms, lc_action *action)
 static void stuck_watch(lc_node *node, uint64_t now_ms)
 {
     const lc_running *running = &node->running;
-    uint64_t begun = running->started_ms > running->deadline_ms ? running->started_ms
-                                                                : running->deadline_ms;
+    uint64_t begun =
+        running->started_ms > running->deadline_ms ? running->started_ms : running->deadline_ms;
     if (running->ticket != 0 && !node->stuck && now_ms >= begun + LC_NODE_STUCK_MS) {
         node->stuck = true;
         lc_say_put(&node->say, now_ms, LC_SAY_STUCK, now_ms - running->started_ms, (lc_str){0});
@@ -118,15 +117,20 @@ static bool message_next(lc_node *node, uint64_t now_ms, lc_message *message)
     uint32_t id = node->ids == UINT32_MAX ? 1 : node->ids + 1;
     const lc_slot *slot = lc_slots_send(&node->slots, now_ms, id);
     if (slot) {
-        *message = (lc_message){.topic = slot->topic, .task = slot->task, .retain = slot->retain,
-                                .payload = slot->payload, .bytes = slot->bytes};
+        *message = (lc_message){.topic = slot->topic,
+                                .task = slot->task,
+                                .retain = slot->retain,
+                                .payload = slot->payload,
+                                .bytes = slot->bytes};
     } else {
         const lc_flight *flight = lc_outbox_send(&node->outbox, now_ms, id);
         if (!flight) {
             return false;
         }
-        *message = (lc_message){.topic = (uint8_t)topic_of(flight), .task = flight->task,
-                                .payload = flight->payload, .bytes = flight->bytes};
+        *message = (lc_message){.topic = (uint8_t)topic_of(flight),
+                                .task = flight->task,
+                                .payload = flight->payload,
+                                .bytes = flight->bytes};
     }
     node->ids = message->id = id;
     message->qos = 1;
@@ -155,17 +159,17 @@ static uint32_t gap_render(lc_node *node, const lc_stamp *stamp)
 {
     lc_gap *gap = &node->outbox.gap;
     if (gap->count + gap->events > 0) {
-        uint32_t bytes = lc_payload_gap(stamp, ++node->gaps, gap, node->scratch,
-                                        sizeof node->scratch);
+        uint32_t bytes =
+            lc_payload_gap(stamp, ++node->gaps, gap, node->scratch, sizeof node->scratch);
         *gap = (lc_gap){0};
         return bytes;
     }
     for (uint32_t i = 0; i < node->inbox.count; i++) {
         lc_lost *lost = &node->inbox.source[i].lost;
         if (lost->lines > 0) {
-            uint32_t bytes = lc_payload_lost(stamp, ++node->gaps, node->options.source[i].name,
-                                             lost, node->wall_offset_ms, node->scratch,
-                                             sizeof node->scratch);
+            uint32_t bytes =
+                lc_payload_lost(stamp, ++node->gaps, node->options.source[i].name, lost,
+                                node->wall_offset_ms, node->scratch, sizeof node->scratch);
             *lost = (lc_lost){0};
             return bytes;
         }

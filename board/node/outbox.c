@@ -5,7 +5,7 @@
 
 #include "../../runtime/limits.h"
 
-#define REASON_UNHEARD 0x10u   /* no matching subscribers: delivered all the same */
+#define REASON_UNHEARD 0x10u /* no matching subscribers: delivered all the same */
 #define REASON_REFUSED 0x80u
 #define REASON_TOO_LARGE 0x95u
 #define HOLD_MIN_MS 1000u
@@ -79,8 +79,8 @@ lc_err lc_outbox_put(lc_outbox *outbox, lc_outbox_kind kind, uint32_t task, uint
         oldest_drop(outbox);
         entry = lc_ring_put(&outbox->ring, span);
     }
-    *entry = (lc_outbox_entry){.seq = seq, .bytes = bytes, .kind = (uint8_t)kind,
-                               .task = (uint8_t)task};
+    *entry =
+        (lc_outbox_entry){.seq = seq, .bytes = bytes, .kind = (uint8_t)kind, .task = (uint8_t)task};
     memcpy(entry->json, json, bytes);
     outbox->put_total += kind == LC_OUTBOX_RECORD;
     outbox->waiting++;
@@ -92,8 +92,8 @@ lc_err lc_outbox_put(lc_outbox *outbox, lc_outbox_kind kind, uint32_t task, uint
 static void message_start(lc_flight *flight, const lc_outbox_entry *first)
 {
     char *payload = flight->payload;
-    *flight = (lc_flight){.kind = first->kind, .task = first->task, .from = first->seq,
-                          .payload = payload};
+    *flight = (lc_flight){
+        .kind = first->kind, .task = first->task, .from = first->seq, .payload = payload};
 }
 
 /* Appends one entry; false when the message is full. */

@@ -20,7 +20,7 @@ typedef struct lc_outbox_entry {
     uint32_t bytes;
     uint8_t kind; /* lc_outbox_kind */
     uint8_t task;
-    bool taken; /* copied into a message, waits for those before it to go */
+    bool taken;  /* copied into a message, waits for those before it to go */
     char json[]; /* [bytes] */
 } lc_outbox_entry;
 
@@ -28,7 +28,7 @@ typedef enum lc_flight_state { LC_FLIGHT_TO_SEND, LC_FLIGHT_SENT, LC_FLIGHT_DONE
 
 /* One message: a record, or several of one task as an array. */
 typedef struct lc_flight {
-    uint32_t id; /* of the last hand-over */
+    uint32_t id;   /* of the last hand-over */
     uint8_t state; /* lc_flight_state */
     uint8_t kind, task;
     uint32_t records, events;
@@ -46,13 +46,13 @@ typedef struct lc_gap {
 } lc_gap;
 
 typedef struct lc_outbox {
-    lc_ring ring;      /* of lc_outbox_entry */
-    lc_flight *flight; /* [window], used in turn */
+    lc_ring ring;                   /* of lc_outbox_entry */
+    lc_flight *flight;              /* [window], used in turn */
     uint32_t window, first, flying; /* index of the oldest; how many, done ones included */
     uint32_t batch;
     uint32_t waiting; /* records and events neither acknowledged nor dropped */
     lc_gap gap;
-    uint64_t hold_ms;  /* nothing is sent before: the broker refused */
+    uint64_t hold_ms; /* nothing is sent before: the broker refused */
     uint32_t hold_step_ms;
     uint64_t put_total, sent_total, acked_total, dropped_total, refused_total, unheard_total;
 } lc_outbox;

@@ -72,8 +72,8 @@ uint32_t lc_payload_gap(const lc_stamp *stamp, uint64_t number, const lc_gap *ga
     return object_close(&t);
 }
 
-uint32_t lc_payload_lost(const lc_stamp *stamp, uint64_t number, lc_str source,
-                         const lc_lost *lost, uint64_t wall_offset_ms, char *out, uint32_t max)
+uint32_t lc_payload_lost(const lc_stamp *stamp, uint64_t number, lc_str source, const lc_lost *lost,
+                         uint64_t wall_offset_ms, char *out, uint32_t max)
 {
     lc_text t = object_open(stamp, out, max);
     number_put(&t, "gap", number);

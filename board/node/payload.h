@@ -30,8 +30,8 @@ typedef struct lc_event {
 uint32_t lc_payload_event(const lc_stamp *stamp, const lc_event *event, char *out, uint32_t max);
 uint32_t lc_payload_gap(const lc_stamp *stamp, uint64_t number, const lc_gap *gap, char *out,
                         uint32_t max);
-uint32_t lc_payload_lost(const lc_stamp *stamp, uint64_t number, lc_str source,
-                         const lc_lost *lost, uint64_t wall_offset_ms, char *out, uint32_t max);
+uint32_t lc_payload_lost(const lc_stamp *stamp, uint64_t number, lc_str source, const lc_lost *lost,
+                         uint64_t wall_offset_ms, char *out, uint32_t max);
 uint32_t lc_payload_log(const lc_stamp *stamp, const lc_saying *saying, char *out, uint32_t max);
 
 #endif

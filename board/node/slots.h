@@ -13,9 +13,9 @@
 typedef struct lc_slot {
     uint8_t topic; /* lc_topic */
     uint8_t task;
-    bool retain;   /* announced on every connection; else given up once acknowledged */
-    bool dirty;    /* to be sent */
-    uint32_t id;   /* in flight under this id, 0: not */
+    bool retain;       /* announced on every connection; else given up once acknowledged */
+    bool dirty;        /* to be sent */
+    uint32_t id;       /* in flight under this id, 0: not */
     uint32_t every_ms; /* not more often */
     uint64_t hold_ms;  /* not before */
     uint64_t sent_ms;

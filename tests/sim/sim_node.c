@@ -134,7 +134,8 @@ static void line_next(world *w, uint32_t source)
     if (!w->stopped) {
         uint64_t pace = w->pace_ms[source];
         bool burst = roll(w) % 50 != 0;
-        event_add(w, (event){.kind = LINE, .source = source,
+        event_add(w, (event){.kind = LINE,
+                             .source = source,
                              .at_ms = w->now_ms + (burst ? roll(w) % (pace / 20 + 1)
                                                          : pace * 25 + roll(w) % (pace * 50))});
     }
@@ -193,7 +194,9 @@ static void work_finish(world *w, uint32_t ticket)
                              "{\"seq\":%llu,\"src\":%u,\"line\":%llu,\"pad\":\"%*s\"}",
                              (unsigned long long)(w->work.seq + i), w->work.source,
                              (unsigned long long)w->work_line, (int)(roll(w) % w->pad), "");
-        record[i] = (lc_node_record){.task = i, .json = json[i], .bytes = (uint32_t)bytes,
+        record[i] = (lc_node_record){.task = i,
+                                     .json = json[i],
+                                     .bytes = (uint32_t)bytes,
                                      .decision = w->work_cancelled ? LC_DEFER : LC_ACCEPT,
                                      .alarm = alarm,
                                      .label_name = lc_str_from(alarm ? "hot" : "normal")};
@@ -288,7 +291,9 @@ static void message_publish(world *w, const lc_message *message)
     expect(w, w->published_on_it > 1 || message->topic == due, "not announced first");
     w->published_on_it++;
     w->flying[w->flying_count++ % 64] = message->id;
-    event ack = {.kind = ACK, .id = message->id, .connection = w->connection,
+    event ack = {.kind = ACK,
+                 .id = message->id,
+                 .connection = w->connection,
                  .at_ms = w->now_ms + roll(w) % 50};
     w->frozen = w->frozen || chance(w, w->freeze);
     if (chance(w, w->refuse)) {
@@ -305,8 +310,9 @@ static void message_publish(world *w, const lc_message *message)
         }
     }
     if (chance(w, w->cut)) {
-        event_add(w, (event){.kind = CUT, .connection = w->connection,
-                             .at_ms = w->now_ms + roll(w) % 60});
+        event_add(
+            w,
+            (event){.kind = CUT, .connection = w->connection, .at_ms = w->now_ms + roll(w) % 60});
     }
 }
 
@@ -314,14 +320,16 @@ static void link_connect(world *w)
 {
     bool comes = !chance(w, w->no_connect);
     w->connection++;
-    event e = {.kind = comes ? LINK_UP : LINK_DOWN, .connection = w->connection,
+    event e = {.kind = comes ? LINK_UP : LINK_DOWN,
+               .connection = w->connection,
                .reason = (uint32_t)(roll(w) % LC_LINK_REASON_COUNT),
                .at_ms = w->now_ms + roll(w) % 3000};
     if (comes || roll(w) % 3 != 0) { /* or nothing at all happens, until the node gives up */
         event_add(w, e);
     }
     if (comes && !w->healing && roll(w) % 3 == 0) {
-        event_add(w, (event){.kind = CUT, .connection = w->connection,
+        event_add(w, (event){.kind = CUT,
+                             .connection = w->connection,
                              .at_ms = w->now_ms + roll(w) % 1200000});
     }
 }
@@ -357,31 +365,55 @@ static void action_take(world *w, const lc_action *action)
     case LC_DO_LOG:
         expect(w, action->saying.count > 0, "a saying that never happened");
         break;
-    case LC_DO_START: work_start(w, &action->work); break;
-    case LC_DO_CANCEL: work_cancel(w, action->work.ticket); break;
+    case LC_DO_START:
+        work_start(w, &action->work);
+        break;
+    case LC_DO_CANCEL:
+        work_cancel(w, action->work.ticket);
+        break;
     case LC_DO_RESUME:
         expect(w, w->paused[action->source], "resume of what was not paused");
         w->paused[action->source] = false;
         line_offer(w, action->source);
         break;
-    case LC_DO_CONNECT: link_connect(w); break;
-    case LC_DO_CLOSE: link_end(w); break;
-    case LC_DO_PUBLISH: message_publish(w, &action->message); break;
-    case LC_DO_HEALTH: lc_node_health(w->node, w->now_ms, "{}", 2); break;
-    case LC_DO_WATCHDOG: w->watchdog_ms = w->now_ms; break;
-    case LC_DO_STOP: w->stopped = true; break;
+    case LC_DO_CONNECT:
+        link_connect(w);
+        break;
+    case LC_DO_CLOSE:
+        link_end(w);
+        break;
+    case LC_DO_PUBLISH:
+        message_publish(w, &action->message);
+        break;
+    case LC_DO_HEALTH:
+        lc_node_health(w->node, w->now_ms, "{}", 2);
+        break;
+    case LC_DO_WATCHDOG:
+        w->watchdog_ms = w->now_ms;
+        break;
+    case LC_DO_STOP:
+        w->stopped = true;
+        break;
     }
 }
 
 static void event_take(world *w, const event *e)
 {
     switch (e->kind) {
-    case LINE: line_come(w, e->source); break;
-    case FINISH: work_finish(w, e->id); break;
+    case LINE:
+        line_come(w, e->source);
+        break;
+    case FINISH:
+        work_finish(w, e->id);
+        break;
     case LINK_UP:
     case LINK_DOWN:
-    case CUT: link_event(w, e); break;
-    case ACK: ack_come(w, e); break;
+    case CUT:
+        link_event(w, e);
+        break;
+    case ACK:
+        ack_come(w, e);
+        break;
     }
 }
 
@@ -392,9 +424,10 @@ static void invariants(world *w)
     expect(w, counts.flying <= w->window, "flying over the window");
     expect(w, counts.outbox_bytes <= counts.outbox_max_bytes, "outbox over its bytes");
     expect(w, counts.seq == w->made, "seq is not the number of records");
-    expect(w, counts.messages_acked + counts.records_dropped + counts.records_waiting <=
-                  w->made + counts.events && counts.messages_acked + counts.records_dropped +
-                  counts.records_waiting >= w->made,
+    expect(w,
+           counts.messages_acked + counts.records_dropped + counts.records_waiting <=
+                   w->made + counts.events &&
+               counts.messages_acked + counts.records_dropped + counts.records_waiting >= w->made,
            "a record is neither waiting, delivered nor dropped");
     expect(w, w->now_ms - w->watchdog_ms <= LC_NODE_WATCHDOG_MS + 1, "watchdog not fed");
     expect(w, !w->work_runs || w->work_cancelled || w->now_ms <= w->work_deadline_ms,
@@ -460,12 +493,20 @@ static void world_open(world *w, uint64_t seed)
     static const lc_node_source source[SOURCES] = {
         {{"file", 4}, true}, {{"tty", 3}, false}, {{"dn", 2}, false}};
     static const lc_str task[TASKS] = {{"fault", 5}, {"part", 4}};
-    lc_node_options options = {.dev = {"sim", 3}, .boot = 1, .source = source,
-                               .source_count = SOURCES, .task = task, .task_count = TASKS,
-                               .birth = {"{}", 2}, .inbox_bytes = LC_INBOX_BYTES_MIN,
-                               .outbox_bytes = LC_OUTBOX_BYTES_MIN, .window = w->window,
-                               .batch = (uint32_t)(1 + roll(w) % 16), .deadline_ms = 2000,
-                               .link = true, .seed = seed};
+    lc_node_options options = {.dev = {"sim", 3},
+                               .boot = 1,
+                               .source = source,
+                               .source_count = SOURCES,
+                               .task = task,
+                               .task_count = TASKS,
+                               .birth = {"{}", 2},
+                               .inbox_bytes = LC_INBOX_BYTES_MIN,
+                               .outbox_bytes = LC_OUTBOX_BYTES_MIN,
+                               .window = w->window,
+                               .batch = (uint32_t)(1 + roll(w) % 16),
+                               .deadline_ms = 2000,
+                               .link = true,
+                               .seed = seed};
     lc_arena_init(&w->arena, memory, sizeof memory);
     lc_err err = lc_node_open(&options, w->now_ms, &w->arena, &w->node, NULL);
     expect(w, err == LC_OK, "lc_node_open");
@@ -532,10 +573,11 @@ int main(int argc, char **argv)
         failed += !seed_run(&w, seed, &t);
     }
     printf("# %llu lines, %llu records, %llu doubles, %llu records and %llu lines lost and stated, "
-           "%llu connections, %llu steps\n", (unsigned long long)t.lines,
-           (unsigned long long)t.records, (unsigned long long)t.doubles,
-           (unsigned long long)t.lost_records, (unsigned long long)t.lost_lines,
-           (unsigned long long)t.connections, (unsigned long long)t.steps);
+           "%llu connections, %llu steps\n",
+           (unsigned long long)t.lines, (unsigned long long)t.records,
+           (unsigned long long)t.doubles, (unsigned long long)t.lost_records,
+           (unsigned long long)t.lost_lines, (unsigned long long)t.connections,
+           (unsigned long long)t.steps);
     printf("%sok 1 - node: %llu seeds from %llu, %u hours each\n", failed ? "not " : "",
            (unsigned long long)seeds, (unsigned long long)first, HOURS);
     /* The faults must really have happened, or nothing was tested. */

@@ -234,8 +234,10 @@ static void ids_are_what_topics_can_hold(void **state)
                  "{\"version\":1,\"device\":{\"id\":\"%s\"},\"broker\":{\"url\":\"mqtt://h\"}}",
                  wrong[i]);
         refused(text, "device.id:");
-        snprintf(text, sizeof text, "{\"version\":1,\"device\":{\"id\":\"a\",\"groups\":[\"%s\"]},"
-                                    "\"broker\":{\"url\":\"mqtt://h\"}}", wrong[i]);
+        snprintf(text, sizeof text,
+                 "{\"version\":1,\"device\":{\"id\":\"a\",\"groups\":[\"%s\"]},"
+                 "\"broker\":{\"url\":\"mqtt://h\"}}",
+                 wrong[i]);
         refused(text, "device.groups");
     }
     refused("{" BASE ",\"topic_root\":\"a/\"}", "topic_root:");

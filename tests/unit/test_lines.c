@@ -56,9 +56,15 @@ static void lines_end_at_lf_and_lose_one_cr(void **state)
         const char *text, *lines;
         bool end;
     } cases[] = {
-        {"a\nb\n", "a|b|", false},   {"a\r\nb\r\r\n", "a|b\r|", false}, {"\n\r\n", "||", false},
-        {"a\nb", "a|", false},       {"a\nb", "a|b|", true},           {"a\n", "a|", true},
-        {"\r", "|", true},           {"a\rb\n", "a\rb|", false},       {"", "", true},
+        {"a\nb\n", "a|b|", false},
+        {"a\r\nb\r\r\n", "a|b\r|", false},
+        {"\n\r\n", "||", false},
+        {"a\nb", "a|", false},
+        {"a\nb", "a|b|", true},
+        {"a\n", "a|", true},
+        {"\r", "|", true},
+        {"a\rb\n", "a\rb|", false},
+        {"", "", true},
     };
     char out[64];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -122,7 +128,8 @@ static void templates_take_values_as_they_are_written(void **state)
          "temp -12.50 C humidity 40.0 %"},
         {"{a.b.c}", "{\"c\":1,\"a\":{\"c\":2,\"b\":{\"x\":{\"c\":3},\"c\":4}}}", "4"},
         {"{b}", "{\"a\":{\"b\":1},\"c\":[{\"b\":2}],\"b\":3}", "3"},
-        {"{s}", "{\"s\":\"a\\n\\\"b\\\" \\u00e9 \\ud83d\\ude00\"}", "a \"b\" \xC3\xA9 \xF0\x9F\x98\x80"},
+        {"{s}", "{\"s\":\"a\\n\\\"b\\\" \\u00e9 \\ud83d\\ude00\"}",
+         "a \"b\" \xC3\xA9 \xF0\x9F\x98\x80"},
         {"{t} {f}", "{\"t\":true,\"f\":false}", "true false"},
         {"{{{n}}} 100 %", " { \"n\" : 1e3 } ", "{1e3} 100 %"},
         {"{a}{a}", "{\"\\u0061\":7}", "77"},
@@ -141,9 +148,9 @@ static void templates_take_values_as_they_are_written(void **state)
 static void templates_miss_what_is_not_a_plain_value(void **state)
 {
     (void)state;
-    static const char *const json[] = {"{}",          "{\"b\":1}",         "{\"a\":null}",
-                                       "{\"a\":{}}",  "{\"a\":[1]}",       "{\"x\":{\"a\":1}}",
-                                       "{\"A\":1}",   "{\"aa\":1,\"\":2}", "{\"x\":[{\"a\":1}]}"};
+    static const char *const json[] = {"{}",         "{\"b\":1}",         "{\"a\":null}",
+                                       "{\"a\":{}}", "{\"a\":[1]}",       "{\"x\":{\"a\":1}}",
+                                       "{\"A\":1}",  "{\"aa\":1,\"\":2}", "{\"x\":[{\"a\":1}]}"};
     char out[256];
     for (size_t i = 0; i < sizeof json / sizeof json[0]; i++) {
         assert_int_equal(fill("{a}", json[i], out, sizeof out - 1), LC_ERR_NOT_FOUND);
@@ -156,12 +163,36 @@ static void templates_refuse_what_is_not_json(void **state)
 {
     (void)state;
     static const char *const json[] = {
-        "",          "1",           "[]",           "{",           "}",          "{\"a\"}",
-        "{\"a\":}",  "{\"a\":1,}",  "{,\"a\":1}",   "{\"a\":1}x",  "{a:1}",      "{\"a\":01}",
-        "{\"a\":1.}", "{\"a\":.5}", "{\"a\":+1}",   "{\"a\":1e}",  "{\"a\":-}",  "{\"a\":tru}",
-        "{\"a\":\"", "{\"a\":\"\n\"}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}",
-        "{\"a\":\"\\ud800\"}", "{\"a\":\"\\ud800\\u0041\"}", "{\"a\":[1,]}", "{\"a\":[1}",
-        "{\"a\":{\"b\":1]}", "{\"a\":1 \"b\":2}", "{\"a\":1}{}", "{\"a\":'x'}",
+        "",
+        "1",
+        "[]",
+        "{",
+        "}",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{,\"a\":1}",
+        "{\"a\":1}x",
+        "{a:1}",
+        "{\"a\":01}",
+        "{\"a\":1.}",
+        "{\"a\":.5}",
+        "{\"a\":+1}",
+        "{\"a\":1e}",
+        "{\"a\":-}",
+        "{\"a\":tru}",
+        "{\"a\":\"",
+        "{\"a\":\"\n\"}",
+        "{\"a\":\"\\x\"}",
+        "{\"a\":\"\\u12\"}",
+        "{\"a\":\"\\ud800\"}",
+        "{\"a\":\"\\ud800\\u0041\"}",
+        "{\"a\":[1,]}",
+        "{\"a\":[1}",
+        "{\"a\":{\"b\":1]}",
+        "{\"a\":1 \"b\":2}",
+        "{\"a\":1}{}",
+        "{\"a\":'x'}",
         "{\"a\":[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}",
     };
     char out[256];
@@ -201,7 +232,7 @@ static void templates_are_checked_with_their_place(void **state)
     static const struct {
         const char *tmpl;
         uint64_t at;
-    } cases[] = {{"a {b", 2}, {"a }", 2}, {"{}", 0},  {"{a{b}}", 0},
+    } cases[] = {{"a {b", 2}, {"a }", 2},  {"{}", 0},     {"{a{b}}", 0},
                  {"{.a}", 0}, {"{a.}", 0}, {"{a..b}", 0}, {"{a} {", 4}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         lc_diag diag = {0};
@@ -219,13 +250,13 @@ static void filters_match_as_the_standard_says(void **state)
         const char *filter, *topic;
         bool match;
     } cases[] = {
-        {"a/b", "a/b", true},      {"a/b", "a/bc", false},  {"a/+", "a/b", true},
-        {"a/+", "a/b/c", false},   {"a/+", "a", false},     {"a/+", "a/", true},
-        {"+", "a", true},          {"+", "/a", false},      {"+/+", "/a", true},
-        {"a/#", "a", true},        {"a/#", "a/b/c", true},  {"a/#", "ab", false},
-        {"#", "a/b", true},        {"#", "$SYS/a", false},  {"$SYS/#", "$SYS/a", true},
-        {"+/a", "$SYS/a", false},  {"a/+/c", "a/b/c", true}, {"a/+/c", "a/b/d", false},
-        {"a/+/#", "a/b", true},    {"a", "A", false},       {"a/b/#", "a", false},
+        {"a/b", "a/b", true},     {"a/b", "a/bc", false},   {"a/+", "a/b", true},
+        {"a/+", "a/b/c", false},  {"a/+", "a", false},      {"a/+", "a/", true},
+        {"+", "a", true},         {"+", "/a", false},       {"+/+", "/a", true},
+        {"a/#", "a", true},       {"a/#", "a/b/c", true},   {"a/#", "ab", false},
+        {"#", "a/b", true},       {"#", "$SYS/a", false},   {"$SYS/#", "$SYS/a", true},
+        {"+/a", "$SYS/a", false}, {"a/+/c", "a/b/c", true}, {"a/+/c", "a/b/d", false},
+        {"a/+/#", "a/b", true},   {"a", "A", false},        {"a/b/#", "a", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         if (lc_topics_match(cases[i].filter, cases[i].topic) != cases[i].match) {
@@ -245,10 +276,10 @@ static void topics_are_those_of_the_contract(void **state)
         uint32_t task;
         const char *text;
     } cases[] = {
-        {LC_TOPIC_STATE, 0, "up/state"},      {LC_TOPIC_BIRTH, 0, "up/birth"},
-        {LC_TOPIC_RES, 0, "up/res/fault"},    {LC_TOPIC_LAST, 1, "up/last/part"},
+        {LC_TOPIC_STATE, 0, "up/state"},       {LC_TOPIC_BIRTH, 0, "up/birth"},
+        {LC_TOPIC_RES, 0, "up/res/fault"},     {LC_TOPIC_LAST, 1, "up/last/part"},
         {LC_TOPIC_EVENT, 0, "up/event/fault"}, {LC_TOPIC_HEALTH, 0, "up/health"},
-        {LC_TOPIC_GAP, 0, "up/gap"},          {LC_TOPIC_LOG, 4, "up/log/warning"},
+        {LC_TOPIC_GAP, 0, "up/gap"},           {LC_TOPIC_LOG, 4, "up/log/warning"},
     };
     char out[LC_TOPIC_BYTES_MAX], want[LC_TOPIC_BYTES_MAX];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

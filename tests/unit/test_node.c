@@ -1,4 +1,5 @@
-/* The node, event by event: deadlines, the worker that hangs, alarms, gaps, announcing, stopping. */
+/* The node, event by event: deadlines, the worker that hangs, alarms, gaps, announcing, stopping.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -106,7 +107,10 @@ static void line(lc_node *node, uint32_t source, const char *text)
 
 static lc_node_record record_make(const char *label, bool alarm)
 {
-    return (lc_node_record){.json = "{}", .bytes = 2, .decision = LC_ACCEPT, .alarm = alarm,
+    return (lc_node_record){.json = "{}",
+                            .bytes = 2,
+                            .decision = LC_ACCEPT,
+                            .alarm = alarm,
                             .label_name = lc_str_from(label)};
 }
 
@@ -121,16 +125,36 @@ static void options_out_of_range_are_refused(void **state)
     for (int i = 0; i < 10; i++) {
         lc_node_options o = options_make();
         switch (i) {
-        case 0: o.source_count = 0; break;
-        case 1: o.source_count = LC_SOURCES_MAX + 1; break;
-        case 2: o.task_count = 0; break;
-        case 3: o.task_count = LC_TASKS_MAX + 1; break;
-        case 4: o.inbox_bytes = LC_INBOX_BYTES_MIN - 8; break;
-        case 5: o.outbox_bytes = LC_OUTBOX_BYTES_MAX + 8; break;
-        case 6: o.window = LC_WINDOW_MAX + 1; break;
-        case 7: o.batch = 0; break;
-        case 8: o.deadline_ms = 0; break;
-        default: o.inbox_bytes++; break;
+        case 0:
+            o.source_count = 0;
+            break;
+        case 1:
+            o.source_count = LC_SOURCES_MAX + 1;
+            break;
+        case 2:
+            o.task_count = 0;
+            break;
+        case 3:
+            o.task_count = LC_TASKS_MAX + 1;
+            break;
+        case 4:
+            o.inbox_bytes = LC_INBOX_BYTES_MIN - 8;
+            break;
+        case 5:
+            o.outbox_bytes = LC_OUTBOX_BYTES_MAX + 8;
+            break;
+        case 6:
+            o.window = LC_WINDOW_MAX + 1;
+            break;
+        case 7:
+            o.batch = 0;
+            break;
+        case 8:
+            o.deadline_ms = 0;
+            break;
+        default:
+            o.inbox_bytes++;
+            break;
         }
         lc_arena_init(&arena, memory, sizeof memory);
         assert_int_equal(lc_node_open(&o, 0, &arena, &node, &diag), LC_ERR_LIMIT);

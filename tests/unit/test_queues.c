@@ -161,9 +161,8 @@ static void inbox_keeps_no_text_of_a_line_too_long(void **state)
 
 static void put(lc_outbox *outbox, uint32_t task, uint64_t seq, const char *json)
 {
-    assert_int_equal(lc_outbox_put(outbox, LC_OUTBOX_RECORD, task, seq, json,
-                                   (uint32_t)strlen(json)),
-                     LC_OK);
+    assert_int_equal(
+        lc_outbox_put(outbox, LC_OUTBOX_RECORD, task, seq, json, (uint32_t)strlen(json)), LC_OK);
 }
 
 static void expect_payload(const lc_flight *flight, const char *want)
