@@ -108,7 +108,7 @@ static void traffic_print(const cJSON *s)
 {
     const cJSON *link = part(s, "link"), *lines = part(s, "lines"), *made = part(s, "records");
     const cJSON *bytes = part(s, "bytes");
-    printf("link      %s (%s) to %s, %llu connection%s, %llu lost\n",
+    printf("link      %s (MQTT %s) to %s, %llu connection%s, %llu lost\n",
            lc_json_text(link, "state", "?"), lc_json_text(link, "mqtt", "?"),
            lc_json_text(s, "broker", "?"), number(link, "ups"), number(link, "ups") == 1 ? "" : "s",
            number(link, "downs"));
