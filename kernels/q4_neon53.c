@@ -21,8 +21,11 @@
 /* Two times two words in integer registers. */
 #define LOAD_WORDS(a, b, p)                                                                        \
     __asm__ volatile("ldp %0, %1, [%2], #16" : "=r"(a), "=r"(b), "+r"(p) : : "memory")
-/* Four int16 in an integer register. */
-#define LOAD_HALVES(a, p) __asm__ volatile("ldr %0, [%1], #8" : "=r"(a), "+r"(p) : : "memory")
+/* The next four int16. */
+#define LOAD_HALVES(v, p) __asm__ volatile("ldr %d0, [%1], #8" : "=w"(v), "+r"(p) : : "memory")
+/* Eight int8 at an address. */
+#define LOAD_BYTES(v, at)                                                                          \
+    __asm__ volatile("ldr %d0, %1" : "=w"(v) : "m"(*(const int8_t(*)[8])(at)) : "memory")
 /* The low word of r in all words of v. */
 #define SPREAD(v, r) __asm__ volatile("dup %0.4s, %w1" : "=w"(v) : "r"(r))
 
@@ -136,21 +139,56 @@ typedef struct gemm_feed {
         (in)->t23 = next23_;                                                                       \
     } while (0)
 
-/* Four int16 of an integer register, the upper lanes zero. */
-LC_INLINE int16x8_t halves(uint64_t four)
+/* Lane t, a constant, of four int16: in the low four lanes (the rest zero), in all eight. */
+#define LANE_LOW(v, four, t) __asm__ volatile("dup %0.4h, %1.h[" #t "]" : "=w"(v) : "w"(four))
+#define LANE_ALL(v, four, t) __asm__ volatile("dup %0.8h, %1.h[" #t "]" : "=w"(v) : "w"(four))
+
+/* Sums of eight rows in an int16 each, of four tokens. Token beside token: each step of one waits
+ * three cycles for the step before. */
+typedef struct dots4 {
+    int16x8_t t0, t1, t2, t3;
+} dots4;
+
+LC_INLINE dots4 reduce(const sums8x4 *s)
 {
-    return vreinterpretq_s16_u64(vsetq_lane_u64(four, vdupq_n_u64(0), 0));
+    int16x8_t a0 = vpaddq_s16(s->t0.r01, s->t0.r23), b0 = vpaddq_s16(s->t0.r45, s->t0.r67);
+    int16x8_t a1 = vpaddq_s16(s->t1.r01, s->t1.r23), b1 = vpaddq_s16(s->t1.r45, s->t1.r67);
+    int16x8_t a2 = vpaddq_s16(s->t2.r01, s->t2.r23), b2 = vpaddq_s16(s->t2.r45, s->t2.r67);
+    int16x8_t a3 = vpaddq_s16(s->t3.r01, s->t3.r23), b3 = vpaddq_s16(s->t3.r45, s->t3.r67);
+    dots4 d = {vpaddq_s16(a0, b0), vpaddq_s16(a1, b1), vpaddq_s16(a2, b2), vpaddq_s16(a3, b3)};
+    return d;
 }
 
-/* rshr(dot, e) of token t, a constant. */
-#define SHIFTED(s, c8, ne, t)                                                                      \
-    vrshlq_s16(row_dots(s, vcombine_s16(vdup_laneq_s16(c8, t), vdup_n_s16(0))),                    \
-               vdupq_laneq_s16(ne, t))
+LC_INLINE void subtract(dots4 *d, int16x4_t c8)
+{
+    int16x8_t c0, c1, c2, c3;
+    LANE_LOW(c0, c8, 0);
+    LANE_LOW(c1, c8, 1);
+    LANE_LOW(c2, c8, 2);
+    LANE_LOW(c3, c8, 3);
+    d->t0 = vsubq_s16(d->t0, c0);
+    d->t1 = vsubq_s16(d->t1, c1);
+    d->t2 = vsubq_s16(d->t2, c2);
+    d->t3 = vsubq_s16(d->t3, c3);
+}
+
+LC_INLINE void shift(dots4 *d, int16x4_t ne)
+{
+    int16x8_t e0, e1, e2, e3;
+    LANE_ALL(e0, ne, 0);
+    LANE_ALL(e1, ne, 1);
+    LANE_ALL(e2, ne, 2);
+    LANE_ALL(e3, ne, 3);
+    d->t0 = vrshlq_s16(d->t0, e0);
+    d->t1 = vrshlq_s16(d->t1, e1);
+    d->t2 = vrshlq_s16(d->t2, e2);
+    d->t3 = vrshlq_s16(d->t3, e3);
+}
 
 /* acc += m * c8s of token t, a constant. */
 #define OFFSET_ADD(acc, m, c8s, t)                                                                 \
-    ((acc)->low = vmlal_laneq_s16((acc)->low, vget_low_s16(m), c8s, t),                            \
-     (acc)->high = vmlal_high_laneq_s16((acc)->high, m, c8s, t))
+    ((acc)->low = vmlal_lane_s16((acc)->low, vget_low_s16(m), c8s, t),                             \
+     (acc)->high = vmlal_high_lane_s16((acc)->high, m, c8s, t))
 
 /* half: 0 for rows 0-7 of the panel, 1 for rows 8-15; out[4][16] from that row on. */
 LC_INLINE void gemm_half(const uint8_t *panel, uint32_t groups, bool offsets, uint32_t half,
@@ -169,7 +207,8 @@ LC_INLINE void gemm_half(const uint8_t *panel, uint32_t groups, bool offsets, ui
     SPREAD(in.x1, t01);
     for (; groups > 0; groups--, tile += lc_q4_tile_bytes(offsets)) {
         sums8x4 s;
-        uint64_t ne4, c84;
+        int16x4_t ne4, c84;
+        int8x8_t scale8;
         GEMM_STEP(&s, &in, true, 32);
         GEMM_STEP(&s, &in, false, 32);
         GEMM_STEP(&s, &in, false, 32);
@@ -177,25 +216,27 @@ LC_INLINE void gemm_half(const uint8_t *panel, uint32_t groups, bool offsets, ui
         GEMM_STEP(&s, &in, false, 32);
         GEMM_STEP(&s, &in, false, 32);
         GEMM_STEP(&s, &in, false, 32);
-        int8x8_t scale8 = vld1_s8(tile + 8 * half);
-        LOAD_HALVES(ne4, ne);
-        LOAD_HALVES(c84, c8);
         in.w += lc_q4_data_offset(offsets);
         GEMM_STEP(&s, &in, false, 32);
-        int16x8_t shift = halves(ne4), correction = halves(c84), scale = vmovl_s8(scale8);
-        scale_add(&y0, SHIFTED(s.t0, correction, shift, 0), scale);
-        scale_add(&y1, SHIFTED(s.t1, correction, shift, 1), scale);
-        scale_add(&y2, SHIFTED(s.t2, correction, shift, 2), scale);
-        scale_add(&y3, SHIFTED(s.t3, correction, shift, 3), scale);
+        LOAD_HALVES(c84, c8);
+        LOAD_HALVES(ne4, ne);
+        LOAD_BYTES(scale8, tile + 8 * half);
+        dots4 d = reduce(&s);
+        subtract(&d, c84);
+        shift(&d, ne4);
+        int16x8_t scale = vmovl_s8(scale8);
+        scale_add(&y0, d.t0, scale);
+        scale_add(&y1, d.t1, scale);
+        scale_add(&y2, d.t2, scale);
+        scale_add(&y3, d.t3, scale);
         if (offsets) {
-            uint64_t c8s4;
+            int16x4_t c8s4;
             LOAD_HALVES(c8s4, c8s);
             int16x8_t m = vmovl_s8(vld1_s8(tile + LC_TILE_ROWS + 8 * half));
-            int16x8_t sum = halves(c8s4);
-            OFFSET_ADD(&y0, m, sum, 0);
-            OFFSET_ADD(&y1, m, sum, 1);
-            OFFSET_ADD(&y2, m, sum, 2);
-            OFFSET_ADD(&y3, m, sum, 3);
+            OFFSET_ADD(&y0, m, c8s4, 0);
+            OFFSET_ADD(&y1, m, c8s4, 1);
+            OFFSET_ADD(&y2, m, c8s4, 2);
+            OFFSET_ADD(&y3, m, c8s4, 3);
         }
     }
     store_rows(out, y0);
