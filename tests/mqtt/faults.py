@@ -239,18 +239,6 @@ class Good(stage.Mosquitto):
 
 # ---- the questions ----
 
-def said_twice(daemon):
-    """Warnings that stand in the log more than once; a link goes down once for each reason."""
-    seen = {}
-    for line in daemon.log().splitlines():
-        found = re.match(r"<[0-4]>([a-z-]+): .*?(about=\S+)?( count=\d+)?$", line)
-        if found:
-            key = (found.group(1), found.group(2))
-            seen[key] = seen.get(key, 0) + 1
-    return [f"{word} {about or ''}: {count} times" for (word, about), count in seen.items()
-            if count > 1]
-
-
 def look(trouble):
     return trouble.daemon.status(), trouble.daemon.rss_kb()
 
@@ -268,8 +256,8 @@ def check_during(trouble, seconds, rate):
     used, limit = status["bytes"]["outbox"]
     stage.ok(f"{name}: queue bounded", used <= limit <= OUTBOX_KB * 1024 + 64, status["bytes"])
     missing = [word for word in trouble.said if not d.said(word)]
-    stage.ok(f"{name}: says so, once", not missing and not said_twice(d),
-             f"{missing} {said_twice(d)}\n{d.log()}")
+    stage.ok(f"{name}: says so, once", not missing and not stage.said_twice(d),
+             f"{missing} {stage.said_twice(d)}\n{d.log()}")
 
 
 def recovered(trouble):

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -24,7 +25,7 @@ RUN = os.environ.get("LC_RUN", "").split()
 DAEMON = os.path.join(BUILD, "leafcutterd")
 TOOL = os.path.join(BUILD, "leafcutter")
 SANITIZED = BUILD.rstrip("/").endswith("-san")
-TOPICS = "leafcutter/v1"
+ENCODING = "latin-1" # of lines: any bytes can be one
 
 folder = tempfile.mkdtemp(prefix="lc-")
 started = []  # processes, to be ended
@@ -164,11 +165,15 @@ class Mosquitto:
 class Daemon:
     """A daemon with one FIFO (source `lines`), its config, log and status."""
 
-    def __init__(self, dev, url, config=None, broker=None, environment=None, command=(), job=None):
+    def __init__(self, dev, url, config=None, broker=None, environment=None, command=(), job=None,
+                 daemon=None, run=None):
+        """command: what runs the daemon, besides an emulator; daemon, run: another one than the
+        tested build's."""
         self.dev, self.place = dev, os.path.join(folder, dev)
         os.makedirs(self.place, exist_ok=True)
         self.fifo, self.socket = self.path("in"), self.path("s")
-        self.environment, self.command = environment or {}, list(command)
+        self.environment = environment or {}
+        self.command = list(command) + (RUN if run is None else run) + [daemon or DAEMON]
         self.config = {
             "version": 1, "device": {"id": dev}, "broker": dict({"url": url}, **(broker or {})),
             "inputs": [{"source": "fifo", "path": self.fifo, "id": "lines"}],
@@ -188,8 +193,8 @@ class Daemon:
         self.runs += 1
         with open(self.path("log"), "ab") as log:
             self.process = start(
-                self.command + RUN + [DAEMON, "--config", self.path("config.json")], stdout=log,
-                stderr=log, env=dict(os.environ, **self.environment))
+                self.command + ["--config", self.path("config.json")], stdout=log, stderr=log,
+                env=dict(os.environ, **self.environment))
         return self
 
     def wait_ready(self, seconds=30):
@@ -233,7 +238,7 @@ class Daemon:
             except OSError:
                 return False
         try:
-            os.write(self.writer, text.encode() + b"\n")  # whole or not at all: below PIPE_BUF
+            os.write(self.writer, text.encode(ENCODING) + b"\n")  # whole or not at all: below PIPE_BUF
         except OSError:
             return False
         self.lines.append(text)
@@ -272,7 +277,7 @@ class Daemon:
             return file.read()
 
     def hash_of(self, text):
-        return hashlib.sha256(self.salt() + text.encode()).hexdigest()[:16]
+        return hashlib.sha256(self.salt() + text.encode(ENCODING)).hexdigest()[:16]
 
 
 class Feeder:
@@ -349,3 +354,15 @@ def ordered(collector, dev):
     """Sources whose records did not first come in order."""
     return [src for (one, src), keys in collector.order.items() if one == dev
             and keys != sorted(keys)]
+
+
+def said_twice(daemon):
+    """Warnings that stand in the log more than once; a link goes down once for each reason."""
+    seen = {}
+    for line in daemon.log().splitlines():
+        found = re.match(r"<[0-4]>([a-z-]+): .*?(about=\S+)?( count=\d+)?$", line)
+        if found:
+            key = (found.group(1), found.group(2))
+            seen[key] = seen.get(key, 0) + 1
+    return [f"{word} {about or ''}: {count} times" for (word, about), count in seen.items()
+            if count > 1]
