@@ -64,6 +64,15 @@ void lc_attend_ref(const float *q, const float *k, const float *v, size_t stride
     }
 }
 
+void lc_attend_group_ref(const float *q, uint32_t queries, size_t q_stride, const float *k,
+                         const float *v, size_t stride, uint32_t keys, uint32_t more,
+                         uint32_t head_dim, float scale, float *scores, float *out)
+{
+    for (uint32_t i = 0; i < queries; i++)
+        lc_attend_ref(q + i * q_stride, k, v, stride, 0, keys + i * more, head_dim, scale, scores,
+                      out + i * q_stride);
+}
+
 /* ---- four lanes: softmax ---- */
 
 LC_INLINE float max_v4(const float *x, uint32_t n)
@@ -260,4 +269,161 @@ void lc_attend_v4(const float *q, const float *k, const float *v, size_t stride,
         attend(q, k, v, stride, t1 - t0, 32, scale, scores, out);
     else
         attend(q, k, v, stride, t1 - t0, head_dim, scale, scores, out);
+}
+
+/* ---- four lanes: attention of several queries, which share each load of a key or a value ---- */
+
+/* For loops over queries, keys of four, or both: all are unrolled, arrays live in registers. */
+#define EACH(i, n) LC_UNROLL(4) for (uint32_t i = 0; i < (n); i++)
+
+/* Sums of four keys (lane = dimension mod 4) for each query. */
+typedef struct tile {
+    lc_v4 s[LC_QUERIES][4];
+} tile;
+
+/* Adds the products of each query's x with one vector of key j. */
+LC_INLINE void tile_add(tile *t, uint32_t nq, uint32_t j, const lc_v4 x[LC_QUERIES], lc_v4 key)
+{
+    lc_v4 p[LC_QUERIES];
+    EACH(i, nq)
+        p[i] = x[i] * key;
+    if (nq == 4)
+        LC_READY4(p[0], p[1], p[2], p[3]);
+    else if (nq > 1)
+        LC_READY2(p[0], p[1]);
+    EACH(i, nq)
+        t->s[i][j] += p[i];
+}
+
+/* Dimensions d to d + 7 of four keys. */
+LC_INLINE void tile_add8(tile *t, uint32_t nq, const float *q, size_t q_stride, const float *k,
+                         size_t stride)
+{
+    lc_v4 low[LC_QUERIES], high[LC_QUERIES];
+    EACH(i, nq) {
+        low[i] = lc_v4_load(q + i * q_stride);
+        high[i] = lc_v4_load(q + i * q_stride + 4);
+        LC_READY2(low[i], high[i]);
+    }
+    EACH(j, 4) {
+        lc_v4 a = lc_v4_load(k + j * stride), b = lc_v4_load(k + j * stride + 4);
+        LC_READY2(a, b);
+        tile_add(t, nq, j, low, a);
+        tile_add(t, nq, j, high, b);
+    }
+}
+
+/* What eight dimensions leave over: `rest` of 1 to 4. */
+LC_INLINE void tile_add_part(tile *t, uint32_t nq, const float *q, size_t q_stride, const float *k,
+                             size_t stride, uint32_t rest)
+{
+    lc_v4 x[LC_QUERIES];
+    EACH(i, nq)
+        x[i] = rest == 4 ? lc_v4_load(q + i * q_stride) : lc_v4_load_part(q + i * q_stride, rest);
+    EACH(j, 4) {
+        const float *key = k + j * stride;
+        tile_add(t, nq, j, x, rest == 4 ? lc_v4_load(key) : lc_v4_load_part(key, rest));
+    }
+}
+
+/* scores[i][t] = scale * q_i . k_t for all keys; query i has keys + i * more of them. */
+LC_INLINE void group_scores(uint32_t nq, const float *q, size_t q_stride, const float *k,
+                            size_t stride, size_t keys, size_t more, size_t head_dim, float scale,
+                            float *scores, size_t score_stride)
+{
+    size_t t = 0;
+    for (; t < (keys & ~(size_t)3); t += 4, k += 4 * stride) {
+        tile sum;
+        EACH(i, nq)
+            EACH(j, 4)
+                sum.s[i][j] = lc_v4_all(0.0f);
+        size_t d = 0;
+        for (; d < (head_dim & ~(size_t)7); d += 8)
+            tile_add8(&sum, nq, q + d, q_stride, k + d, stride);
+        for (; d < head_dim; d += 4) {
+            uint32_t rest = head_dim - d < 4 ? (uint32_t)(head_dim - d) : 4;
+            tile_add_part(&sum, nq, q + d, q_stride, k + d, stride, rest);
+        }
+        EACH(i, nq) {
+            lc_v4x4 four = {sum.s[i][0], sum.s[i][1], sum.s[i][2], sum.s[i][3]};
+            lc_v4_store(scores + i * score_stride + t, lc_v4_sum4(four) * lc_v4_all(scale));
+        }
+    }
+    for (size_t i = 0; i < nq; i++)
+        for (size_t u = t; u < keys + i * more; u++)
+            scores[i * score_stride + u] =
+                lc_v4_dot(q + i * q_stride, k + (u - t) * stride, head_dim) * scale;
+}
+
+/* Adds four neighbouring keys' values of four dimensions; key t adds to sum t mod 4. */
+LC_INLINE void mix_add(tile *m, uint32_t nq, const float *p, size_t score_stride, const float *v,
+                       size_t stride)
+{
+    lc_v4 weight[LC_QUERIES], value[4];
+    EACH(i, nq)
+        weight[i] = lc_v4_load(p + i * score_stride);
+    EACH(j, 4)
+        value[j] = lc_v4_load(v + j * stride);
+    EACH(i, nq) {
+        lc_v4 a = value[0] * lc_v4_all(weight[i][0]), b = value[1] * lc_v4_all(weight[i][1]);
+        lc_v4 c = value[2] * lc_v4_all(weight[i][2]), d = value[3] * lc_v4_all(weight[i][3]);
+        LC_READY4(a, b, c, d);
+        m->s[i][0] += a;
+        m->s[i][1] += b;
+        m->s[i][2] += c;
+        m->s[i][3] += d;
+    }
+}
+
+/* out_i[4] = sum over query i's keys of p_i[t] * v_t[4] */
+LC_INLINE void group_mix(uint32_t nq, const float *p, size_t score_stride, const float *v,
+                         size_t stride, size_t keys, size_t more, float *out, size_t q_stride)
+{
+    tile m;
+    EACH(i, nq)
+        EACH(j, 4)
+            m.s[i][j] = lc_v4_all(0.0f);
+    size_t whole = keys & ~(size_t)3;
+    for (size_t t = 0; t < whole; t += 4, v += 4 * stride)
+        mix_add(&m, nq, p + t, score_stride, v, stride);
+    EACH(i, nq) {
+        size_t n = keys + i * more - whole; /* at most 3 + 3 */
+        const float *rest = p + i * score_stride + whole;
+        LC_UNROLL(6)
+        for (uint32_t r = 0; r < 6; r++)
+            if (r < n)
+                m.s[i][r % 4] += lc_v4_load(v + r * stride) * lc_v4_all(rest[r]);
+        lc_v4_store(out + i * q_stride, (m.s[i][0] + m.s[i][1]) + (m.s[i][2] + m.s[i][3]));
+    }
+}
+
+LC_INLINE void attend_group(uint32_t nq, const float *q, size_t q_stride, const float *k,
+                            const float *v, size_t stride, size_t keys, size_t more,
+                            size_t head_dim, float scale, float *scores, float *out)
+{
+    size_t score_stride = LC_ROUND_UP(keys + (nq - 1) * more, 4u);
+    group_scores(nq, q, q_stride, k, stride, keys, more, head_dim, scale, scores, score_stride);
+    for (size_t i = 0; i < nq; i++)
+        softmax(scores + i * score_stride, (uint32_t)(keys + i * more));
+    size_t d = 0;
+    for (; d < (head_dim & ~(size_t)3); d += 4)
+        group_mix(nq, scores, score_stride, v + d, stride, keys, more, out + d, q_stride);
+    for (; d < head_dim; d++)
+        for (size_t i = 0; i < nq; i++)
+            out[i * q_stride + d] =
+                mix_value(scores + i * score_stride, v + d, stride, keys + i * more);
+}
+
+void lc_attend_group_v4(const float *q, uint32_t queries, size_t q_stride, const float *k,
+                        const float *v, size_t stride, uint32_t keys, uint32_t more,
+                        uint32_t head_dim, float scale, float *scores, float *out)
+{
+    if (queries == 4)
+        attend_group(4, q, q_stride, k, v, stride, keys, more, head_dim, scale, scores, out);
+    else if (queries == 3)
+        attend_group(3, q, q_stride, k, v, stride, keys, more, head_dim, scale, scores, out);
+    else if (queries == 2)
+        attend_group(2, q, q_stride, k, v, stride, keys, more, head_dim, scale, scores, out);
+    else
+        lc_attend_v4(q, k, v, stride, 0, keys, head_dim, scale, scores, out);
 }

@@ -29,6 +29,7 @@
 #define LC_T16A_BYTES 288u    /* int8 s[16]; int8 m[16]; u8 d[8][2][16] */
 #define LC_UNPACKED_BYTES 320u /* a group of eight rows, one byte a weight, and scales */
 #define LC_BLOCK 4u           /* tokens that a GEMM kernel takes at once */
+#define LC_QUERIES 4u         /* queries that attention takes at once */
 #define LC_EXP_MAX 8          /* largest activation group exponent */
 #define LC_READ_AHEAD 64u     /* bytes a kernel may read beyond weights and activations */
 #define LC_COLS_MAX 16384u    /* columns of T16 and R8 (int32 accumulator) */

@@ -176,6 +176,18 @@ static void run_attend(const lc_kernels *k, uint32_t panel)
     k->attend(x, floats, floats + COLS, HEAD, 0, KEYS, HEAD, 0.1f, y, z);
 }
 
+/* Three query heads of one KV head, as in models of grouped heads. */
+enum { GROUP = 3, GROUP_HEAD = 64, GROUP_KEYS = 64 };
+
+static float scores[GROUP * GROUP_KEYS];
+
+static void run_attend_group(const lc_kernels *k, uint32_t panel)
+{
+    (void)panel;
+    k->attend_group(x, GROUP, GROUP_HEAD, floats, floats + 4 * COLS, GROUP_HEAD, GROUP_KEYS, 0,
+                    GROUP_HEAD, 0.1f, scores, z);
+}
+
 static const bench_op ops[] = {
     {"gemv_q4", run_gemv_q4, 16.0 * COLS, GROUPS *LC_T16_BYTES, false},
     {"gemm_q4", run_gemm_q4, 64.0 * COLS, GROUPS *LC_T16_BYTES, false},
@@ -188,6 +200,8 @@ static const bench_op ops[] = {
     {"gemm_q8", run_gemm_q8, 64.0 * COLS, 16.0 * COLS, false},
     {"gemv_f32", run_gemv_f32, 16.0 * COLS, 64.0 * COLS, false},
     {"attend", run_attend, 2.0 * HEAD * KEYS, 8.0 * HEAD * KEYS, false},
+    {"attend_group", run_attend_group, 2.0 * GROUP * GROUP_HEAD * GROUP_KEYS,
+     8.0 * GROUP_HEAD * GROUP_KEYS, false},
     {"matmul", run_matmul, 1.0 * LAYER * LAYER * LINE, LAYER / 16.0 * LAYER_GROUPS *LC_T16A_BYTES,
      false},
     {"acts_set", run_acts_set, 1.0 * LAYER * LINE, 4.0 * LAYER * LINE, false},

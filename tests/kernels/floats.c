@@ -191,6 +191,46 @@ static void op_attend(void)
     op_end();
 }
 
+/* Several queries are several calls of attend, for any number of keys that they do not share. */
+static void check_group(uint32_t l, uint32_t queries, uint32_t head_dim, uint32_t keys,
+                        uint32_t more)
+{
+    static float scores_ref[512];
+    size_t stride = head_dim + (size_t)random_in(0, 1) * 3;
+    size_t q_stride = head_dim + (size_t)random_in(0, 2) * 5;
+    uint32_t last = keys + (queries - 1) * more;
+    uint32_t floats = (uint32_t)((last - 1) * stride + head_dim);
+    uint32_t q_floats = (uint32_t)((queries - 1) * q_stride + head_dim);
+    float *q = place_random(&g_x, q_floats, 2.0f);
+    float *k = place_random(&g_y, floats, 1.0f);
+    float *v = place_random(&g_z, floats, 2.0f);
+    float *scores = place_random(&g_s, queries * (uint32_t)LC_ROUND_UP(last, 4u), 1.0f);
+    float *out = place_random(&g_out, q_floats, 1.0f);
+    memcpy(want, out, q_floats * sizeof *out);
+    op_case("queries %u head_dim %u keys %u more %u", queries, head_dim, keys, more);
+    for (uint32_t i = 0; i < queries; i++)
+        ref()->attend(q + i * q_stride, k, v, stride, 0, keys + i * more, head_dim, 0.17f,
+                      scores_ref, want + i * q_stride);
+    lc_level_at(l)->attend_group(q, queries, q_stride, k, v, stride, keys, more, head_dim, 0.17f,
+                                 scores, out);
+    op_same(l, out, want, q_floats * sizeof *out);
+    op_true(l, guard_intact(&g_out) && guard_intact(&g_s), "wrote outside out or scores");
+}
+
+static void op_attend_group(void)
+{
+    static const uint32_t head_dims[] = {1, 2, 5, 8, 12, 18, 32, 64, 80, 128};
+    static const uint32_t keys[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 24, 101};
+    op_begin("attend_group");
+    for (uint32_t l = 0; l < lc_level_count(); l++)
+        for (uint32_t i = 0; level_runs(l) && i < sizeof head_dims / sizeof head_dims[0]; i++)
+            for (uint32_t j = 0; j < sizeof keys / sizeof keys[0]; j++)
+                for (uint32_t queries = 1; queries <= LC_QUERIES; queries++)
+                    for (uint32_t more = 0; more < 2; more++)
+                        check_group(l, queries, head_dims[i], keys[j], more);
+    op_end();
+}
+
 void suite_floats(void)
 {
     guard_open(&g_x, FLOATS_MAX * sizeof(float));
@@ -205,4 +245,5 @@ void suite_floats(void)
     op_acts();
     op_rope();
     op_attend();
+    op_attend_group();
 }
