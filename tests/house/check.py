@@ -14,11 +14,13 @@ RANKS = {"kernels": 0, "runtime": 1, "board/node": 2, "board/linux": 3, "board/b
 CORE = ("kernels/", "runtime/")
 CORE_HEADERS = {"stdbool.h", "stddef.h", "stdint.h", "string.h", "float.h", "arm_neon.h",
                 "immintrin.h"}
-CORE_CALLS = {"memcpy", "memmove", "memset", "memcmp", "lc_panic"}
+CORE_CALLS = {"memcpy", "memmove", "memset", "memcmp", "lc_panic",
+              "_GLOBAL_OFFSET_TABLE_"}  # the last one is the linker's
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|atoi|atol|atof|strtok|system|alloca|gets)"
                     r"\s*\(")
 ELSEWHERE = re.compile(r"/(work|home|root|mnt)/|/tmp/(?!\S*XXXXXX)")
 WRITTEN = (".c", ".h", ".S", ".py", ".sh", ".md", "Makefile", ".ci/run")
+WORD_LISTS = "tools/train/"  # word lists and patterns: data in the shape of Python
 LINES_MAX, COLUMNS_MAX, FUNCTION_MAX = 800, 100, 120
 
 results = []
@@ -141,7 +143,7 @@ def check_style(sources, files):
         for number, line in enumerate(lines, 1):
             if "\t" in line:
                 faults.append(f"{name}:{number}: tab")
-            if len(line) > COLUMNS_MAX:
+            if len(line) > COLUMNS_MAX and not name.startswith(WORD_LISTS):
                 faults.append(f"{name}:{number}: {len(line)} columns")
             if line != line.rstrip():
                 faults.append(f"{name}:{number}: blank at the end")
