@@ -168,7 +168,8 @@ static int status_run(const request *r)
         return lc_ui_error(LC_EXIT_REJECTED, path, NULL, "what answers there is no daemon of ours");
     }
     if (r->json) {
-        printf("%s\n", text);
+        text[strcspn(text, "\r\n")] = '\0';
+        puts(text);
     } else {
         status_print(tree);
     }

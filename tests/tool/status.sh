@@ -1,0 +1,68 @@
+#!/bin/bash
+# leafcutter status: a living daemon, none, and what is no daemon.
+# Native only: nothing here depends on the level.
+. tests/tap.sh
+. tests/tool/broker.bash
+daemon=''
+trap '[ -z "$daemon" ] || kill "$daemon" 2> /dev/null; wait; rm -rf "$tmp"; echo "1..$tests_run"' EXIT
+
+tool pack models/golden/tiny-bidi.gguf -o "$tmp/tiny.leaf" > /dev/null 2>&1
+cp tests/golden/job.json "$tmp/job.json"
+mkfifo "$tmp/in"
+# Nobody listens at that broker: the daemon answers all the same.
+tool init --yes --dir "$tmp" --id pi4-0017 --broker "mqtt://127.0.0.1:$(free_port)" \
+    --input "fifo:$tmp/in" --job "$tmp/job.json" > /dev/null
+
+tool status --config "$tmp/config.json" > "$tmp/out" 2> "$tmp/err"
+is "no daemon" "5 0 1" "$? $(stat -c %s "$tmp/out") $(grep -c 'no daemon listens' "$tmp/err")"
+
+"$LC_BUILD/leafcutterd" --config "$tmp/config.json" 2> "$tmp/log" &
+daemon=$!
+exec 3> "$tmp/in" # opens when the daemon has opened its end
+head -n 20 models/triage/demo.txt >&3
+for _ in $(seq 100); do
+    tool status --config "$tmp/config.json" --json > "$tmp/out" 2> /dev/null &&
+        grep -q '"lines":{"in":20,"lost":0,"waiting":0' "$tmp/out" && break
+    sleep 0.1
+done
+is "lines are counted" 1 "$(grep -c '"lines":{"in":20,"lost":0,"waiting":0' "$tmp/out")"
+is "one object" 1 "$(python3 -c 'import json, sys; print(len([json.loads(line) for line in sys.stdin]))' < "$tmp/out")"
+cd "$tmp" || exit 1
+LC_BUILD=$(cd "$OLDPWD" && realpath "$LC_BUILD")
+tool status > "$tmp/table"
+is "the config of this folder names the socket" 0 $?
+cd "$OLDPWD" || exit 1
+missing=
+for word in "device    pi4-0017, started 1 time" "program .* kernels" "job       golden 3" \
+    "inputs .*in" "link .* 0 connections" "lines     20 in, 0 lost, 0 waiting" \
+    "records   [0-9]+: [0-9]+ accept, 0 escalate" "queue .*waiting" "gaps      0 stated" \
+    "latency   p50 .*, of 20 lines" "inference p50" "late      0 lines" "arenas    state"; do
+    grep -qE "^$word" "$tmp/table" || missing="$missing [$word]"
+done
+is "a table for people" "" "$missing"
+sum=$(sed -nE 's/^records   ([0-9]+): ([0-9]+) accept, ([0-9]+) escalate, ([0-9]+) defer, ([0-9]+) .*/\1 \2 \3 \4 \5/p' "$tmp/table" |
+    { read -r all a e d r; echo $((all - a - e - d - r)); })
+is "decisions add up" 0 "$sum"
+exec 3>&-
+kill "$daemon"
+wait "$daemon"
+daemon=''
+tool status --config "$tmp/config.json" > /dev/null 2>&1
+is "a daemon that left" 5 $?
+
+python3 - "$tmp/other.sock" << 'SERVER' &
+import socket, sys
+with socket.socket(socket.AF_UNIX) as server:
+    server.bind(sys.argv[1])
+    server.listen()
+    client, _ = server.accept()
+    client.sendall(b"hello\n")
+    client.close()
+SERVER
+for _ in $(seq 100); do
+    [ ! -S "$tmp/other.sock" ] || break
+    sleep 0.05
+done
+tool status --socket "$tmp/other.sock" > "$tmp/out" 2> "$tmp/err"
+is "what answers is no daemon" "3 0" "$? $(stat -c %s "$tmp/out")"
+wait
