@@ -20,7 +20,7 @@ static lc_err read_kind(lc_reader *r, lc_tok *tok, lc_diag *diag)
     uint8_t flags = lc_read_u8(r);
     uint8_t zero = lc_read_u8(r);
     bool bpe = tok->kind == LC_TOK_BPE;
-    if (!bpe && tok->kind != LC_TOK_SPM) {
+    if (!bpe && tok->kind != LC_TOK_SPM && tok->kind != LC_TOK_WORDPIECE) {
         return lc_fail(diag, LC_ERR_UNSUPPORTED, 4, "unknown kind of tokenizer");
     }
     if (bpe ? !lc_pretok_known(tok->pretok) : tok->pretok != LC_PRETOK_NONE) {
@@ -80,7 +80,7 @@ static bool place_parts(lc_tok *tok, size_t bytes)
     uint64_t size[LC_TOK_PARTS] = {
         [LC_TOK_TEXT_START] = 4 * (vocab + 1),
         [LC_TOK_BYTE_SYMBOL] = 4 * 256,
-        [LC_TOK_RANK] = bpe ? 0 : 4 * vocab,
+        [LC_TOK_RANK] = tok->kind == LC_TOK_SPM ? 4 * vocab : 0,
         [LC_TOK_MERGE_START] = bpe ? 4 * (symbols + 1) : 0,
         [LC_TOK_MERGE] = (uint64_t)LC_TOK_MERGE_BYTES * tok->view[LC_TOK_MERGES],
         [LC_TOK_SPELL_START] = bpe ? 4 * (symbols - vocab + 1) : 0,
@@ -119,7 +119,7 @@ lc_err lc_tok_open(const uint8_t *section, size_t bytes, lc_tok *tok, lc_diag *d
             return lc_fail(diag, LC_ERR_FORMAT, r.at - 1, "tokenizer header not padded with zeros");
         }
     }
-    if (made.kind == LC_TOK_SPM &&
+    if (made.kind != LC_TOK_BPE &&
         (made.view[LC_TOK_MERGES] != 0 || made.view[LC_TOK_SPELLS] != 0 ||
          made.view[LC_TOK_SYMBOLS] != made.vocab)) {
         return lc_fail(diag, LC_ERR_FORMAT, 28, "merges in a tokenizer without merges");
@@ -208,6 +208,9 @@ size_t lc_tok_scratch_bytes(const lc_tok *tok, size_t bytes)
     if (bytes == 0 || bytes >= LC_TOK_TEXT_BYTES_MAX) {
         return 0;
     }
+    if (tok->kind == LC_TOK_WORDPIECE) {
+        return lc_tok_wordpiece_scratch_bytes(bytes);
+    }
     return tok->kind == LC_TOK_BPE ? lc_tok_bpe_scratch_bytes(tok, bytes)
                                    : lc_tok_spm_scratch_bytes(tok, bytes);
 }
@@ -219,8 +222,9 @@ static lc_err encode_text(const lc_tok *tok, const char *text, size_t bytes, lc_
         return LC_OK;
     }
     size_t mark = lc_arena_mark(scratch);
-    lc_err err = tok->kind == LC_TOK_BPE ? lc_tok_bpe_encode(tok, text, bytes, scratch, out)
-                                         : lc_tok_spm_encode(tok, text, bytes, scratch, out);
+    lc_err err = tok->kind == LC_TOK_BPE   ? lc_tok_bpe_encode(tok, text, bytes, scratch, out)
+                 : tok->kind == LC_TOK_SPM ? lc_tok_spm_encode(tok, text, bytes, scratch, out)
+                                           : lc_tok_wordpiece_encode(tok, text, bytes, scratch, out);
     lc_arena_rewind(scratch, mark);
     return err;
 }

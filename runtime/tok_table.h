@@ -78,9 +78,12 @@ static inline void lc_tok_put(lc_tok_out *out, uint32_t id)
 
 size_t lc_tok_bpe_scratch_bytes(const lc_tok *tok, size_t bytes);
 size_t lc_tok_spm_scratch_bytes(const lc_tok *tok, size_t bytes);
+size_t lc_tok_wordpiece_scratch_bytes(size_t bytes);
 lc_err lc_tok_bpe_encode(const lc_tok *tok, const char *text, size_t bytes, lc_arena *scratch,
                          lc_tok_out *out) LC_CHECKED;
 lc_err lc_tok_spm_encode(const lc_tok *tok, const char *text, size_t bytes, lc_arena *scratch,
                          lc_tok_out *out) LC_CHECKED;
+lc_err lc_tok_wordpiece_encode(const lc_tok *tok, const char *text, size_t bytes,
+                               lc_arena *scratch, lc_tok_out *out) LC_CHECKED;
 
 #endif

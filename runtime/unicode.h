@@ -17,5 +17,7 @@ typedef enum lc_uclass { /* tools/gen/unicode.py writes these numbers */
 } lc_uclass;
 
 lc_uclass lc_unicode_class(uint32_t code_point);
+/* The first character of its canonical decomposition, in lower case. */
+uint32_t lc_unicode_fold(uint32_t code_point);
 
 #endif

@@ -145,7 +145,8 @@ def forward(w, ids, heads, kv, hd, layers, base, eps, causal):
             s = np.where(np.tril(np.ones((n, n), bool)), s, -np.inf)
         a = np.exp(s - s.max(-1, keepdims=True))
         a /= a.sum(-1, keepdims=True)
-        x = x + np.einsum("hqk,khd->qhd", a, v).reshape(n, heads * hd) @ w[p + "attn_output.weight"].T
+        a = np.einsum("hqk,khd->qhd", a, v).reshape(n, heads * hd)
+        x = x + a @ w[p + "attn_output.weight"].T
         h = rms(x, w[p + "ffn_norm.weight"], eps)
         g = h @ w[p + "ffn_gate.weight"].T
         x = x + (g / (1 + np.exp(-g)) * (h @ w[p + "ffn_up.weight"].T)) @ w[p + "ffn_down.weight"].T

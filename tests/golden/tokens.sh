@@ -3,7 +3,7 @@
 # Native only: integers, and large vocabularies.
 . tests/tap.sh
 
-for vocab in gpt-2 qwen2 phi-3; do
+for vocab in gpt-2 qwen2 phi-3 bert-bge; do
     shared tokenizers "$vocab: 818 lines" "$vocab: strings with line ends" || continue
     model=$LC_SHARED/tokenizers/ggml-vocab-$vocab.gguf
     golden=$LC_SHARED/tokenizers/golden

@@ -171,6 +171,18 @@ static lc_err make_spm(const lc_vocab *v, parts *p, lc_diag *diag)
     return err;
 }
 
+/* ---- WordPiece ---- */
+
+/* All that it needs are the tokens in order. */
+static lc_err make_wordpiece(const lc_vocab *v, parts *p)
+{
+    p->symbols = v->count;
+    for (uint32_t b = 0; b < 256; b++) {
+        p->byte_symbol[b] = LC_TOKEN_NONE;
+    }
+    return LC_OK;
+}
+
 /* ---- tokens by text ---- */
 
 typedef struct spelled {
@@ -278,8 +290,10 @@ static lc_err pack_vocab(const lc_vocab *v, parts *p, lc_buf *out, lc_diag *diag
     if (text_bytes > UINT32_MAX / 2) {
         return lc_fail(diag, LC_ERR_LIMIT, 0, "texts of all tokens over 2 GiB");
     }
-    lc_err err = v->kind == LC_TOK_BPE ? make_bpe(v, p, diag) : make_spm(v, p, diag);
-    if (err == LC_OK && (v->kind == LC_TOK_SPM || (v->flags & LC_TOK_IGNORE_MERGES))) {
+    lc_err err = v->kind == LC_TOK_BPE   ? make_bpe(v, p, diag)
+                 : v->kind == LC_TOK_SPM ? make_spm(v, p, diag)
+                                         : make_wordpiece(v, p);
+    if (err == LC_OK && (v->kind != LC_TOK_BPE || (v->flags & LC_TOK_IGNORE_MERGES))) {
         err = make_sorted(v, p, diag);
     }
     if (err != LC_OK) {

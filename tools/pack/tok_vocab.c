@@ -85,6 +85,14 @@ static lc_err read_model(lc_vocab *v, lc_diag *diag)
         v->unk = 0;
         return LC_OK;
     }
+    if (lc_str_equal(model, lc_str_from("bert"))) {
+        v->kind = LC_TOK_WORDPIECE;
+        v->flags = LC_TOK_ADD_BOS | LC_TOK_ADD_EOS | LC_TOK_SPACE_PREFIX;
+        v->bos = 101;
+        v->eos = 102;
+        v->unk = 100;
+        return LC_OK;
+    }
     return lc_fail_format(diag, LC_ERR_UNSUPPORTED, str_offset(v, model),
                           KEY_MODEL ": unknown tokenizer `%.*s`", SHOW(model));
 }
@@ -295,11 +303,47 @@ static lc_err read_spm_bytes(lc_vocab *v, uint32_t i, char *pool, lc_diag *diag)
     return LC_OK;
 }
 
+/* Words are marked either as GGUF does, U+2581 before what begins one, or as in BERT's own lists,
+ * ## before what does not. */
+static bool marks_beginnings(const lc_vocab *v)
+{
+    bool continued = false;
+    for (uint32_t i = 0; i < v->count; i++) {
+        lc_str t = v->text[i];
+        if (t.bytes >= 3 && memcmp(t.data, "\xe2\x96\x81", 3) == 0) {
+            return true;
+        }
+        continued = continued || (t.bytes > 2 && memcmp(t.data, "##", 2) == 0);
+    }
+    return !continued;
+}
+
+/* What begins a word gets a blank before it; names in brackets never come out of text. */
+static void read_wordpiece_bytes(lc_vocab *v, uint32_t i, bool beginnings, char *pool)
+{
+    lc_str text = v->text[i];
+    v->bytes[i] = text;
+    if (v->type[i] != LC_TOK_NORMAL && v->type[i] != LC_TOK_UNUSED) {
+        return;
+    }
+    v->plain[i] = text.bytes > 0 && memchr(text.data, ' ', text.bytes) == NULL;
+    if (beginnings) {
+        v->bytes[i] = unescape_blanks(text, pool);
+    } else if (text.bytes > 2 && memcmp(text.data, "##", 2) == 0) {
+        v->bytes[i] = (lc_str){text.data + 2, text.bytes - 2};
+    } else if (text.bytes < 3 || text.data[0] != '[' || text.data[text.bytes - 1] != ']') {
+        pool[0] = ' ';
+        memcpy(pool + 1, text.data, text.bytes);
+        v->bytes[i] = (lc_str){pool, text.bytes + 1};
+    }
+}
+
 static lc_err read_bytes(lc_vocab *v, lc_diag *diag)
 {
+    bool beginnings = v->kind == LC_TOK_WORDPIECE && marks_beginnings(v);
     size_t pool_bytes = 1;
     for (uint32_t i = 0; i < v->count; i++) {
-        pool_bytes += v->text[i].bytes;
+        pool_bytes += v->text[i].bytes + 1;
     }
     v->pool = malloc(pool_bytes);
     if (!v->pool) {
@@ -310,10 +354,12 @@ static lc_err read_bytes(lc_vocab *v, lc_diag *diag)
     for (uint32_t i = 0; i < v->count && err == LC_OK; i++) {
         if (v->kind == LC_TOK_BPE) {
             read_bpe_bytes(v, i, pool);
+        } else if (v->kind == LC_TOK_WORDPIECE) {
+            read_wordpiece_bytes(v, i, beginnings, pool);
         } else {
             err = read_spm_bytes(v, i, pool, diag);
         }
-        pool += v->text[i].bytes;
+        pool += v->text[i].bytes + 1;
     }
     return err;
 }
@@ -347,11 +393,22 @@ static lc_err read_flag(lc_vocab *v, const char *key, uint8_t flag, lc_diag *dia
     return LC_OK;
 }
 
+/* The first of two keys that is there. */
+static lc_err read_id_of(const lc_vocab *v, const char *key, const char *other, uint32_t *id,
+                         lc_diag *diag)
+{
+    return read_id(v, lc_gguf_find(v->g, key) ? key : other, id, diag);
+}
+
 static lc_err read_specials(lc_vocab *v, lc_diag *diag)
 {
-    lc_err err = read_id(v, "tokenizer.ggml.bos_token_id", &v->bos, diag);
+    bool bert = v->kind == LC_TOK_WORDPIECE; /* its ends are called [CLS] and [SEP] */
+    const char *first = bert ? "tokenizer.ggml.cls_token_id" : "tokenizer.ggml.bos_token_id";
+    const char *last = bert ? "tokenizer.ggml.seperator_token_id" /* sic */
+                            : "tokenizer.ggml.eos_token_id";
+    lc_err err = read_id_of(v, first, "tokenizer.ggml.bos_token_id", &v->bos, diag);
     if (err == LC_OK) {
-        err = read_id(v, "tokenizer.ggml.eos_token_id", &v->eos, diag);
+        err = read_id_of(v, last, "tokenizer.ggml.eos_token_id", &v->eos, diag);
     }
     if (err == LC_OK) {
         err = read_id(v, "tokenizer.ggml.unknown_token_id", &v->unk, diag);
