@@ -22,7 +22,7 @@ class Client:
         self.sock, self.lock = None, threading.Lock()
         self.ready, self.stop = threading.Event(), threading.Event()
         self.acks, self.acked = {}, threading.Condition()
-        self.number, self.connects, self.refused = 0, 0, None
+        self.number, self.connects, self.refused, self.dup = 0, 0, None, False
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
@@ -110,6 +110,7 @@ class Client:
             self.ready.set()
         elif kind == wire.PUBLISH:
             topic, number, payload = wire.publish_read(flags, body, self.version)
+            self.dup = bool(flags & 8) # the broker did not see the acknowledgement
             self.on_message(topic, payload, bool(flags & 1))
             if flags & 6:
                 self.send(wire.ack(wire.PUBACK, number, self.version))
@@ -121,7 +122,10 @@ class Client:
 
 
 class Collector(Client):
-    """Keeps every record, gap and other message of all devices below a root."""
+    """Keeps every record, gap and other message of all devices below a root.
+
+    again: records that a device sent a second time; the broker's own repetitions are not counted.
+    """
 
     def __init__(self, port, root="leafcutter/v1", **options):
         self.record, self.gap, self.other = {}, {}, {}
@@ -151,7 +155,7 @@ class Collector(Client):
         held = self.record.setdefault(dev, {})
         self.arrived[dev] = time.monotonic()
         if key in held:
-            self.again[dev] = self.again.get(dev, 0) + 1
+            self.again[dev] = self.again.get(dev, 0) + (not self.dup)
             if held[key] != one:
                 self.differ.append((held[key], one))
             return

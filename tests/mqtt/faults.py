@@ -157,7 +157,7 @@ class SameId(Trouble):
 
 class OwnBroker(Trouble):
     """A broker and a collector of its own, as the trouble is the broker's."""
-    kept = False
+    kept = ""
 
     def prepare(self):
         self.broker = stage.Mosquitto(kept=self.kept, name=self.dev)
@@ -191,7 +191,7 @@ class Killed(OwnBroker):
 
 class KilledKept(Killed):
     """The same with a broker that keeps sessions and retained messages."""
-    kept = True
+    kept = "always"
 
 
 class Restarted(KilledKept):

@@ -132,8 +132,8 @@ def main():
     all_lines("MQTT 3.1.1", "old", lines // 5, {"protocol": "3.1.1"})
     all_lines("one at a time", "single", lines // 10, queue={"window": 1, "batch": 1})
     sources(lines // 10)
-    died("broker killed", "killed", lines, kept=False)
-    died("broker killed, it keeps", "kept", lines, kept=True)
+    died("broker killed", "killed", lines, kept="")
+    died("broker killed, it keeps", "kept", lines, kept="always")
     return stage.done()
 
 

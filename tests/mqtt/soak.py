@@ -80,7 +80,7 @@ def trouble(real, daemon, count, over):
 
 
 def run(count, heap=None, command=(), environment=None, growth_kb=GROWTH_KB_MAX):
-    real = stage.Mosquitto(name="soak", kept=True)
+    real = stage.Mosquitto(name="soak", kept="end")
     collector = client.Collector(real.port, session_s=3600).wait_ready()
     d = stage.Daemon("soak", f"mqtt://127.0.0.1:{real.port}", command=command,
                      environment=heap.environment if heap else environment)

@@ -114,9 +114,10 @@ def memory_kb(pid, field="VmRSS"):
 
 
 class Mosquitto:
-    """A real broker. kept: a folder for what outlives a restart, None for nothing."""
+    """A real broker. kept: what outlives its end: nothing, all when it is asked to leave ("end"),
+    all at any time ("always", slow)."""
 
-    def __init__(self, lines=(), port=None, kept=False, name="broker", each=False):
+    def __init__(self, lines=(), port=None, kept="", name="broker", each=False):
         """each: listeners in `lines` have their own users."""
         self.port, self.name = port or port_free(), name
         self.conf = os.path.join(folder, name + ".conf")
@@ -127,8 +128,9 @@ class Mosquitto:
         if kept:
             path = os.path.join(folder, name + "-kept")
             os.makedirs(path, exist_ok=True)
-            text += ["persistence true", f"persistence_location {path}/", "autosave_interval 1",
-                     "autosave_on_changes true"]
+            text += ["persistence true", f"persistence_location {path}/"]
+        if kept == "always":
+            text += ["autosave_interval 1", "autosave_on_changes true"]
         if not any(line.startswith("allow_anonymous") for line in lines):
             text.append("allow_anonymous true")
         with open(self.conf, "w", encoding="ascii") as file:
