@@ -42,7 +42,6 @@ typedef struct parts {
     lc_memory memory;
     lc_job_options job_options;
     lc_job_engine engine;
-    lc_hasher hasher;
     lc_worker worker;
     lc_node *node;
     lc_loop loop;
@@ -353,7 +352,7 @@ static int identity_start(parts *d)
         return 0;
     }
     lc_log(LC_LOG_ERROR, "storage.path %s: %s%s%s", d->config->storage, diag.text,
-           err == LC_ERR_IO ? ": " : "", err == LC_ERR_IO ? strerror(errno) : "");
+           err == LC_ERR_IO ? ": " : "", err == LC_ERR_IO ? lc_log_reason(errno) : "");
     return EXIT_BOARD;
 }
 
@@ -424,13 +423,12 @@ static int worker_start(parts *d)
     d->engine.dev = lc_str_from(d->config->dev);
     d->engine.boot = d->identity.boot;
     d->engine.source = d->source;
-    d->engine.hasher = &d->hasher;
+    memcpy(d->engine.hasher.salt, d->identity.salt, LC_SALT_BYTES);
     const lc_engine engine = {lc_job_engine_run, &d->engine};
-    if (lc_hasher_open(&d->hasher, d->identity.salt) != LC_OK ||
-        lc_worker_open(&d->worker, &engine) != LC_OK ||
+    if (lc_worker_open(&d->worker, &engine) != LC_OK ||
         lc_loop_watch(&d->loop, &d->worker_watch, d->worker.done_fd, EPOLLIN, worker_done, d) !=
             LC_OK) {
-        return fail(EXIT_BOARD, "worker", strerror(errno));
+        return fail(EXIT_BOARD, "worker", lc_log_reason(errno));
     }
     return 0;
 }
@@ -448,7 +446,8 @@ static int status_start(parts *d)
         return fail(lc_err_exit(err), path, "another daemon answers there");
     }
     if (err != LC_OK) { /* worth a line, not worth a halt */
-        lc_log(LC_LOG_WARNING, "status.socket %s: %s; going on without", path, strerror(errno));
+        lc_log(LC_LOG_WARNING, "status.socket %s: %s; going on without", path,
+               lc_log_reason(errno));
     }
     return 0;
 }
@@ -457,7 +456,7 @@ static int inputs_start(parts *d)
 {
     const lc_config_input *failed = NULL;
     if (lc_inputs_open(&d->inputs, &d->loop, d->node, &failed) != LC_OK) {
-        return fail(EXIT_BOARD, failed->path[0] ? failed->path : "stdin", strerror(errno));
+        return fail(EXIT_BOARD, failed->path[0] ? failed->path : "stdin", lc_log_reason(errno));
     }
     return 0;
 }
@@ -484,7 +483,7 @@ static int daemon_open(parts *d)
     d->signal_fd = lc_loop_signals();
     if (lc_loop_open(&d->loop) != LC_OK ||
         lc_loop_watch(&d->loop, &d->signal_watch, d->signal_fd, EPOLLIN, signal_came, d) != LC_OK) {
-        return fail(EXIT_BOARD, "event loop", strerror(errno));
+        return fail(EXIT_BOARD, "event loop", lc_log_reason(errno));
     }
     sources_name(d);
     d->health.source_count = d->source_count;
@@ -502,7 +501,6 @@ static void daemon_close(parts *d)
     lc_status_close(&d->status, &d->loop);
     lc_mqtt_close(d->mqtt);
     lc_worker_close(&d->worker);
-    lc_hasher_close(&d->hasher);
     lc_pool_close(&d->pool);
     lc_memory_close(&d->memory);
     lc_job_file_close(&d->file);
@@ -529,7 +527,8 @@ int lc_daemon_run(const lc_config *config, const lc_daemon_options *options)
     if (rc == 0) {
         unused_say(config);
         if (lc_cap_set(HEAP_EXTRA_BYTES) != LC_OK) {
-            lc_log(LC_LOG_WARNING, "no ceiling for the heap of libraries: %s", strerror(errno));
+            lc_log(LC_LOG_WARNING, "no ceiling for the heap of libraries: %s",
+                   lc_log_reason(errno));
         }
         lc_log(LC_LOG_NOTICE, "start: device %s, boot %u, job %.*s version %u, kernels %s",
                config->dev, d.identity.boot, (int)lc_job_name(d.engine.job).bytes,

@@ -139,7 +139,7 @@ static void stream_ready(void *ctx, uint32_t events)
     } else if (got == 0) {
         stream_end(in, "end of file");
     } else if (errno != EAGAIN && errno != EINTR) {
-        stream_end(in, strerror(errno));
+        stream_end(in, lc_log_reason(errno));
     }
 }
 
@@ -210,7 +210,7 @@ lc_err lc_inputs_open(lc_inputs *inputs, lc_loop *loop, lc_node *node,
             *failed = in->config;
             return LC_ERR_IO;
         }
-        reopen_later(in, strerror(errno));
+        reopen_later(in, lc_log_reason(errno));
     }
     return LC_OK;
 }
@@ -238,7 +238,7 @@ void lc_inputs_resume(lc_inputs *inputs, uint32_t source)
         stream_ready(in, EPOLLIN);
         if (in->fd >= 0 && lc_loop_watch(inputs->loop, &in->watch, in->fd, in->paused ? 0 : EPOLLIN,
                                          stream_ready, in) != LC_OK) {
-            stream_end(in, strerror(errno));
+            stream_end(in, lc_log_reason(errno));
         }
     } else {
         lc_loop_want(inputs->loop, &in->watch, EPOLLIN);
@@ -251,7 +251,7 @@ uint64_t lc_inputs_tick(lc_inputs *inputs, uint64_t now_ms)
     for (uint32_t i = 0; i < inputs->count; i++) {
         lc_input *in = &inputs->input[i];
         if (in->reopen_ms <= now_ms && stream_open(in) != LC_OK) {
-            reopen_later(in, strerror(errno));
+            reopen_later(in, lc_log_reason(errno));
         }
         wake = in->reopen_ms < wake ? in->reopen_ms : wake;
     }

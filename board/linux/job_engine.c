@@ -86,7 +86,7 @@ uint32_t lc_job_engine_run(void *ctx, const lc_work *work, const volatile bool *
         return 0;
     }
     size_t kept = work->bytes > LC_LINE_BYTES_MAX ? 0 : work->bytes;
-    lc_hasher_hash(engine->hasher, work->text, kept, hash);
+    lc_hasher_hash(&engine->hasher, work->text, kept, hash);
     lc_record_meta meta = meta_make(engine, work, hash);
     meta.ms = (float)(lc_loop_now_us() - start_us) / 1000.0f;
     for (uint32_t task = 0; task < lc_job_tasks(engine->job); task++) {

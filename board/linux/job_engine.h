@@ -13,9 +13,9 @@ typedef struct lc_job_engine {
     lc_str dev;
     uint32_t boot;
     const lc_str *source; /* [sources] names */
-    lc_hasher *hasher;    /* salted; used on the worker only */
-    bool text;            /* records carry the line: the job's `report.text` */
-    uint64_t failed;      /* lines that gave no record: a mistake of ours */
+    lc_hasher hasher;
+    bool text;       /* records carry the line: the job's `report.text` */
+    uint64_t failed; /* lines that gave no record: a mistake of ours */
 } lc_job_engine;
 
 /* Pushes the buffers; with a measuring arena it counts. The job is open. */

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static lc_log_level level_max = LC_LOG_NOTICE;
 
@@ -25,6 +26,12 @@ void lc_log(lc_log_level level, const char *format, ...)
         *c = (unsigned char)*c < 0x20 || *c == 0x7f ? ' ' : *c; /* one event, one line */
     }
     fprintf(stderr, "<%u>%s\n", (unsigned)level, line);
+}
+
+const char *lc_log_reason(int number)
+{
+    const char *text = strerrordesc_np(number);
+    return text ? text : "unknown error";
 }
 
 void lc_log_saying(const lc_saying *saying)

@@ -20,6 +20,8 @@ typedef enum lc_log_level { /* of syslog */
 /* Lines above this level are not written; notice until it is set. One per process. */
 void lc_log_level_set(lc_log_level level);
 void lc_log(lc_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What an errno means, in English; unlike strerror it never takes memory. */
+const char *lc_log_reason(int number);
 void lc_log_saying(const lc_saying *saying);
 
 #endif

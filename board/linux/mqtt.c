@@ -17,6 +17,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "log.h"
+
 #define READS_MAX 64 /* of what TLS holds back, before others get their turn */
 #define PASSWORD_BYTES_MAX 256
 #define SYSTEM_CA_FOLDER "/etc/ssl/certs"
@@ -171,7 +173,9 @@ static lc_link_reason loss_reason(int rc)
 
 static const char *reason_text(int rc)
 {
-    return rc >= 0x80 ? mosquitto_reason_string(rc) : mosquitto_strerror(rc);
+    return rc >= 0x80             ? mosquitto_reason_string(rc)
+           : rc == MOSQ_ERR_ERRNO ? lc_log_reason(errno)
+                                  : mosquitto_strerror(rc);
 }
 
 static void filters_subscribe(lc_mqtt *mqtt)
@@ -457,8 +461,7 @@ static void go_down(lc_mqtt *mqtt)
 static void call_end(lc_mqtt *mqtt, int rc)
 {
     if (rc != MOSQ_ERR_SUCCESS) {
-        lost_note(mqtt, loss_reason(rc),
-                  rc == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(rc));
+        lost_note(mqtt, loss_reason(rc), reason_text(rc));
     }
     if (mqtt->lost) {
         go_down(mqtt);
@@ -529,13 +532,13 @@ static void failure_note(lc_mqtt *mqtt)
 {
     int rc = mqtt->made_rc;
     lc_link_reason why = LC_LINK_UNREACHABLE;
-    const char *text = mosquitto_strerror(rc);
+    const char *text =
+        rc == MOSQ_ERR_ERRNO ? lc_log_reason(mqtt->made_errno) : mosquitto_strerror(rc);
     if (rc == MOSQ_ERR_TLS || (rc == MOSQ_ERR_INVAL && mqtt->tls)) {
         why = LC_LINK_TLS;
         text = rc == MOSQ_ERR_TLS ? text : "cannot read a certificate or key";
     } else if (rc == MOSQ_ERR_ERRNO) {
         why = mqtt->made_errno == ETIMEDOUT ? LC_LINK_TIMEOUT : LC_LINK_UNREACHABLE;
-        text = strerror(mqtt->made_errno);
     }
     mqtt->lost = false;
     lost_note(mqtt, why, text);
@@ -677,7 +680,7 @@ static lc_err publish_result(lc_mqtt *mqtt, int rc)
         return LC_ERR_LIMIT;
     }
     if (rc != MOSQ_ERR_SUCCESS) {
-        lost_note(mqtt, loss_reason(rc), mosquitto_strerror(rc));
+        lost_note(mqtt, loss_reason(rc), reason_text(rc));
         return LC_ERR_LINK;
     }
     return LC_OK;
