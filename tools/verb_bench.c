@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "mark.h"
 #include "session.h"
 #include "verbs.h"
 
@@ -50,6 +51,21 @@ static lc_err last_take(void *ctx, uint32_t position, uint32_t n, const float *h
     return lc_net_logits(session->net, hidden + (size_t)(n - 1) * width, session->logits);
 }
 
+/* The prompt may come in several chunks; only its last token's logits are wanted. */
+typedef struct prompt_end {
+    lc_session *session;
+    uint32_t tokens;
+} prompt_end;
+
+static lc_err prompt_take(void *ctx, uint32_t position, uint32_t n, const float *hidden)
+{
+    const prompt_end *end = ctx;
+    if (position + n < end->tokens) {
+        return LC_OK;
+    }
+    return last_take(end->session, position, n, hidden);
+}
+
 /* Classes where the model has a head, else the next token. */
 static int first_label_run(lc_session *s)
 {
@@ -79,18 +95,23 @@ static void tokens_fill(lc_session *s, uint32_t n)
     }
 }
 
+/* Marks (mark.h): what lies between FIRST_LINE and FIRST_ANSWER is prefill, up to END decode. */
 static lc_err rep_run(lc_session *s, const figures *f, double *prefill_ms, double *decode_ms)
 {
     lc_net_reset(s->net);
     tokens_fill(s, f->prompt);
+    prompt_end end = {s, f->prompt};
     uint64_t start_us = lc_ui_now_us();
-    lc_err err = lc_net_run(s->net, s->ids, f->prompt, last_take, s);
+    lc_mark(LC_MARK_FIRST_LINE);
+    lc_err err = lc_net_run(s->net, s->ids, f->prompt, prompt_take, &end);
+    lc_mark(LC_MARK_FIRST_ANSWER);
     *prefill_ms = ms_since(start_us);
     start_us = lc_ui_now_us();
     for (uint32_t i = 0; i < f->gen && err == LC_OK; i++) {
         uint32_t id = lc_argmax(s->logits, s->model.info.vocab);
         err = lc_net_run(s->net, &id, 1, last_take, s);
     }
+    lc_mark(LC_MARK_END);
     *decode_ms = ms_since(start_us);
     return err;
 }
