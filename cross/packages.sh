@@ -7,8 +7,8 @@ build="gcc libc6-dev make libcjson-dev libssl-dev libmosquitto-dev"
 case ${1:-build} in
 build | demo) need=$build ;;
 static) need="$build dpkg-dev patch" ;;
-check) need="$build libcmocka-dev python3-minimal xz-utils binutils gcc-aarch64-linux-gnu
-    qemu-user" ;;
+check) need="$build libcmocka-dev python3 xz-utils binutils gcc-aarch64-linux-gnu qemu-user
+    mosquitto mosquitto-clients openssl mandoc systemd" ;;
 ci) need="$build clang libclang-rt-14-dev dpkg-dev patch" ;; # a second compiler, static builds
 *) echo "usage: packages.sh build|demo|check|static|ci" >&2; exit 2 ;;
 esac

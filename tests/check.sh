@@ -39,7 +39,7 @@ native() {
     # What is run is what the sources say, not what an old build left behind.
     mapfile -t list < <(mk -s SAN="$SAN" print-tests)
     "$tests/run.sh" "$results" "$name" "${list[@]}"
-    "$tests/run.sh" "$results" "$name" "$tests"/golden/*.sh
+    "$tests/run.sh" "$results" "$name" "$tests"/golden/*.sh "$tests"/tool/*.sh
 }
 
 house() {
@@ -59,7 +59,7 @@ levels() {
     export LC_BUILD
     mapfile -t list < <(
         mk -s "${build[@]}" print-level-tests
-        grep -L '^# Native only' "$tests"/golden/*.sh
+        grep -L '^# Native only' "$tests"/golden/*.sh "$tests"/tool/*.sh
     )
     "$tests/run.sh" "$results" code "$tests/kernels/code.sh"
     for cpu in cortex-a53 cortex-a72 cortex-a76 max; do

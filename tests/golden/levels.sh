@@ -40,18 +40,21 @@ done
 part() {
     sed -E 's/"(dev|boot|seq|ts|tq|up|src|ms|in)":("[^"]*"|[0-9.]+),?//g; s/,\}/}/g'
 }
+# Under an emulator some of the lines, which is enough to see a difference, and one thread.
+[ -z "${LC_RUN:-}" ] && lines=1000 counts="1 2" || lines=12 counts=1
+head -n $lines models/triage/demo.txt > "$tmp/demo.txt"
 records() {
-    tool classify --json "$@" models/triage/demo.txt > "$tmp/records" 2> "$tmp/err" &&
+    tool classify --json "$@" "$tmp/demo.txt" > "$tmp/records" 2> "$tmp/err" &&
         part < "$tmp/records"
 }
 [ "$write" != --write ] || records --level ref > "$expected/demo.jsonl"
 is "a record for each demo line" "$(wc -l < models/triage/demo.txt)" \
     "$(wc -l < "$expected/demo.jsonl")"
 for level in $(levels); do
-    for threads in 1 2; do
+    for threads in $counts; do
         name="records of the demo lines: $level, $threads threads"
         records --level "$level" --threads $threads > "$tmp/part" || : > "$tmp/part"
-        if diff "$expected/demo.jsonl" "$tmp/part" > "$tmp/diff"; then
+        if diff <(head -n $lines "$expected/demo.jsonl") "$tmp/part" > "$tmp/diff"; then
             ok "$name"
         else
             not_ok "$name" "$(cat "$tmp/err" "$tmp/diff")"
