@@ -31,6 +31,8 @@
 #define REASON_TOO_LARGE 0x95u
 #define REASON_BUSY 0x97u
 #define BIRTH_BYTES_MAX 4096u
+#define DETAILS_MAX 8u
+#define DETAILS_AGAIN_MS 3600000u
 #define FILTERS_MAX (LC_CONFIG_INPUTS_MAX + 2)
 
 typedef struct parts {
@@ -60,6 +62,8 @@ typedef struct parts {
     uint32_t filter_count;
     uint64_t clock_ms, tick_ms; /* when each is next due */
     bool stopping;
+    uint32_t detail[DETAILS_MAX]; /* hashes of those said since details_ms, 0: none */
+    uint64_t details_ms;
     char dn_text[LC_TOPIC_BYTES_MAX], dn_cmd[LC_TOPIC_BYTES_MAX], will[LC_TOPIC_BYTES_MAX];
     char birth[BIRTH_BYTES_MAX], report[LC_NODE_HEALTH_BYTES_MAX], cpu[128];
 } parts;
@@ -156,11 +160,33 @@ static void link_up(void *ctx)
     lc_node_link_up(d->node, lc_loop_now_ms());
 }
 
+/* What exactly was wrong, in the words of library or broker: each once in an hour. */
+static void detail_say(parts *d, uint64_t now_ms, const char *detail)
+{
+    uint32_t hash = lc_crc32c(0, detail, strlen(detail)) | 1u;
+    if (now_ms - d->details_ms >= DETAILS_AGAIN_MS) {
+        memset(d->detail, 0, sizeof d->detail);
+        d->details_ms = now_ms;
+    }
+    for (uint32_t i = 0; i < DETAILS_MAX; i++) {
+        if (d->detail[i] == hash) {
+            return;
+        }
+        if (d->detail[i] == 0) {
+            d->detail[i] = hash;
+            lc_log(LC_LOG_NOTICE, "link-detail: %s", detail);
+            return;
+        }
+    }
+}
+
 static void link_down(void *ctx, lc_link_reason reason, const char *detail)
 {
     parts *d = ctx;
     d->health.protocol = "";
-    lc_log(LC_LOG_DEBUG, "mqtt: %s: %s", lc_link_word(reason), detail);
+    if (detail[0]) {
+        detail_say(d, lc_loop_now_ms(), detail);
+    }
     lc_node_link_down(d->node, lc_loop_now_ms(), reason);
 }
 
