@@ -61,7 +61,7 @@ endif
 # ---- sources: a folder is an artefact ----
 
 ELSEWHERE := $(if $(filter aarch64,$(ARCH)),,%_neon80.c %_neon53.c %_dot.c %_i8mm.c) \
-    $(if $(filter x86_64,$(ARCH)),,%_avx2.c)
+    $(if $(filter x86_64,$(ARCH)),,%_avx2.c %_avx512.c)
 KERNEL_SRC := $(filter-out $(ELSEWHERE),$(wildcard kernels/*.c))
 RUNTIME_SRC := $(wildcard runtime/*.c)
 BOARD_SRC := $(wildcard board/node/*.c board/linux/*.c)
@@ -140,7 +140,12 @@ fuzz-programs: $(FUZZ_BIN)
 packages: ## install the Debian packages that build, demo and check need
 	@cross/packages.sh check
 
-install: all ## install tool, library, headers and the shipped model
+# Man pages are what the programs say of themselves, so a cross build needs an emulator to make them.
+EMULATOR := $(if $(CROSS),$(shell command -v qemu-$(ARCH) || echo no))
+MAN := $(if $(filter no,$(EMULATOR)),,$(B)/man/leafcutter.1 $(B)/man/leafcutterd.8)
+RUN := $(if $(filter-out no,$(EMULATOR)),$(EMULATOR) -L $(SYSROOT))
+
+install: all $(MAN) ## install programs, library, headers, the shipped job, man pages, systemd unit
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib share/leafcutter/models/triage)
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/include/leafcutter/,kernels runtime)
 	install -m 755 $(B)/leafcutter $(DAEMON) $(DESTDIR)$(PREFIX)/bin/
@@ -148,6 +153,7 @@ install: all ## install tool, library, headers and the shipped model
 	install -m 644 $(wildcard kernels/*.h) $(DESTDIR)$(PREFIX)/include/leafcutter/kernels/
 	install -m 644 $(wildcard runtime/*.h) $(DESTDIR)$(PREFIX)/include/leafcutter/runtime/
 	install -m 644 $(wildcard models/triage/*) $(DESTDIR)$(PREFIX)/share/leafcutter/models/triage/
+	tools/dist/install.sh $(DESTDIR)$(PREFIX) $(PREFIX) $(MAN)
 
 clean: ## remove build/, but keep what was downloaded
 	find build -mindepth 1 -maxdepth 1 ! -name 'sysroot-*' ! -name 'source-*' -exec rm -rf {} +
@@ -167,6 +173,10 @@ print-level-tests:
 
 # Quiet by default: `make V=1` shows the commands.
 SAY = $(if $(V),,@printf '  %-7s %s\n' $(1) $@;)
+
+$(B)/man/%: $(B)/leafcutter $(DAEMON) $(wildcard tools/dist/man/*)
+	@mkdir -p $(@D)
+	$(call SAY,man)tools/dist/man/make.sh $(basename $(@F)) $(RUN) $(B)/$(basename $(@F)) > $@
 
 # A group, because the core calls lc_panic, which the board supplies.
 INPUTS = $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
@@ -228,6 +238,7 @@ $(B)/tests/kernels/%.o: AREA = $(HOSTED_FLAGS) -iquote kernels -iquote tests/ker
 $(B)/kernels/%_dot.o: LEVEL = -march=armv8.2-a+dotprod
 $(B)/kernels/%_i8mm.o: LEVEL = -march=armv8.2-a+dotprod+i8mm
 $(B)/kernels/%_avx2.o: LEVEL = -mavx2 -mno-fma
+$(B)/kernels/%_avx512.o: LEVEL = -mavx512f -mavx512bw -mavx512vl -mavx512vnni
 
 COMMIT := $(shell git rev-parse --short=10 HEAD 2>/dev/null)
 # Only a file that says LC_VERSION is compiled again when the commit changes.

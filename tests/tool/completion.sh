@@ -15,14 +15,15 @@ tab() {
 }
 
 verbs=$(tool --help | sed -nE 's/^  ([a-z]+)  .*/\1/p')
-is "every verb" "$(echo $verbs) --help --version" "$(tab leafcutter '')"
+is "every verb" "$(paste -sd " " <<< "$verbs") --help --version" "$(tab leafcutter '')"
 is "a verb's beginning" classify "$(tab leafcutter clas)"
 is "an option's beginning" "--threads" "$(tab leafcutter classify --thr)"
 is "options of the daemon" "--config --check-config --until-eof --help-config --version" \
     "$(tab leafcutterd --)"
 is "words of a verb" "check build" "$(tab leafcutter job '')"
 is "levels of this CPU" "$(levels)" "$(tab leafcutter classify --level '')"
-is "files for an option" models/triage/job.json "$(tab leafcutter classify --job models/triage/job.j)"
+is "files for an option" models/triage/job.json \
+    "$(tab leafcutter classify --job models/triage/job.j)"
 is "folders for an option" tools/dist "$(tab leafcutter init --dir tools/dis)"
 is "nothing for a number" "" "$(tab leafcutter classify --threads '')"
 is "after a flag a file" models/triage/demo.txt \

@@ -139,7 +139,8 @@ doctor
 says "an open broker" 0 "ok tcp " "ok auth .*without user name" "ok protocol mosquitto .*MQTT 5" \
     "ok limits packets of any size" "warn acl .*other devices" "ok commands dn/ is heard" \
     "ok retained .*no state"
-says "which waits with small packets" 0 "warn round-trip .* ms for two together > set_tcp_nodelay true"
+says "which waits with small packets" 0 \
+    "warn round-trip .* ms for two together > set_tcp_nodelay true"
 config "$url, \"protocol\":\"3.1.1\"" "$job"
 doctor
 says "MQTT 3.1.1 is told" 0 "warn protocol .*3.1.1" "warn acl .*other devices"
@@ -147,7 +148,8 @@ config "$url" "$job"
 mosquitto_pub -p "$port" -r -q 1 -t leafcutter/v1/pi4-0017/up/state -m online
 doctor
 says "a state that is retained" 0 "ok retained .*as online"
-heard=$(timeout 5 mosquitto_sub -p "$port" -t 'leafcutter/v1/pi4-0017/up/doctor/#' -W 1 2> /dev/null)
+heard=$(timeout 5 mosquitto_sub -p "$port" -t 'leafcutter/v1/pi4-0017/up/doctor/#' -W 1 \
+    2> /dev/null)
 is "nothing of ours is left there" "" "$heard"
 kill -STOP "$broker"
 doctor
@@ -181,7 +183,8 @@ doctor
 says "rights as they should be" 0 "ok auth .*user pi4-0017" "ok acl .*another device's is refused" \
     "ok commands .*cannot be told from here" "ok retained cannot be told"
 doctor --user other
-says "a user that is not the device" 5 "fail acl leafcutter/v1/pi4-0017/up/doctor .*not authorised > "
+says "a user that is not the device" 5 \
+    "fail acl leafcutter/v1/pi4-0017/up/doctor .*not authorised > "
 doctor --password-file "$tmp/wrong"
 says "a wrong password" 5 "fail auth .*user pi4-0017.* > .*mosquitto_passwd"
 config "$url" "$job"
@@ -260,7 +263,8 @@ doctor
 says "another key" 4 "fail certificate .*pi4-0099.key: cannot be used with .*pi4-0017.crt"
 config "$url, $(tls "$ca" "$tmp/tls/pi4-0099.crt" "$tmp/tls/pi4-0099.key")" "$job"
 doctor
-says "another device's certificate" 0 "warn certificate .*for \"pi4-0099\", this device is" "ok auth "
+says "another device's certificate" 0 "warn certificate .*for \"pi4-0099\", this device is" \
+    "ok auth "
 broker_stop
 printf 'listener %s 127.0.0.1\nallow_anonymous true\n' "$port" > "$tmp/m.conf"
 broker_start "$tmp/m.conf" "$port" || not_ok "an open broker starts again"
@@ -272,5 +276,6 @@ says "TLS to a clear-text port" 5 "fail tls the handshake fails.* > is this port
 
 config "\"url\":\"mqtt://127.0.0.1:$port\"" "$job"
 tool doctor --config "$tmp/config.json" > "$tmp/out" 2>&1
-is "a table, its sum in the last line" 1 "$(tail -n 1 "$tmp/out" | grep -cE '^[0-9]+ checks, [0-9]+ warnings?, 0 failures$')"
+is "a table, its sum in the last line" 1 \
+    "$(tail -n 1 "$tmp/out" | grep -cE '^[0-9]+ checks, [0-9]+ warnings?, 0 failures$')"
 is "in lines of 100 columns" 0 "$(awk 'length > 100' "$tmp/out" | wc -l)"

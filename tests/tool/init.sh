@@ -65,7 +65,8 @@ refused() {
     shift 2
     rm -rf "$tmp/dir"
     tool init --yes --dir "$tmp/dir" "$@" > "$tmp/out" 2> "$tmp/err"
-    is "$name" "$wanted 0 no" "$? $(stat -c %s "$tmp/out") $([ -e "$tmp/dir/config.json" ] || echo no)"
+    is "$name" "$wanted 0 no" "$? $(stat -c %s "$tmp/out") $(
+        [ -e "$tmp/dir/config.json" ] || echo no)"
 }
 refused 2 "a name that is not allowed" --id Pump_1
 refused 2 "an address that is none" --broker http://x
@@ -98,6 +99,7 @@ rm -rf "$tmp/dir"
 printf 'BAD NAME\npump-7\nmqtt://b:1\nserial:/dev/ttyS0,stdin\n\n' > "$tmp/answers"
 script -qec "${LC_RUN:-} $LC_BUILD/leafcutter init --dir $tmp/dir" /dev/null < "$tmp/answers" \
     > "$tmp/out" 2>&1
-is "on a terminal it asks" "pump-7 mqtt://b:1 /dev/ttyS0" "$(value "$tmp/dir/config.json" device.id) $(
+is "on a terminal it asks" "pump-7 mqtt://b:1 /dev/ttyS0" "$(
+    value "$tmp/dir/config.json" device.id) $(
     value "$tmp/dir/config.json" broker.url) $(value "$tmp/dir/config.json" inputs.0.path)"
 is "again after an answer that cannot be" 1 "$(grep -c 'device.id: only a-z' "$tmp/out")"

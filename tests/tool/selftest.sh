@@ -10,7 +10,8 @@ for threads in 1 2; do
     is "a job, $threads threads: every level is equal to ref" "0 true null" \
         "$? $(field ok <<< "$out") $(field first_difference <<< "$out")"
 done
-is "levels are those of this CPU" "$(levels)" "$(field levels <<< "$out" | tr -d '[]"' | tr ',' ' ')"
+is "levels are those of this CPU" "$(levels)" \
+    "$(field levels <<< "$out" | tr -d '[]"' | tr ',' ' ')"
 is "its network and its lines were compared" "1 14" \
     "$(field networks <<< "$out") $(field lines <<< "$out")"
 out=$(LEAFCUTTER_SHARE=$tmp tool selftest --json --model models/golden/tiny-causal.gguf)

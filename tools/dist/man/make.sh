@@ -1,13 +1,15 @@
 #!/bin/sh
-# make.sh leafcutter|leafcutterd PROGRAM - a man page on stdout, from what the program's --help says.
+# make.sh leafcutter|leafcutterd COMMAND... - a man page on stdout, from the program's own --help.
 #
-# PROGRAM is the file to ask. What does not come from its tables is in the .txt files beside this.
+# COMMAND runs the program (an emulator may come first). What does not come from the program's
+# tables is in the .txt files beside this.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-page=${1:?usage: make.sh leafcutter|leafcutterd PROGRAM}
-program=${2:?usage: make.sh leafcutter|leafcutterd PROGRAM}
+page=${1:?usage: make.sh leafcutter|leafcutterd COMMAND...}
+shift
+: "${1:?usage: make.sh leafcutter|leafcutterd COMMAND...}"
 day=$(LC_ALL=C date -u -d "@${SOURCE_DATE_EPOCH:-$(date +%s)}" '+%B %-d, %Y')
-version=$("$program" --version | sed -n '1 s/^[a-z]* \([^+]*\).*/\1/p')
+version=$("$@" --version | sed -n '1 s/^[a-z]* \([^+]*\).*/\1/p')
 
 # Text in which nothing is a macro or an escape.
 plain() { sed -e 's/\\/\\e/g' -e "s/^[.']/\\\\\&&/" -e 's/`/\\(ga/g'; }
@@ -32,10 +34,12 @@ options() {
     '
 }
 
-# One verb: its usage line, what it does, its options.
+# verb NAME COMMAND...: its usage line, what it does, its options.
 verb() {
-    help=$("$program" "$1" --help)
-    printf '.Ss %s\n.D1 %s\n.Pp\n' "$1" \
+    name=$1
+    shift
+    help=$("$@" "$name" --help)
+    printf '.Ss %s\n.D1 %s\n.Pp\n' "$name" \
         "$(printf '%s\n' "$help" | sed -n '1 s/^usage: //p' | plain | sed 's/|/ | /g')"
     printf '%s\n' "$help" | sed -e 1d -e '/^  -/d' | plain
     printf '%s\n' "$help" | options
@@ -44,7 +48,7 @@ verb() {
 # Keys of the config as a list.
 keys() {
     echo ".Bl -tag -width Ds"
-    "$program" --help-config | plain | sed -E 's/^([^ ]+) +(.*)$/.It Cm \1\n\\\&\2/'
+    "$@" --help-config | plain | sed -E 's/^([^ ]+) +(.*)$/.It Cm \1\n\\\&\2/'
     echo ".El"
 }
 
@@ -53,19 +57,19 @@ leafcutter)
     printf '.Dd %s\n.Dt LEAFCUTTER 1\n.Os Leafcutter %s\n' "$day" "$version"
     cat "$here/leafcutter-head.txt"
     echo ".Sh VERBS"
-    for name in $("$program" --help | sed -nE 's/^  ([a-z]+)  .*/\1/p'); do verb "$name"; done
+    for name in $("$@" --help | sed -nE 's/^  ([a-z]+)  .*/\1/p'); do verb "$name" "$@"; done
     cat "$here/leafcutter-tail.txt"
     ;;
 leafcutterd)
     printf '.Dd %s\n.Dt LEAFCUTTERD 8\n.Os Leafcutter %s\n' "$day" "$version"
     cat "$here/leafcutterd-head.txt"
-    "$program" --help | options
+    "$@" --help | options
     echo ".Sh CONFIGURATION"
     echo "A JSON file;"
     echo ".Ql //"
     echo "begins a comment up to the end of the line."
     echo "A key that is unknown or there twice, of a wrong type or out of range, is an error."
-    keys
+    keys "$@"
     cat "$here/leafcutterd-tail.txt"
     ;;
 *)
