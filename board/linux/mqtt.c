@@ -693,7 +693,7 @@ static lc_err publish_result(lc_mqtt *mqtt, int rc)
 /* libmosquitto 2.0 looks itself, but is one byte short at QoS 1, and then aborts. */
 static bool fits_packet(const lc_mqtt *mqtt, const char *topic, uint32_t bytes)
 {
-    uint32_t limit = mqtt->limits.packet;
+    uint32_t limit = mqtt->limits.packet_bytes_max;
     return limit == 0 || strlen(topic) + bytes + PACKET_EXTRA_BYTES <= limit;
 }
 
