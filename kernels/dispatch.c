@@ -24,21 +24,24 @@ static const lc_kernels levels[] = {
     {.name = "neon53", .needs = LC_CPU_NEON, .suits = LC_CPU_INORDER, GEMV_Q4(neon53),
      GEMM_Q4(neon53), Q8(neon80), FLOAT_KERNELS(v4)},
     {.name = "dot", .needs = LC_CPU_NEON | LC_CPU_DOTPROD, INT_KERNELS(dot), PANEL_Q4(dot),
-     .panel_tokens = 11, FLOAT_KERNELS(v4)},
+     .panel_rows = 8, .panel_tokens = 11, FLOAT_KERNELS(v4)},
     {.name = "i8mm", .needs = LC_CPU_NEON | LC_CPU_DOTPROD | LC_CPU_I8MM, .pairs = true,
-     GEMV_Q4(dot), GEMM_Q4(i8mm), PANEL_Q4(i8mm), .panel_tokens = 7, .gemv_q8 = lc_gemv_q8_dot,
+     GEMV_Q4(dot), GEMM_Q4(i8mm), PANEL_Q4(i8mm), .panel_rows = 8, .panel_tokens = 7, .gemv_q8 = lc_gemv_q8_dot,
      .gemm_q8 = lc_gemm_q8_i8mm, .gemv_f32 = lc_gemv_f32_v4, .quantise = lc_quantise_pairs_v4,
      OTHER_FLOAT(v4)},
 #endif
 #if defined(__x86_64__)
     {.name = "avx2", .needs = LC_CPU_AVX2, INT_KERNELS(avx2), FLOAT_KERNELS(v4)},
+    {.name = "avx512", .needs = LC_CPU_AVX2 | LC_CPU_AVX512, GEMV_Q4(avx512), GEMM_Q4(avx512),
+     PANEL_Q4(avx512), .panel_rows = 16, .panel_tokens = 8, .gemv_q8 = lc_gemv_q8_avx512,
+     .gemm_q8 = lc_gemm_q8_avx2, FLOAT_KERNELS(v4)},
 #endif
 };
 
 #define LEVEL_COUNT (sizeof levels / sizeof levels[0])
 
 /* Every level that some build of this version, or its plan, names. */
-static const char *const known[] = {"ref", "neon53", "neon80", "dot", "i8mm", "avx2"};
+static const char *const known[] = {"ref", "neon53", "neon80", "dot", "i8mm", "avx2", "avx512"};
 
 static bool same(const char *a, const char *b)
 {

@@ -69,12 +69,12 @@ typedef struct lc_kernels {
     void (*gemm_q4)(const uint8_t *panel, uint32_t groups, const lc_act *x, int32_t *acc);
     void (*gemv_q4a)(const uint8_t *panel, uint32_t groups, const lc_act *x, int32_t *acc);
     void (*gemm_q4a)(const uint8_t *panel, uint32_t groups, const lc_act *x, int32_t *acc);
-    /* Many tokens: eight rows (half 0 or 1) of a panel, unpacked once into groups *
-     * LC_UNPACKED_BYTES, then multiplied with block after block of four tokens: adds to acc[4][16],
-     * which begins at the first of the eight rows. Both NULL where nothing is gained.
+    /* Many tokens: panel_rows rows (8, or all 16) of a panel from `row` on, unpacked once into
+     * groups * panel_rows / 8 * LC_UNPACKED_BYTES, then multiplied with block after block of four
+     * tokens: adds to acc[4][16], which begins at that row. Both NULL where nothing is gained.
      * panel_tokens: from how many tokens on unpacking pays, by counted instructions. */
-    uint32_t panel_tokens;
-    void (*unpack_q4)(const uint8_t *panel, uint32_t groups, bool offsets, uint32_t half,
+    uint32_t panel_rows, panel_tokens;
+    void (*unpack_q4)(const uint8_t *panel, uint32_t groups, bool offsets, uint32_t row,
                       int8_t *unpacked);
     void (*gemm_unpacked)(const int8_t *unpacked, uint32_t groups, bool offsets, const lc_act *x,
                           int32_t *acc);
@@ -122,7 +122,8 @@ enum {
     LC_CPU_DOTPROD = 1u << 1, /* armv8.2-a sdot */
     LC_CPU_I8MM = 1u << 2,
     LC_CPU_AVX2 = 1u << 3,
-    LC_CPU_INORDER = 1u << 4 /* issues in program order: Cortex-A53 */
+    LC_CPU_INORDER = 1u << 4, /* issues in program order: Cortex-A53 */
+    LC_CPU_AVX512 = 1u << 5   /* F, BW, VL and VNNI */
 };
 
 /* ---- dispatch ---- */

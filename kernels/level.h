@@ -1,7 +1,7 @@
 /* level.h - what the levels provide, by name: lc_<op>_<weights>_<level>. Only dispatch.c and the
  * files that define them include this; everybody else calls through lc_kernels.
  *
- * Integer kernels: ref everywhere; neon80, neon53, dot, i8mm on aarch64; avx2 on x86-64. A level
+ * Integer kernels: ref everywhere; neon80, neon53, dot, i8mm on aarch64; avx2, avx512 on x86-64. A level
  * may take some of its kernels from a lower one (dispatch.c).
  * Float kernels: ref (plain C, emulates the lanes) and v4 (four-lane vectors, every architecture).
  */
@@ -26,15 +26,18 @@ LC_DECLARE_INT_KERNELS(dot);
 lc_q4_kernel lc_gemm_q4_i8mm, lc_gemm_q4a_i8mm;
 lc_q8_kernel lc_gemm_q8_i8mm;
 LC_DECLARE_INT_KERNELS(avx2);
+lc_q4_kernel lc_gemv_q4_avx512, lc_gemm_q4_avx512, lc_gemv_q4a_avx512, lc_gemm_q4a_avx512;
+lc_q8_kernel lc_gemv_q8_avx512;
 
 #define LC_DECLARE_PANEL_KERNELS(level)                                                            \
-    void lc_unpack_q4_##level(const uint8_t *panel, uint32_t groups, bool offsets, uint32_t half,  \
+    void lc_unpack_q4_##level(const uint8_t *panel, uint32_t groups, bool offsets, uint32_t row,   \
                               int8_t *unpacked);                                                   \
     void lc_gemm_unpacked_##level(const int8_t *unpacked, uint32_t groups, bool offsets,           \
                                   const lc_act *x, int32_t *acc)
 
 LC_DECLARE_PANEL_KERNELS(dot);
 LC_DECLARE_PANEL_KERNELS(i8mm);
+LC_DECLARE_PANEL_KERNELS(avx512);
 
 #define LC_DECLARE_FLOAT_KERNELS(level)                                                            \
     void lc_gemv_f32_##level(const float *w, uint32_t rows, uint32_t cols, const float *x,         \

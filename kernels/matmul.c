@@ -189,24 +189,24 @@ static void matmul_float(const lc_kernels *k, const lc_mat *w, const float *bias
 /* ---- long prompts: a panel unpacked once for many tokens ---- */
 
 /* Stack of the calling thread: at most 10 KiB of weights and 4 KiB of sums. */
-#define PANEL_GROUPS 32u /* unpacked at once */
+#define PANEL_BYTES (32u * LC_UNPACKED_BYTES) /* unpacked at once */
 #define PANEL_TOKENS 64u
 
-/* Groups [g0, g0 + groups) of eight rows with the tokens of whole blocks. */
-static void panel_add(const lc_kernels *k, const lc_mat *w, const uint8_t *tile, uint32_t half,
+/* Groups [g0, g0 + groups) of some rows with the tokens of whole blocks. */
+static void panel_add(const lc_kernels *k, const lc_mat *w, const uint8_t *tile, uint32_t row,
                       uint32_t g0, uint32_t groups, const lc_acts *x, uint32_t t0, uint32_t tokens,
                       int32_t *acc)
 {
-    _Alignas(64) int8_t unpacked[PANEL_GROUPS * LC_UNPACKED_BYTES];
+    _Alignas(64) int8_t unpacked[PANEL_BYTES];
     bool offsets = w->type == LC_W_T16A;
-    k->unpack_q4(tile, groups, offsets, half, unpacked);
+    k->unpack_q4(tile, groups, offsets, row, unpacked);
     for (uint32_t t = 0; t < tokens; t += LC_BLOCK) {
         lc_act act = block_at(x, t0 + t);
         act.a += g0 * LC_GROUP * LC_BLOCK;
         act.ne += g0 * LC_BLOCK;
         act.c8 += g0 * LC_BLOCK;
         act.c8s += g0 * LC_BLOCK;
-        k->gemm_unpacked(unpacked, groups, offsets, &act, acc + t * LC_TILE_ROWS + 8 * half);
+        k->gemm_unpacked(unpacked, groups, offsets, &act, acc + t * LC_TILE_ROWS + row);
     }
 }
 
@@ -220,11 +220,12 @@ static void panel_product(const lc_kernels *k, const lc_mat *w, const float *bia
     panel += (size_t)(r0 / LC_TILE_ROWS) * x->groups * tile_bytes;
     uint32_t rows = w->rows - r0 < LC_TILE_ROWS ? w->rows - r0 : LC_TILE_ROWS;
     memset(acc, 0, tokens * LC_TILE_ROWS * sizeof acc[0]);
-    for (uint32_t g = 0; g < x->groups; g += PANEL_GROUPS) {
-        uint32_t groups = x->groups - g < PANEL_GROUPS ? x->groups - g : PANEL_GROUPS;
+    uint32_t at_once = PANEL_BYTES / (k->panel_rows / 8 * LC_UNPACKED_BYTES);
+    for (uint32_t g = 0; g < x->groups; g += at_once) {
+        uint32_t groups = x->groups - g < at_once ? x->groups - g : at_once;
         const uint8_t *tile = panel + (size_t)g * tile_bytes;
-        panel_add(k, w, tile, 0, g, groups, x, t0, tokens, acc);
-        panel_add(k, w, tile, 1, g, groups, x, t0, tokens, acc);
+        for (uint32_t row = 0; row < LC_TILE_ROWS; row += k->panel_rows)
+            panel_add(k, w, tile, row, g, groups, x, t0, tokens, acc);
     }
     uint32_t n = x->n - t0 < tokens ? x->n - t0 : tokens;
     float *yb = y + t0 * y_stride + r0;

@@ -192,17 +192,17 @@ void lc_gemm_q4a_dot(const uint8_t *panel, uint32_t groups, const lc_act *x, int
 
 enum { SCALE_AT = 0, OFFSET_AT = 32, WEIGHTS_AT = 64 };
 
-void lc_unpack_q4_dot(const uint8_t *panel, uint32_t groups, bool offsets, uint32_t half,
+void lc_unpack_q4_dot(const uint8_t *panel, uint32_t groups, bool offsets, uint32_t row,
                       int8_t *unpacked)
 {
     const int8_t *tile = (const int8_t *)panel;
     for (; groups > 0; groups--, tile += lc_q4_tile_bytes(offsets), unpacked += LC_UNPACKED_BYTES) {
-        const int8_t *d = tile + lc_q4_data_offset(offsets) + 16 * half;
+        const int8_t *d = tile + lc_q4_data_offset(offsets) + 2 * row;
         int8_t *out = unpacked + WEIGHTS_AT;
-        int16x8_t scale = vmovl_s8(vld1_s8(tile + 8 * half));
+        int16x8_t scale = vmovl_s8(vld1_s8(tile + row));
         vst1q_s8(unpacked + SCALE_AT, vreinterpretq_s8_s16(scale));
         if (offsets) {
-            int16x8_t m = vmovl_s8(vld1_s8(tile + LC_TILE_ROWS + 8 * half));
+            int16x8_t m = vmovl_s8(vld1_s8(tile + LC_TILE_ROWS + row));
             vst1q_s8(unpacked + OFFSET_AT, vreinterpretq_s8_s16(m));
         }
         LC_UNROLL(8)

@@ -201,16 +201,16 @@ LC_INLINE factors load_factors(const int8_t *p)
     return f;
 }
 
-void lc_unpack_q4_i8mm(const uint8_t *panel, uint32_t groups, bool offsets, uint32_t half,
+void lc_unpack_q4_i8mm(const uint8_t *panel, uint32_t groups, bool offsets, uint32_t row,
                        int8_t *unpacked)
 {
     const int8_t *tile = (const int8_t *)panel;
     for (; groups > 0; groups--, tile += lc_q4_tile_bytes(offsets), unpacked += LC_UNPACKED_BYTES) {
-        const int8_t *d = tile + lc_q4_data_offset(offsets) + 16 * half;
+        const int8_t *d = tile + lc_q4_data_offset(offsets) + 2 * row;
         int8_t *out = unpacked + WEIGHTS_AT;
-        store_factors(unpacked + SCALE_AT, twice(vmovl_s8(vld1_s8(tile + 8 * half))));
+        store_factors(unpacked + SCALE_AT, twice(vmovl_s8(vld1_s8(tile + row))));
         if (offsets) {
-            factors m = twice(vmovl_s8(vld1_s8(tile + LC_TILE_ROWS + 8 * half)));
+            factors m = twice(vmovl_s8(vld1_s8(tile + LC_TILE_ROWS + row)));
             store_factors(unpacked + OFFSET_AT, m);
         }
         LC_UNROLL(4)

@@ -44,7 +44,9 @@ uint32_t lc_cpu_features(void)
 uint32_t lc_cpu_features(void)
 {
     __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") ? LC_CPU_AVX2 : 0u;
+    bool wide = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+                __builtin_cpu_supports("avx512vnni");
+    return (__builtin_cpu_supports("avx2") ? LC_CPU_AVX2 : 0u) | (wide ? LC_CPU_AVX512 : 0u);
 }
 
 #else
@@ -65,6 +67,7 @@ void lc_cpu_names(uint32_t features, char *out, size_t max)
                  {LC_CPU_DOTPROD, "dotprod"},
                  {LC_CPU_I8MM, "i8mm"},
                  {LC_CPU_AVX2, "avx2"},
+                 {LC_CPU_AVX512, "avx512-vnni"},
                  {LC_CPU_INORDER, "in-order"}};
     size_t used = 0;
     out[0] = 0;

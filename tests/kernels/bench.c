@@ -61,18 +61,21 @@ static void run_gemm_q4a(const lc_kernels *k, uint32_t panel)
     k->gemm_q4a(weights + (size_t)panel * GROUPS * LC_T16A_BYTES, GROUPS, &v, acc);
 }
 
-static int8_t unpacked[GROUPS * LC_UNPACKED_BYTES];
+static int8_t unpacked[2 * GROUPS * LC_UNPACKED_BYTES];
 
 static void run_unpack(const lc_kernels *k, uint32_t panel)
 {
     const uint8_t *w = weights + (size_t)panel * GROUPS * LC_T16_BYTES;
-    k->unpack_q4(w, GROUPS, false, panel & 1, unpacked);
+    for (uint32_t row = 0; row < 16; row += k->panel_rows)
+        k->unpack_q4(w, GROUPS, false, row, unpacked);
 }
 
 static void unpacked_product(const lc_kernels *k, uint32_t panel, bool offsets)
 {
     lc_act v = act();
-    k->gemm_unpacked(unpacked, GROUPS, offsets, &v, acc + 8 * (panel & 1));
+    (void)panel;
+    for (uint32_t row = 0; row < 16; row += k->panel_rows)
+        k->gemm_unpacked(unpacked, GROUPS, offsets, &v, acc + row);
 }
 
 static void run_unpacked(const lc_kernels *k, uint32_t panel)
@@ -193,9 +196,9 @@ static const bench_op ops[] = {
     {"gemm_q4", run_gemm_q4, 64.0 * COLS, GROUPS *LC_T16_BYTES, false},
     {"gemv_q4a", run_gemv_q4a, 16.0 * COLS, GROUPS *LC_T16A_BYTES, false},
     {"gemm_q4a", run_gemm_q4a, 64.0 * COLS, GROUPS *LC_T16A_BYTES, false},
-    {"unpack256", run_unpack, 8.0 * COLS, GROUPS *LC_T16_BYTES / 2.0, true},
-    {"gemm_panel", run_unpacked, 32.0 * COLS, 8.0 * COLS, true},
-    {"gemm_panela", run_unpacked_q4a, 32.0 * COLS, 8.0 * COLS, true},
+    {"unpack256", run_unpack, 16.0 * COLS, GROUPS *LC_T16_BYTES, true},
+    {"gemm_panel", run_unpacked, 64.0 * COLS, 16.0 * COLS, true},
+    {"gemm_panela", run_unpacked_q4a, 64.0 * COLS, 16.0 * COLS, true},
     {"gemv_q8", run_gemv_q8, 16.0 * COLS, 16.0 * COLS, false},
     {"gemm_q8", run_gemm_q8, 64.0 * COLS, 16.0 * COLS, false},
     {"gemv_f32", run_gemv_f32, 16.0 * COLS, 64.0 * COLS, false},

@@ -94,17 +94,17 @@ static q4_kernel *q4_of(const lc_kernels *k, const shape *p)
 
 /* The unpacked panel, in one piece and (the sums add up) in two. */
 static void unpacked_run(const lc_kernels *k, const shape *p, const uint8_t *w, const lc_act *x,
-                         uint32_t half, uint32_t g0, uint32_t groups, int32_t *acc)
+                         uint32_t row, uint32_t g0, uint32_t groups, int32_t *acc)
 {
     size_t tile = p->offsets ? LC_T16A_BYTES : LC_T16_BYTES;
-    int8_t *unpacked = guard_place(&g_unpacked, groups * LC_UNPACKED_BYTES, 0);
+    int8_t *unpacked = guard_place(&g_unpacked, groups * k->panel_rows / 8 * LC_UNPACKED_BYTES, 0);
     lc_act part = *x;
     part.a += g0 * 128;
     part.ne += g0 * 4;
     part.c8 += g0 * 4;
     part.c8s += g0 * 4;
-    k->unpack_q4(w + g0 * tile, groups, p->offsets, half, unpacked);
-    k->gemm_unpacked(unpacked, groups, p->offsets, &part, acc + 8 * half);
+    k->unpack_q4(w + g0 * tile, groups, p->offsets, row, unpacked);
+    k->gemm_unpacked(unpacked, groups, p->offsets, &part, acc + row);
 }
 
 static void check_unpacked(uint32_t l, const shape *p, const uint8_t *w, const int32_t *want)
@@ -116,10 +116,10 @@ static void check_unpacked(uint32_t l, const shape *p, const uint8_t *w, const i
     lc_act x = place_acts(panel.groups, 4, k->pairs);
     int32_t *acc = guard_place(&g_acc, 256, 0);
     memset(acc, 0, 256);
-    for (uint32_t half = 0; half < 2; half++) {
+    for (uint32_t row = 0; row < 16; row += k->panel_rows) {
         if (first > 0)
-            unpacked_run(k, p, w, &x, half, 0, first, acc);
-        unpacked_run(k, p, w, &x, half, first, panel.groups - first, acc);
+            unpacked_run(k, p, w, &x, row, 0, first, acc);
+        unpacked_run(k, p, w, &x, row, first, panel.groups - first, acc);
     }
     op_same(l, acc, want, 256);
     op_true(l, guard_intact(&g_acc) && guard_intact(&g_unpacked), "wrote outside acc or panel");
@@ -291,7 +291,7 @@ void suite_products(void)
     guard_open(&g_c8, 4096 + 4 * LC_READ_AHEAD);
     guard_open(&g_c8s, 4096 + 4 * LC_READ_AHEAD);
     guard_open(&g_acc, 256);
-    guard_open(&g_unpacked, LC_COLS_MAX / 32 * LC_UNPACKED_BYTES);
+    guard_open(&g_unpacked, LC_COLS_MAX / 32 * 2 * LC_UNPACKED_BYTES);
     op_q4("gemv_q4", 1, false);
     op_q4("gemm_q4", 4, false);
     op_q4("gemv_q4a", 1, true);

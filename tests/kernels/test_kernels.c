@@ -33,7 +33,9 @@ static uint32_t cpu_features(void)
 #elif defined(__x86_64__)
 static uint32_t cpu_features(void)
 {
-    return __builtin_cpu_supports("avx2") ? LC_CPU_AVX2 : 0;
+    bool wide = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+                __builtin_cpu_supports("avx512vnni");
+    return (__builtin_cpu_supports("avx2") ? LC_CPU_AVX2 : 0u) | (wide ? LC_CPU_AVX512 : 0u);
 }
 #else
 static uint32_t cpu_features(void)
