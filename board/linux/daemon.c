@@ -30,6 +30,7 @@
 #define HEAP_EXTRA_BYTES (32u << 20) /* for libraries, once we run */
 #define REASON_TOO_LARGE 0x95u
 #define REASON_BUSY 0x97u
+#define PACKET_EXTRA_BYTES (LC_TOPIC_BYTES_MAX + 64u) /* of a packet beside its payload */
 #define BIRTH_BYTES_MAX 4096u
 #define DETAILS_MAX 8u
 #define DETAILS_AGAIN_MS 3600000u
@@ -157,7 +158,9 @@ static void link_up(void *ctx)
 {
     parts *d = ctx;
     d->health.protocol = lc_mqtt_is_v5(d->mqtt) ? "5" : "3.1.1";
-    lc_node_link_up(d->node, lc_loop_now_ms());
+    uint32_t packet_max = lc_mqtt_limits_get(d->mqtt).packet_bytes_max;
+    uint32_t least = packet_max > PACKET_EXTRA_BYTES ? packet_max - PACKET_EXTRA_BYTES : 1;
+    lc_node_link_up(d->node, lc_loop_now_ms(), packet_max > 0 ? least : 0);
 }
 
 /* What exactly was wrong, in the words of library or broker: each once in an hour. */

@@ -6,6 +6,7 @@
 #include "../../runtime/job.h"
 #include "node_state.h"
 
+#define REASON_TOO_LARGE 0x95u
 #define ONLINE "online"
 #define BIRTH_BYTES_MAX 4096u
 
@@ -198,11 +199,13 @@ void lc_node_finish(lc_node *node, uint64_t now_ms, uint32_t ticket, const lc_no
 
 /* ---- link ---- */
 
-void lc_node_link_up(lc_node *node, uint64_t now_ms)
+void lc_node_link_up(lc_node *node, uint64_t now_ms, uint32_t message_max)
 {
     if (node->link.state != LC_LINK_TRYING) {
         return;
     }
+    bool less = message_max > 0 && message_max < LC_MESSAGE_BYTES_MAX;
+    node->outbox.message_max = less ? message_max : LC_MESSAGE_BYTES_MAX;
     lc_link_open(&node->link, now_ms);
     lc_slots_up(&node->slots);
     node->health_ms = now_ms;
@@ -245,8 +248,9 @@ void lc_node_ack(lc_node *node, uint64_t now_ms, uint32_t id, uint32_t reason)
     uint64_t dropped = node->outbox.dropped_total;
     bool ours = lc_outbox_ack(&node->outbox, now_ms, id, reason) ||
                 lc_slots_ack(&node->slots, now_ms, id, reason);
-    if (ours && node->outbox.dropped_total != dropped) {
-        lc_say_put(&node->say, now_ms, LC_SAY_TOO_LARGE, node->outbox.dropped_total, (lc_str){0});
+    if (ours && reason == REASON_TOO_LARGE) {
+        lc_say_put(&node->say, now_ms, LC_SAY_TOO_LARGE, node->outbox.dropped_total - dropped,
+                   (lc_str){0});
     } else if (ours && reason >= 0x80) {
         lc_say_put(&node->say, now_ms, LC_SAY_REFUSED, reason, (lc_str){0});
     }

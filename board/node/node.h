@@ -151,7 +151,8 @@ lc_err lc_node_line(lc_node *node, uint64_t now_ms, uint32_t source, const char 
 /* Inference ended. The records are copied. A ticket that is not running is ignored. */
 void lc_node_finish(lc_node *node, uint64_t now_ms, uint32_t ticket, const lc_node_record *record,
                     uint32_t count);
-void lc_node_link_up(lc_node *node, uint64_t now_ms);
+/* message_max: bytes of payload that the broker takes, 0 when it names no limit. */
+void lc_node_link_up(lc_node *node, uint64_t now_ms, uint32_t message_max);
 void lc_node_link_down(lc_node *node, uint64_t now_ms, lc_link_reason reason);
 /* The broker's answer to a message; reason as in MQTT 5, 0 with 3.1.1. Unknown ids are ignored. */
 void lc_node_ack(lc_node *node, uint64_t now_ms, uint32_t id, uint32_t reason);

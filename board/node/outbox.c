@@ -24,7 +24,8 @@ lc_err lc_outbox_init(lc_outbox *outbox, uint32_t outbox_bytes, uint32_t window,
     if (state->measuring) {
         return LC_OK;
     }
-    *outbox = (lc_outbox){.flight = flight, .window = window, .batch = batch};
+    *outbox = (lc_outbox){
+        .flight = flight, .window = window, .batch = batch, .message_max = LC_MESSAGE_BYTES_MAX};
     lc_ring_init(&outbox->ring, data, outbox_bytes);
     for (uint32_t i = 0; i < window; i++) {
         flight[i] = (lc_flight){.payload = payload + (size_t)i * LC_MESSAGE_BYTES_MAX};
@@ -96,12 +97,12 @@ static void message_start(lc_flight *flight, const lc_outbox_entry *first)
         .kind = first->kind, .task = first->task, .from = first->seq, .payload = payload};
 }
 
-/* Appends one entry; false when the message is full. */
-static bool message_add(lc_flight *flight, lc_outbox_entry *entry)
+/* Appends one entry; false when the message is full. The first always fits. */
+static bool message_add(lc_flight *flight, lc_outbox_entry *entry, uint32_t max)
 {
     uint32_t held = flight->records + flight->events;
     uint32_t more = held == 0 ? entry->bytes : entry->bytes + (held == 1 ? 3 : 1);
-    if (flight->bytes + more > LC_MESSAGE_BYTES_MAX) {
+    if (held > 0 && flight->bytes + more > max) {
         return false;
     }
     if (held == 1) { /* a second one: it becomes an array */
@@ -137,7 +138,7 @@ static lc_flight *message_collect(lc_outbox *outbox)
     message_start(flight, entry);
     for (uint32_t seen = 0; entry && seen < LC_BATCH_SCAN_MAX; seen++) {
         bool fits = entry->kind == flight->kind && entry->task == flight->task && !entry->taken;
-        if (fits && !message_add(flight, entry)) {
+        if (fits && !message_add(flight, entry, outbox->message_max)) {
             break;
         }
         if (flight->records + flight->events == outbox->batch) {

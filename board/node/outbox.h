@@ -50,7 +50,8 @@ typedef struct lc_outbox {
     lc_flight *flight;              /* [window], used in turn */
     uint32_t window, first, flying; /* index of the oldest; how many, done ones included */
     uint32_t batch;
-    uint32_t waiting; /* records and events neither acknowledged nor dropped */
+    uint32_t message_max; /* bytes that a message of several records may have */
+    uint32_t waiting;     /* records and events neither acknowledged nor dropped */
     lc_gap gap;
     uint64_t hold_ms; /* nothing is sent before: the broker refused */
     uint32_t hold_step_ms;

@@ -19,7 +19,8 @@
     X(LINK_DOWN, 4, "link-down", "no broker; records wait")                                        \
     X(LINK_SILENT, 4, "link-silent", "the broker acknowledges nothing; connecting anew")           \
     X(REFUSED, 4, "refused", "the broker refused a message; it is sent again")                     \
-    X(TOO_LARGE, 4, "too-large", "the broker takes no message of this size; counted as lost")      \
+    X(TOO_LARGE, 4, "too-large",                                                                   \
+      "the broker takes no message of this size; records in it count as lost")                     \
     X(OUTBOX_FULL, 4, "outbox-full", "the oldest records are dropped, and counted")                \
     X(OUTBOX_SENT, 5, "outbox-sent", "all records that waited are sent")                           \
     X(INBOX_FULL, 4, "inbox-full", "lines came faster than answers; counted as lost")              \

@@ -351,7 +351,7 @@ static void link_event(world *w, const event *e)
         w->up = true;
         w->frozen = false;
         w->published_on_it = 0;
-        lc_node_link_up(w->node, w->now_ms);
+        lc_node_link_up(w->node, w->now_ms, (uint32_t)(roll(w) % 3 * 1000));
     } else {
         link_end(w);
     }

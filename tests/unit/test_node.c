@@ -90,7 +90,7 @@ static void link_make(lc_node *node)
 {
     lc_action action;
     assert_true(action_find(node, LC_DO_CONNECT, &action));
-    lc_node_link_up(node, now_ms);
+    lc_node_link_up(node, now_ms, 0);
 }
 
 static uint32_t start(lc_node *node)
@@ -449,7 +449,7 @@ static void stopping_without_limit_waits_for_the_link(void **state)
     lc_node_stop(node, now_ms, UINT32_MAX);
     now_ms += 10000;
     assert_false(action_find(node, LC_DO_STOP, &action));
-    lc_node_link_up(node, now_ms);
+    lc_node_link_up(node, now_ms, 0);
     assert_true(message_find(node, LC_TOPIC_RES));
     assert_true(action_find(node, LC_DO_STOP, &action));
 }

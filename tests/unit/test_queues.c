@@ -297,6 +297,20 @@ static void outbox_fills_a_message_but_not_more(void **state)
     assert_int_equal(lc_outbox_send(&outbox, 0, 4)->bytes, LC_MESSAGE_BYTES_MAX);
 }
 
+static void outbox_batches_as_far_as_the_broker_takes(void **state)
+{
+    (void)state;
+    lc_outbox outbox = outbox_make(4, 64);
+    outbox.message_max = 11;
+    for (uint64_t seq = 1; seq <= 3; seq++) {
+        put(&outbox, 0, seq, "{12}");
+    }
+    put(&outbox, 0, 4, "{1234567890}");
+    expect_payload(lc_outbox_send(&outbox, 0, 1), "[{12},{12}]");
+    expect_payload(lc_outbox_send(&outbox, 0, 2), "{12}");
+    expect_payload(lc_outbox_send(&outbox, 0, 3), "{1234567890}"); /* the broker will say */
+}
+
 /* ---- slots, sayings ---- */
 
 static void slots_keep_the_latest_and_announce_it(void **state)
@@ -422,6 +436,7 @@ int main(void)
         cmocka_unit_test(outbox_drops_the_oldest_and_counts_exactly),
         cmocka_unit_test(outbox_counts_what_is_too_large_for_the_broker),
         cmocka_unit_test(outbox_fills_a_message_but_not_more),
+        cmocka_unit_test(outbox_batches_as_far_as_the_broker_takes),
         cmocka_unit_test(slots_keep_the_latest_and_announce_it),
         cmocka_unit_test(sayings_are_said_once_and_counted),
         cmocka_unit_test(quantiles_are_within_a_fifth),
