@@ -215,6 +215,19 @@ size_t lc_tok_scratch_bytes(const lc_tok *tok, size_t bytes)
                                    : lc_tok_spm_scratch_bytes(tok, bytes);
 }
 
+static lc_err encode_kind(const lc_tok *tok, const char *text, size_t bytes, lc_arena *scratch,
+                          lc_tok_out *out)
+{
+    switch (tok->kind) {
+    case LC_TOK_BPE:
+        return lc_tok_bpe_encode(tok, text, bytes, scratch, out);
+    case LC_TOK_SPM:
+        return lc_tok_spm_encode(tok, text, bytes, scratch, out);
+    default:
+        return lc_tok_wordpiece_encode(tok, text, bytes, scratch, out);
+    }
+}
+
 static lc_err encode_text(const lc_tok *tok, const char *text, size_t bytes, lc_arena *scratch,
                           lc_tok_out *out)
 {
@@ -222,9 +235,7 @@ static lc_err encode_text(const lc_tok *tok, const char *text, size_t bytes, lc_
         return LC_OK;
     }
     size_t mark = lc_arena_mark(scratch);
-    lc_err err = tok->kind == LC_TOK_BPE   ? lc_tok_bpe_encode(tok, text, bytes, scratch, out)
-                 : tok->kind == LC_TOK_SPM ? lc_tok_spm_encode(tok, text, bytes, scratch, out)
-                                           : lc_tok_wordpiece_encode(tok, text, bytes, scratch, out);
+    lc_err err = encode_kind(tok, text, bytes, scratch, out);
     lc_arena_rewind(scratch, mark);
     return err;
 }

@@ -8,6 +8,7 @@
 #include "pack/gguf.h"
 #include "pack/pack.h"
 #include "pack/pack_plan.h"
+#include "pack/tok_pack.h"
 #include "plan.h"
 #include "ui.h"
 #include "verbs.h"
@@ -32,6 +33,7 @@ typedef struct findings {
     uint32_t tensor_count;
     tensor_row *tensor;  /* [tensor_count], heap */
     const lc_leaf *leaf; /* NULL for a GGUF */
+    const char *refusal; /* why a GGUF cannot be packed, or NULL */
     bool verified;
     const lc_model *opened; /* NULL: no pack */
     lc_plan plan;           /* of a pack */
@@ -63,7 +65,26 @@ static void gguf_names(const lc_gguf *g, findings *f)
     f->context = context;
 }
 
-static int gguf_read(const lc_map *file, findings *f)
+/* Whether `pack` would take the file: its numbers, tensors and vocabulary, not yet its weights.
+ * Files without tensors hold a vocabulary only, and are for `tokenize`. */
+static lc_err gguf_check(const lc_gguf *g, lc_diag *diag)
+{
+    lc_pack_plan plan;
+    lc_buf tokenizer = {0};
+    if (g->tensor_count == 0) {
+        return LC_OK;
+    }
+    lc_err err = lc_pack_plan_make(g, LC_PACK_Q4, &plan, diag);
+    if (err) {
+        return err;
+    }
+    lc_pack_plan_free(&plan);
+    err = lc_tok_pack(g, &tokenizer, diag);
+    lc_buf_free(&tokenizer);
+    return err;
+}
+
+static int gguf_read(const lc_map *file, findings *f, lc_diag *refusal)
 {
     lc_gguf g;
     lc_diag diag = {0};
@@ -82,6 +103,9 @@ static int gguf_read(const lc_map *file, findings *f)
         memcpy(row->ne, t->ne, sizeof row->ne);
         row->bytes = t->bytes;
         f->parameters += t->ne[0] * t->ne[1] * t->ne[2] * t->ne[3];
+    }
+    if (gguf_check(&g, refusal) != LC_OK) {
+        f->refusal = refusal->text;
     }
     lc_gguf_close(&g);
     return f->tensor ? LC_UI_GO : lc_ui_no_memory();
@@ -213,6 +237,9 @@ static void print_json(const findings *f)
         lc_emit_u64(&e, "parameters", f->parameters);
         lc_emit_u64(&e, "context", f->context);
         lc_emit_text(&e, "tokenizer", f->tokenizer);
+    }
+    if (f->refusal) {
+        lc_emit_text(&e, "refusal", f->refusal);
     }
     if (f->opened) {
         json_pack(&e, f);
@@ -373,12 +400,19 @@ static int gguf_run(const lc_map *file, findings *f, bool verify, bool json)
     if (verify) {
         return lc_ui_error(LC_EXIT_USAGE, f->path, NULL, "--verify: a GGUF file carries no hashes");
     }
-    int rc = gguf_read(file, f);
-    if (rc == LC_UI_GO) {
-        findings_print(f, json);
-        rc = LC_EXIT_OK;
+    lc_diag refusal = {0};
+    int rc = gguf_read(file, f, &refusal);
+    if (rc != LC_UI_GO) {
+        return rc;
     }
-    return rc;
+    findings_print(f, json);
+    if (!f->refusal) {
+        return LC_EXIT_OK;
+    }
+    /* An architecture of others may be looked at; one of ours that contradicts itself is broken. */
+    rc = lc_ui_diag(f->path, &refusal, NULL);
+    bool ours = lc_arch_by_name(f->arch, (uint32_t)strlen(f->arch)) != NULL;
+    return ours ? rc : LC_EXIT_OK;
 }
 
 int lc_verb_inspect(int argc, char **argv)

@@ -63,7 +63,10 @@ if shared suites/gguf-bad.tar.xz "malformed GGUF files"; then
             tool pack "$file" -o "$tmp/ok.leaf" > /dev/null 2> "$tmp/err"
             is "$name is accepted" 0 $?
             ;;
-        *) refused "$name" "$file" tool pack "$file" -o "$tmp/never.leaf" ;;
+        *)
+            refused "$name" "$file" tool pack "$file" -o "$tmp/never.leaf"
+            refused "$name, inspected" "$file" tool inspect "$file"
+            ;;
         esac
     done
     is "nothing was written for a refused file" "" "$(ls "$tmp" | grep never)"

@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+"""Compares the float path with Hugging Face Transformers, an implementation of other people.
+
+    pip install torch transformers numpy
+    LC_BUILD=build/<triple> python3 tests/golden/reference/against_transformers.py [WORD...]
+
+Each row of CASES is built by Transformers with random weights, run there in float64, written as
+GGUF and run by `leafcutter logits --float`. Small and real widths; prompts longer than the sliding
+window. An encoder has no output head: its states are compared through the embedding, which has
+more rows than columns, and a sequence classifier by its scores. Words select rows by name.
+Not part of `make check`, which replays what models/golden/make.py computed instead.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import torch
+import transformers as hf
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.abspath(os.path.join(HERE, "..", "..", ".."))
+sys.path.insert(0, os.path.join(ROOT, "models", "golden"))
+
+from archs import LABELS, wordpiece_keys  # noqa: E402
+from make import tokenizer_keys, write_gguf  # noqa: E402
+
+LIMIT = 1e-4
+SMALL = dict(hidden_size=64, num_attention_heads=4, intermediate_size=112)
+
+# name: GGUF architecture, class, what its configuration says, tokens of the prompt
+CASES = {
+    "llama small": ("llama", hf.LlamaForCausalLM, dict(
+        SMALL, num_key_value_heads=2, num_hidden_layers=3), 100),
+    "llama SmolLM2-135M": ("llama", hf.LlamaForCausalLM, dict(
+        hidden_size=576, num_attention_heads=9, num_key_value_heads=3, intermediate_size=1536,
+        num_hidden_layers=30, tie_word_embeddings=True, rope_theta=1e5), 128),
+    "qwen2 small": ("qwen2", hf.Qwen2ForCausalLM, dict(
+        SMALL, num_key_value_heads=2, num_hidden_layers=3), 100),
+    "qwen2 Qwen2.5-0.5B": ("qwen2", hf.Qwen2ForCausalLM, dict(
+        hidden_size=896, num_attention_heads=14, num_key_value_heads=2, intermediate_size=4864,
+        num_hidden_layers=24, tie_word_embeddings=True, rope_theta=1e6), 64),
+    "qwen3 small": ("qwen3", hf.Qwen3ForCausalLM, dict(
+        SMALL, num_key_value_heads=2, head_dim=24, num_hidden_layers=3), 100),
+    "qwen3 Qwen3-0.6B": ("qwen3", hf.Qwen3ForCausalLM, dict(
+        hidden_size=1024, num_attention_heads=16, num_key_value_heads=8, head_dim=128,
+        intermediate_size=3072, num_hidden_layers=28, tie_word_embeddings=True,
+        rope_theta=1e6), 64),
+    "gemma3 small": ("gemma3", hf.Gemma3ForCausalLM, dict(
+        SMALL, num_key_value_heads=1, head_dim=32, num_hidden_layers=13, sliding_window=20,
+        query_pre_attn_scalar=32, tie_word_embeddings=True), 120),
+    "gemma3 270m": ("gemma3", hf.Gemma3ForCausalLM, dict(
+        hidden_size=640, num_attention_heads=4, num_key_value_heads=1, head_dim=256,
+        intermediate_size=2048, num_hidden_layers=18, sliding_window=512,
+        query_pre_attn_scalar=256, tie_word_embeddings=True), 600),
+    "granite small": ("granite", hf.GraniteForCausalLM, dict(
+        SMALL, num_key_value_heads=2, num_hidden_layers=3, embedding_multiplier=12.0,
+        attention_multiplier=0.0625, residual_multiplier=0.22, logits_scaling=8.0,
+        tie_word_embeddings=True), 100),
+    "bert small": ("bert", hf.BertModel, dict(SMALL, num_hidden_layers=3), 100),
+    "bert MiniLM-L6": ("bert", hf.BertModel, dict(
+        hidden_size=384, num_attention_heads=12, intermediate_size=1536, num_hidden_layers=6), 300),
+    "bert classifier": ("bert", hf.BertForSequenceClassification, dict(
+        SMALL, num_hidden_layers=2, num_labels=3), 20),
+}
+
+# Names in Transformers to names in GGUF; {} is the number of the layer.
+DECODER = {
+    "embed_tokens": "token_embd", "norm": "output_norm", "lm_head": "output",
+    "layers.{}.input_layernorm": "attn_norm", "layers.{}.self_attn.q_proj": "attn_q",
+    "layers.{}.self_attn.k_proj": "attn_k", "layers.{}.self_attn.v_proj": "attn_v",
+    "layers.{}.self_attn.o_proj": "attn_output", "layers.{}.self_attn.q_norm": "attn_q_norm",
+    "layers.{}.self_attn.k_norm": "attn_k_norm", "layers.{}.mlp.gate_proj": "ffn_gate",
+    "layers.{}.mlp.up_proj": "ffn_up", "layers.{}.mlp.down_proj": "ffn_down",
+    "layers.{}.post_attention_layernorm": "ffn_norm",
+}
+GEMMA = dict(DECODER, **{
+    "layers.{}.post_attention_layernorm": "post_attention_norm",
+    "layers.{}.pre_feedforward_layernorm": "ffn_norm",
+    "layers.{}.post_feedforward_layernorm": "post_ffw_norm",
+})
+BERT = {
+    "embeddings.word_embeddings": "token_embd", "embeddings.position_embeddings": "position_embd",
+    "embeddings.token_type_embeddings": "token_types", "embeddings.LayerNorm": "token_embd_norm",
+    "encoder.layer.{}.attention.self.query": "attn_q",
+    "encoder.layer.{}.attention.self.key": "attn_k",
+    "encoder.layer.{}.attention.self.value": "attn_v",
+    "encoder.layer.{}.attention.output.dense": "attn_output",
+    "encoder.layer.{}.attention.output.LayerNorm": "attn_output_norm",
+    "encoder.layer.{}.intermediate.dense": "ffn_up", "encoder.layer.{}.output.dense": "ffn_down",
+    "encoder.layer.{}.output.LayerNorm": "layer_output_norm",
+    "pooler.dense": "cls", "classifier": "cls.output",
+}
+NAMES = {"gemma3": GEMMA, "bert": BERT}
+
+
+def gguf_name(arch, name):
+    """The GGUF name of a parameter, or None for one that the model does not need."""
+    stem, kind = name.rsplit(".", 1)
+    for prefix in ("model.", "bert."):
+        stem = stem.removeprefix(prefix)
+    parts = stem.split(".")
+    layer = next((p for p in parts if p.isdigit()), None)
+    key = ".".join("{}" if p == layer else p for p in parts)
+    theirs = NAMES.get(arch, DECODER)[key]
+    return f"{f'blk.{layer}.' if layer else ''}{theirs}.{kind}"
+
+
+def shuffle(model, arch):
+    """Random weights in every parameter, also where Transformers starts from 0 or 1."""
+    generator = torch.Generator().manual_seed(1)
+    for name, p in model.named_parameters():
+        r = torch.randn(p.shape, generator=generator)
+        if name.endswith(".bias"):
+            p.data = 0.3 * r
+        elif p.dim() == 1:
+            p.data = (0 if arch == "gemma3" else 1) + 0.2 * r
+        else:
+            p.data = r / p.shape[1] ** 0.5
+
+
+def pairs(w, heads):
+    """Rows of q and k as architectures that turn (2i, 2i + 1) have them in GGUF."""
+    return w.reshape(heads, 2, w.shape[0] // heads // 2, -1).swapaxes(1, 2).reshape(w.shape)
+
+
+def tensors(model, arch, classifier):
+    c = model.config
+    out = {}
+    for name, p in model.named_parameters():
+        w = p.detach().numpy().astype(np.float32)
+        theirs = gguf_name(arch, name)
+        if arch in ("llama", "granite") and ".attn_q." in theirs:
+            w = pairs(w, c.num_attention_heads)
+        if arch in ("llama", "granite") and ".attn_k." in theirs:
+            w = pairs(w, c.num_key_value_heads)
+        if arch == "gemma3" and w.ndim == 1:
+            w = w + 1  # Gemma's norms multiply by 1 + weight
+        if classifier or not theirs.startswith("cls"):
+            out[theirs] = w
+    return out
+
+
+def rope_base(c, kind=None):
+    p = c.rope_parameters[kind] if kind else c.rope_parameters
+    return float(p["rope_theta"])
+
+
+def keys(arch, c, classifier):
+    k = {"block_count": c.num_hidden_layers, "context_length": c.max_position_embeddings,
+         "embedding_length": c.hidden_size, "feed_forward_length": c.intermediate_size,
+         "attention.head_count": c.num_attention_heads}
+    if arch == "bert":
+        k.update({"attention.layer_norm_epsilon": c.layer_norm_eps, "attention.causal": False})
+        if classifier:
+            k.update({"pooling_type": 2, "classifier.output_labels": LABELS})
+    else:
+        hd = getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads
+        k.update({"attention.head_count_kv": c.num_key_value_heads, "attention.key_length": hd,
+                  "attention.value_length": hd, "attention.layer_norm_rms_epsilon": c.rms_norm_eps})
+    if arch == "gemma3":
+        k.update({"attention.sliding_window": c.sliding_window,
+                  "rope.freq_base": rope_base(c, "full_attention")})
+        assert rope_base(c, "sliding_attention") == 1e4
+    elif arch != "bert":
+        k["rope.freq_base"] = rope_base(c)
+    if arch == "granite":
+        k.update({"embedding_scale": c.embedding_multiplier, "residual_scale": c.residual_multiplier,
+                  "attention.scale": c.attention_multiplier, "logit_scale": c.logits_scaling})
+    return {"general.architecture": arch, **{f"{arch}.{n}": v for n, v in k.items()}}
+
+
+def tool(*words, text=None):
+    done = subprocess.run([os.path.join(os.environ["LC_BUILD"], "leafcutter"), *words],
+                          input=text, stdout=subprocess.PIPE, check=True, text=True)
+    return done.stdout
+
+
+def run_case(name, folder):
+    arch, kind, words, n = CASES[name]
+    classifier = kind is hf.BertForSequenceClassification
+    tokenizer, vocab = wordpiece_keys() if arch == "bert" else tokenizer_keys()
+    rows = vocab if classifier else 1024
+    config = kind.config_class(**{**words, "vocab_size": rows, "pad_token_id": 0})
+    config._attn_implementation = "eager"
+    torch.manual_seed(0)
+    model = kind(config).eval()
+    shuffle(model, arch)
+    path = os.path.join(folder, "model.gguf")
+    write_gguf(path, {**keys(arch, config, classifier), **tokenizer}, tensors(model, arch, classifier))
+    model = model.double()
+    with torch.no_grad():
+        if classifier:
+            line = "hello hot pump, the temp: 81.5 hothothot"
+            ids = [int(i) for i in tool("tokenize", "--model", path, text=line).split()]
+            want = model(torch.tensor([ids])).logits[0].numpy()
+            record = json.loads(tool("classify", "--raw", "--float", "--model", path, text=line))
+            got = np.array([record["z"][label] for label in LABELS])
+        else:
+            ids = np.random.default_rng(1).integers(0, rows, n)
+            out = model(torch.tensor([ids.tolist()]))
+            want = out.logits[0] if hasattr(out, "logits") else (
+                out.last_hidden_state[0] @ model.embeddings.word_embeddings.weight.T)
+            want = want.numpy()
+            result = os.path.join(folder, "out.f32")
+            tool("logits", "--float", "--model", path, "--tokens", ",".join(map(str, ids)),
+                 "--out", result)
+            got = np.fromfile(result, "<f4").reshape(want.shape)
+    return float(np.abs(got - want).max() / np.abs(want).max()), len(ids)
+
+
+def main():
+    worst = 0.0
+    for name in CASES:
+        if len(sys.argv) > 1 and not any(word in name for word in sys.argv[1:]):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            os.environ["XDG_CACHE_HOME"] = folder
+            error, tokens = run_case(name, folder)
+        worst = max(worst, error)
+        print(f"{'ok' if error < LIMIT else 'not ok'} - {name}: {tokens} tokens, "
+              f"largest difference {error:.2g} of the largest value", flush=True)
+    return worst >= LIMIT
+
+
+if __name__ == "__main__":
+    sys.exit(main())
