@@ -17,7 +17,7 @@ import sys
 import client
 import stage
 
-LINES, LINES_EMULATED, LINES_REF = 1000, 150, 40
+LINES, LINES_EMULATED, LINES_REF = 1000, 60, 20
 NATIVE = os.path.join(stage.ROOT, os.environ.get("LC_NATIVE", stage.BUILD))
 OURS = re.compile(rb'"(?:dev|boot|seq|ts|tq|up|src|ms|in)":(?:"[^"]*"|[0-9.]+),?')
 LABELS = re.compile(rb',"labels":\{[^}]*\}')

@@ -263,16 +263,22 @@ class Daemon:
 
     # -- the end --
 
-    def stop(self, seconds=20):
-        """Asks it to leave; its exit status, None when it had to be killed."""
+    def ask_to_stop(self):
         self.feed_end()
         self.process.send_signal(signal.SIGTERM)
+
+    def stopped(self, seconds=20):
+        """Its exit status, None when it had to be killed."""
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
             return None
+
+    def stop(self, seconds=20):
+        self.ask_to_stop()
+        return self.stopped(seconds)
 
     def salt(self):
         with open(self.path("store/salt"), "rb") as file:
