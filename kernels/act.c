@@ -113,9 +113,22 @@ LC_INLINE lc_i4 abs_bits(lc_v4 v)
 
 LC_INLINE uint32_t lane_max(lc_i4 v)
 {
+#if defined(__aarch64__)
+    __asm__("umaxv %s0, %1.4s" : "=w"(v) : "w"(v)); /* magnitudes: never negative */
+    return (uint32_t)v[0];
+#endif
     int32_t a = v[0] > v[1] ? v[0] : v[1];
     int32_t b = v[2] > v[3] ? v[2] : v[3];
     return (uint32_t)(a > b ? a : b);
+}
+
+LC_INLINE uint32_t lane_sum(lc_u4 v)
+{
+#if defined(__aarch64__)
+    __asm__("addv %s0, %1.4s" : "=w"(v) : "w"(v));
+    return v[0];
+#endif
+    return v[0] + v[1] + v[2] + v[3];
 }
 
 /* Lane maxima of the magnitudes of a group; as integers, so that no NaN decides a comparison. */
@@ -197,7 +210,7 @@ LC_INLINE int32_t group_round(const float *x, float f, order how, int8_t *out)
     }
     lc_u4 sum = ((bits[0] + bits[1]) + (bits[2] + bits[3])) +
                 ((bits[4] + bits[5]) + (bits[6] + bits[7]));
-    return (int32_t)((sum[0] + sum[1] + sum[2] + sum[3]) - LC_GROUP * LC_ROUND_BITS);
+    return (int32_t)(lane_sum(sum) - LC_GROUP * LC_ROUND_BITS);
 }
 
 /* Where token t of a block begins. */

@@ -232,49 +232,75 @@ LC_INLINE void unpacked_add(sums8x4 *s, const int8_t *w, const int8_t *words)
     words_add(s, w1, a1);
 }
 
-LC_INLINE sums8 zero_sums(void)
-{
-    sums8 s = {zero_s32(), zero_s32()};
-    return s;
-}
-
 LC_INLINE void add_rows(int32_t *out, rows8 acc)
 {
     vst1q_s32(out, vaddq_s32(vld1q_s32(out), acc.low));
     vst1q_s32(out + 4, vaddq_s32(vld1q_s32(out + 4), acc.high));
 }
 
+/* One value a token. */
+typedef struct dots8x4 {
+    int16x8_t t0, t1, t2, t3;
+} dots8x4;
+
+typedef struct rows8x4 {
+    rows8 t0, t1, t2, t3;
+} rows8x4;
+
+/* What a product of a panel reads, moved on group by group. */
+typedef struct panel_feed {
+    const int8_t *unpacked, *a;
+    const int16_t *ne, *c8s;
+} panel_feed;
+
+/* One group. The sums are never set back to zero: they run on, wrap, and a group's dot is the
+ * difference between what they are (the result) and what they were (before), exact in int16. That
+ * saves an instruction a token, and two groups a turn save the moves. */
+LC_INLINE dots8x4 group_add(rows8x4 *y, sums8x4 *s, dots8x4 before, panel_feed *in, bool offsets)
+{
+    const int8_t *w = in->unpacked + WEIGHTS_AT;
+    unpacked_add(s, w, in->a);
+    unpacked_add(s, w + 64, in->a + 32);
+    unpacked_add(s, w + 128, in->a + 64);
+    unpacked_add(s, w + 192, in->a + 96);
+    dots8x4 now = {row_dots(s->t0), row_dots(s->t1), row_dots(s->t2), row_dots(s->t3)};
+    int16x8_t scale = vreinterpretq_s16_s8(vld1q_s8(in->unpacked + SCALE_AT));
+    scale_add(&y->t0, vrshlq_s16(vsubq_s16(now.t0, before.t0), take_all(&in->ne)), scale);
+    scale_add(&y->t1, vrshlq_s16(vsubq_s16(now.t1, before.t1), take_all(&in->ne)), scale);
+    scale_add(&y->t2, vrshlq_s16(vsubq_s16(now.t2, before.t2), take_all(&in->ne)), scale);
+    scale_add(&y->t3, vrshlq_s16(vsubq_s16(now.t3, before.t3), take_all(&in->ne)), scale);
+    if (offsets) {
+        int16x8_t m = vreinterpretq_s16_s8(vld1q_s8(in->unpacked + OFFSET_AT));
+        scale_add(&y->t0, take_all(&in->c8s), m);
+        scale_add(&y->t1, take_all(&in->c8s), m);
+        scale_add(&y->t2, take_all(&in->c8s), m);
+        scale_add(&y->t3, take_all(&in->c8s), m);
+    }
+    in->unpacked += LC_UNPACKED_BYTES;
+    in->a += LC_BLOCK * LC_GROUP;
+    return now;
+}
+
 LC_INLINE void gemm_unpacked(const int8_t *unpacked, uint32_t groups, bool offsets, const lc_act *x,
                              int32_t *out)
 {
-    const int8_t *a = x->a;
-    const int16_t *ne = x->ne, *c8s = x->c8s;
-    rows8 y0 = {zero_s32(), zero_s32()}, y1 = {zero_s32(), zero_s32()};
-    rows8 y2 = {zero_s32(), zero_s32()}, y3 = {zero_s32(), zero_s32()};
-    for (; groups > 0; groups--, unpacked += LC_UNPACKED_BYTES, a += LC_BLOCK * LC_GROUP) {
-        const int8_t *w = unpacked + WEIGHTS_AT;
-        sums8x4 s = {zero_sums(), zero_sums(), zero_sums(), zero_sums()};
-        unpacked_add(&s, w, a);
-        unpacked_add(&s, w + 64, a + 32);
-        unpacked_add(&s, w + 128, a + 64);
-        unpacked_add(&s, w + 192, a + 96);
-        int16x8_t scale = vreinterpretq_s16_s8(vld1q_s8(unpacked + SCALE_AT));
-        gemm_scale(&y0, s.t0, &ne, scale);
-        gemm_scale(&y1, s.t1, &ne, scale);
-        gemm_scale(&y2, s.t2, &ne, scale);
-        gemm_scale(&y3, s.t3, &ne, scale);
-        if (offsets) {
-            int16x8_t m = vreinterpretq_s16_s8(vld1q_s8(unpacked + OFFSET_AT));
-            scale_add(&y0, take_all(&c8s), m);
-            scale_add(&y1, take_all(&c8s), m);
-            scale_add(&y2, take_all(&c8s), m);
-            scale_add(&y3, take_all(&c8s), m);
-        }
+    panel_feed in = {unpacked, x->a, x->ne, x->c8s};
+    const int16x8_t zero = vdupq_n_s16(0);
+    rows8 none = {zero_s32(), zero_s32()};
+    rows8x4 y = {none, none, none, none};
+    sums8 start = {zero_s32(), zero_s32()};
+    sums8x4 s = {start, start, start, start};
+    dots8x4 before = {zero, zero, zero, zero};
+    for (; groups >= 2; groups -= 2) {
+        dots8x4 now = group_add(&y, &s, before, &in, offsets);
+        before = group_add(&y, &s, now, &in, offsets);
     }
-    add_rows(out, y0);
-    add_rows(out + LC_TILE_ROWS, y1);
-    add_rows(out + 2 * LC_TILE_ROWS, y2);
-    add_rows(out + 3 * LC_TILE_ROWS, y3);
+    if (groups > 0)
+        (void)group_add(&y, &s, before, &in, offsets);
+    add_rows(out, y.t0);
+    add_rows(out + LC_TILE_ROWS, y.t1);
+    add_rows(out + 2 * LC_TILE_ROWS, y.t2);
+    add_rows(out + 3 * LC_TILE_ROWS, y.t3);
 }
 
 void lc_gemm_unpacked_dot(const int8_t *unpacked, uint32_t groups, bool offsets, const lc_act *x,

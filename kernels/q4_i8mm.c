@@ -77,13 +77,22 @@ LC_INLINE factors twice(int16x8_t s)
     return f;
 }
 
-/* acc += s * rshr(dot, e) for two tokens; shift: their -e, alternating. */
-LC_INLINE void pair_scale(quad32 *acc, quad32 s, int16x8_t shift, factors scale)
+/* Low 16 bits of the sums of rows 0-3 and 4-7 with two tokens. */
+typedef struct dots {
+    int16x8_t low, high;
+} dots;
+
+LC_INLINE dots pack(quad32 s)
 {
-    int16x8_t low = vuzp1q_s16(vreinterpretq_s16_s32(s.p0), vreinterpretq_s16_s32(s.p1));
-    int16x8_t high = vuzp1q_s16(vreinterpretq_s16_s32(s.p2), vreinterpretq_s16_s32(s.p3));
-    low = vrshlq_s16(low, shift);
-    high = vrshlq_s16(high, shift);
+    dots d = {vuzp1q_s16(vreinterpretq_s16_s32(s.p0), vreinterpretq_s16_s32(s.p1)),
+              vuzp1q_s16(vreinterpretq_s16_s32(s.p2), vreinterpretq_s16_s32(s.p3))};
+    return d;
+}
+
+/* acc += s * rshr(dot, e) for two tokens; shift: their -e, alternating. */
+LC_INLINE void dots_add(quad32 *acc, dots d, int16x8_t shift, factors scale)
+{
+    int16x8_t low = vrshlq_s16(d.low, shift), high = vrshlq_s16(d.high, shift);
     acc->p0 = vmlal_s16(acc->p0, vget_low_s16(low), vget_low_s16(scale.low));
     acc->p1 = vmlal_high_s16(acc->p1, low, scale.low);
     acc->p2 = vmlal_s16(acc->p2, vget_low_s16(high), vget_low_s16(scale.high));
@@ -159,8 +168,8 @@ LC_INLINE void gemm_half(const uint8_t *panel, uint32_t groups, bool offsets, ui
         columns_add(&s, load_rows(d + 128), a + 64);
         columns_add(&s, load_rows(d + 192), a + 96);
         factors scale = twice(vmovl_s8(vld1_s8(tile + 8 * half)));
-        pair_scale(&y01, s.t01, take_pair(&ne), scale);
-        pair_scale(&y23, s.t23, take_pair(&ne), scale);
+        dots_add(&y01, pack(s.t01), take_pair(&ne), scale);
+        dots_add(&y23, pack(s.t23), take_pair(&ne), scale);
         if (offsets) {
             factors m = twice(vmovl_s8(vld1_s8(tile + LC_TILE_ROWS + 8 * half)));
             pair_offset(&y01, take_pair(&c8s), m);
@@ -230,30 +239,59 @@ LC_INLINE quad8 load_unpacked(const int8_t *w)
     return q;
 }
 
+typedef struct dots8x4 {
+    dots t01, t23;
+} dots8x4;
+
+/* What a product of a panel reads, moved on group by group. */
+typedef struct panel_feed {
+    const int8_t *unpacked, *a;
+    const int16_t *ne, *c8s;
+} panel_feed;
+
+LC_INLINE dots difference(dots now, dots before)
+{
+    dots d = {vsubq_s16(now.low, before.low), vsubq_s16(now.high, before.high)};
+    return d;
+}
+
+/* One group; sums run on, as in q4_dot.c. */
+LC_INLINE dots8x4 group_add(sums8x4 *y, sums8x4 *s, dots8x4 before, panel_feed *in, bool offsets)
+{
+    const int8_t *w = in->unpacked + WEIGHTS_AT;
+    columns_add(s, load_unpacked(w), in->a);
+    columns_add(s, load_unpacked(w + 64), in->a + 32);
+    columns_add(s, load_unpacked(w + 128), in->a + 64);
+    columns_add(s, load_unpacked(w + 192), in->a + 96);
+    dots8x4 now = {pack(s->t01), pack(s->t23)};
+    factors scale = load_factors(in->unpacked + SCALE_AT);
+    dots_add(&y->t01, difference(now.t01, before.t01), take_pair(&in->ne), scale);
+    dots_add(&y->t23, difference(now.t23, before.t23), take_pair(&in->ne), scale);
+    if (offsets) {
+        factors m = load_factors(in->unpacked + OFFSET_AT);
+        pair_offset(&y->t01, take_pair(&in->c8s), m);
+        pair_offset(&y->t23, take_pair(&in->c8s), m);
+    }
+    in->unpacked += LC_UNPACKED_BYTES;
+    in->a += LC_BLOCK * LC_GROUP;
+    return now;
+}
+
 LC_INLINE void gemm_unpacked(const int8_t *unpacked, uint32_t groups, bool offsets, const lc_act *x,
                              int32_t *out)
 {
-    const int8_t *a = x->a;
-    const int16_t *ne = x->ne, *c8s = x->c8s;
-    quad32 y01 = zeros(), y23 = zeros();
-    for (; groups > 0; groups--, unpacked += LC_UNPACKED_BYTES, a += LC_BLOCK * LC_GROUP) {
-        const int8_t *w = unpacked + WEIGHTS_AT;
-        sums8x4 s = {zeros(), zeros()};
-        columns_add(&s, load_unpacked(w), a);
-        columns_add(&s, load_unpacked(w + 64), a + 32);
-        columns_add(&s, load_unpacked(w + 128), a + 64);
-        columns_add(&s, load_unpacked(w + 192), a + 96);
-        factors scale = load_factors(unpacked + SCALE_AT);
-        pair_scale(&y01, s.t01, take_pair(&ne), scale);
-        pair_scale(&y23, s.t23, take_pair(&ne), scale);
-        if (offsets) {
-            factors m = load_factors(unpacked + OFFSET_AT);
-            pair_offset(&y01, take_pair(&c8s), m);
-            pair_offset(&y23, take_pair(&c8s), m);
-        }
+    panel_feed in = {unpacked, x->a, x->ne, x->c8s};
+    sums8x4 y = {zeros(), zeros()}, s = {zeros(), zeros()};
+    dots none = {vdupq_n_s16(0), vdupq_n_s16(0)};
+    dots8x4 before = {none, none};
+    for (; groups >= 2; groups -= 2) {
+        dots8x4 now = group_add(&y, &s, before, &in, offsets);
+        before = group_add(&y, &s, now, &in, offsets);
     }
-    pair_add_to(out, y01);
-    pair_add_to(out + 2 * LC_TILE_ROWS, y23);
+    if (groups > 0)
+        (void)group_add(&y, &s, before, &in, offsets);
+    pair_add_to(out, y.t01);
+    pair_add_to(out + 2 * LC_TILE_ROWS, y.t23);
 }
 
 void lc_gemm_unpacked_i8mm(const int8_t *unpacked, uint32_t groups, bool offsets, const lc_act *x,

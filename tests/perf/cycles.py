@@ -21,9 +21,9 @@ KERNELS = {
     "neon53": [("gemm_q4", 1024), ("gemm_q4a", 1024), ("gemv_q4", 512), ("gemv_q4a", 512)],
     "neon80": [("gemm_q4", 1024), ("gemm_q4a", 1024), ("gemv_q4", 512), ("gemv_q4a", 512),
                ("gemm_q8", 512), ("gemv_q8", 256)],
-    "dot": [("gemm_unpacked", 1024), ("gemm_unpacked/a", 1024), ("gemm_q4", 1024), ("gemm_q4a", 1024),
+    "dot": [("gemm_unpacked", 2048), ("gemm_unpacked/a", 2048), ("gemm_q4", 1024), ("gemm_q4a", 1024),
             ("gemv_q4", 512), ("gemv_q4a", 512), ("gemm_q8", 512), ("gemv_q8", 256)],
-    "i8mm": [("gemm_unpacked", 1024), ("gemm_unpacked/a", 1024), ("gemm_q4", 1024), ("gemm_q4a", 1024), ("gemm_q8", 512)],
+    "i8mm": [("gemm_unpacked", 2048), ("gemm_unpacked/a", 2048), ("gemm_q4", 1024), ("gemm_q4a", 1024), ("gemm_q8", 512)],
 }
 # column, llvm-mca's name, levels that run there
 CORES = [("A53", None, ("neon53", "neon80")), ("A72", "cortex-a72", ("neon53", "neon80")),
