@@ -120,21 +120,24 @@ static lc_act block_at(const lc_acts *x, uint32_t t0)
     return act;
 }
 
-/* acc[16] or acc[4][16] of row block b for one block of tokens. */
-static void block_product(const lc_kernels *k, const lc_mat *w, uint32_t b, uint32_t rows,
-                          uint32_t tokens, uint32_t groups, const lc_act *act, int32_t *acc)
+/* Bytes of 16 rows. */
+static size_t block_bytes(const lc_mat *w, uint32_t groups)
 {
-    bool one = tokens == 1;
-    const uint8_t *data = w->data;
-    size_t panel = (size_t)b * groups;
-    if (w->type == LC_W_T16) {
-        (one ? k->gemv_q4 : k->gemm_q4)(data + panel * LC_T16_BYTES, groups, act, acc);
-    } else if (w->type == LC_W_T16A) {
-        (one ? k->gemv_q4a : k->gemm_q4a)(data + panel * LC_T16A_BYTES, groups, act, acc);
-    } else {
-        const int8_t *q = (const int8_t *)w->data + panel * LC_TILE_ROWS * LC_GROUP;
-        (one ? k->gemv_q8 : k->gemm_q8)(q, rows, groups, act, acc);
-    }
+    return (size_t)groups * (w->type == LC_W_T16    ? LC_T16_BYTES
+                             : w->type == LC_W_T16A ? LC_T16A_BYTES
+                                                    : LC_TILE_ROWS * LC_GROUP);
+}
+
+/* acc[16] or acc[4][16] of a row block for one block of tokens. */
+LC_INLINE void block_product(const lc_kernels *k, uint32_t type, const uint8_t *data, uint32_t rows,
+                             bool one, uint32_t groups, const lc_act *act, int32_t *acc)
+{
+    if (type == LC_W_T16)
+        (one ? k->gemv_q4 : k->gemm_q4)(data, groups, act, acc);
+    else if (type == LC_W_T16A)
+        (one ? k->gemv_q4a : k->gemm_q4a)(data, groups, act, acc);
+    else
+        (one ? k->gemv_q8 : k->gemm_q8)((const int8_t *)data, rows, groups, act, acc);
 }
 
 LC_INLINE lc_v4 scaled(const int32_t *acc, lc_v4 scale, lc_v4 token_scale)
@@ -248,6 +251,8 @@ static void matmul_int(const lc_kernels *k, const lc_mat *w, const float *bias, 
                        float *y, size_t y_stride, uint32_t r0, uint32_t rows)
 {
     int32_t acc[LC_BLOCK * LC_TILE_ROWS];
+    const uint8_t *data = w->data;
+    data += r0 / LC_TILE_ROWS * block_bytes(w, x->groups);
     for (uint32_t t0 = 0; t0 < x->n;) {
         uint32_t many = panel_tokens(k, w, x, t0);
         if (many > 0) {
@@ -257,7 +262,7 @@ static void matmul_int(const lc_kernels *k, const lc_mat *w, const float *bias, 
         }
         uint32_t tokens = block_tokens(x->n - t0);
         lc_act act = block_at(x, t0);
-        block_product(k, w, r0 / LC_TILE_ROWS, rows, tokens, x->groups, &act, acc);
+        block_product(k, w->type, data, rows, tokens == 1, x->groups, &act, acc);
         uint32_t n = x->n - t0 < tokens ? x->n - t0 : tokens;
         float *yb = y + t0 * y_stride + r0;
         scale_block(acc, w->scale + r0, act.scale, n, rows, yb, y_stride);
@@ -267,9 +272,37 @@ static void matmul_int(const lc_kernels *k, const lc_mat *w, const float *bias, 
     }
 }
 
+/* One token: nothing but products and scales in the loop. */
+static void matmul_one(const lc_kernels *k, const lc_mat *w, const lc_acts *x, float *y,
+                       uint32_t b0, uint32_t b1)
+{
+    _Alignas(16) int32_t acc[LC_TILE_ROWS];
+    const lc_act act = block_at(x, 0);
+    size_t bytes = block_bytes(w, x->groups);
+    const uint8_t *data = (const uint8_t *)w->data + b0 * bytes;
+    const uint32_t type = w->type, groups = x->groups, last = w->rows / LC_TILE_ROWS;
+    const float token_scale = x->scale[0];
+    for (uint32_t b = b0; b < b1; b++, data += bytes) {
+        uint32_t r0 = b * LC_TILE_ROWS;
+        uint32_t rows = b < last ? LC_TILE_ROWS : w->rows - r0;
+        block_product(k, type, data, rows, true, groups, &act, acc);
+        if (rows == LC_TILE_ROWS)
+            scale_panel(acc, lc_v4x4_load(w->scale + r0), token_scale, y + r0);
+        else
+            scale_rows(acc, w->scale + r0, token_scale, rows, y + r0);
+    }
+}
+
 void lc_matmul(const lc_kernels *k, const lc_mat *w, const float *bias, const lc_acts *x, float *y,
                size_t y_stride, uint32_t b0, uint32_t b1)
 {
+    if (x->n == 1 && w->type != LC_W_F32 && b0 < b1) {
+        uint32_t end = b1 * LC_TILE_ROWS < w->rows ? b1 * LC_TILE_ROWS : w->rows;
+        matmul_one(k, w, x, y, b0, b1);
+        if (bias)
+            k->add(y + b0 * LC_TILE_ROWS, bias + b0 * LC_TILE_ROWS, end - b0 * LC_TILE_ROWS);
+        return;
+    }
     for (uint32_t b = b0; b < b1; b++) {
         uint32_t r0 = b * LC_TILE_ROWS;
         uint32_t rows = w->rows - r0 < LC_TILE_ROWS ? w->rows - r0 : LC_TILE_ROWS;
