@@ -17,11 +17,16 @@ import torch
 import torch.nn.functional as F
 
 import datasets
+import generate
 import tokenizer
 from lines import noise
 
 DIM = 384
 LAYERS, HEADS = 6, 12
+# Words whose neighbours turn the meaning round.
+FIXED = set("""with without none never high higher low lower over under above below rising falling open opened closed close
+ cold cool cooled warm normal abnormal good better full empty fast slow left right start started stop stopped lost found failed passed
+ online offline before after cleared active fixed repaired broken loose tight wet dry known unknown authorised unauthorised""".split())
 
 
 def tensors(path):
@@ -116,6 +121,24 @@ def token_vectors(folder, vocabulary, dim, spread=0.05):
     return out * (spread / out.std())
 
 
+def neighbours(folder, vocabulary, count=6, least=0.5):
+    """[tokens][count] tokens of like meaning; a token that is no word stands for itself."""
+    tok = tokenizer.load(vocabulary)
+    near = F.normalize(token_vectors(folder, vocabulary, 192), dim=1)
+    words = [tok.decode([at]) for at in range(len(near))]
+    keys = [w.strip().lower() for w in words]
+    plain = torch.tensor([w.startswith(" ") and w.strip().isalpha() and len(w) > 4 and k not in FIXED
+                          for w, k in zip(words, keys)])
+    out = torch.arange(len(near))[:, None].repeat(1, count)
+    for at in plain.nonzero()[:, 0].tolist():
+        score = near @ near[at]
+        score[~plain] = -1
+        got = [k for k in score.topk(4 * count).indices.tolist() if score[k] >= least and keys[k] != keys[at]]
+        for slot, k in enumerate(got[:count]):
+            out[at, slot] = k
+    return out
+
+
 class Pool:
     """Rows (`teacher`, roughened text, vector) from the file this program wrote."""
 
@@ -140,6 +163,7 @@ def main():
     parser.add_argument("--made", type=int, default=60000)
     parser.add_argument("-o", "--out", required=True)
     args = parser.parse_args()
+    generate.PARTS[0] = "ab"
     torch.set_num_threads(1)
     texts, model = corpus(args.seed, args.made), MiniLM(args.weights)
     lists = [e.ids for e in model.tok.encode_batch(texts)]

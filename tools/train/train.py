@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 
 import evaluate
+import generate
 import sets
 import teacher
 import tokenizer
@@ -63,6 +64,19 @@ def pad(lists):
 
 def encode(tok, texts, context):
     return [e.ids[:context] or [0] for e in tok.encode_batch(texts)]
+
+
+class Swapper:
+    """Puts words of like meaning in place of some words of a batch."""
+
+    def __init__(self, near, share, seed):
+        self.near, self.share = near, share
+        self.random = torch.Generator().manual_seed(seed)
+
+    def __call__(self, ids):
+        pick = torch.randint(self.near.shape[1], ids.shape, generator=self.random)
+        swap = torch.rand(ids.shape, generator=self.random) < self.share
+        return torch.where(swap, self.near[ids, pick], ids)
 
 
 class Averager:
@@ -137,7 +151,11 @@ def main():
     parser.add_argument("--teacher", default="", help="sentence vectors made by teacher.py")
     parser.add_argument("--words", default="", help="folder of the teacher's weights: start vectors of tokens")
     parser.add_argument("--dev", default="../../tests/data/triage-dev.tsv")
+    parser.add_argument("--swap", type=float, default=0.0, help="share of words put out for like ones (needs --words)")
+    parser.add_argument("--stop", type=int, default=0, help="end before the schedule does")
+    parser.add_argument("--parts", default="abcd", help="parts of lines/written to learn from")
     args = parser.parse_args()
+    generate.PARTS[0] = args.parts
     torch.manual_seed(args.seed)
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
@@ -157,10 +175,12 @@ def main():
     print("parameters", sum(p.numel() for p in model.parameters()), flush=True)
     averager = Averager(model, 0.9985)
     opt = torch.optim.AdamW(groups(model, args.words != ""), lr=args.lr, betas=(0.9, 0.98))
+    swapper = Swapper(teacher.neighbours(args.words, vocabulary), args.swap, args.seed) if args.swap else None
     watch = evaluate.watch_sets(args.dev)
     rng = random.Random(args.seed)
     step, mean, start, seen = 0, None, time.time(), 0
-    while step < args.steps:
+    stop = args.stop or args.steps
+    while step < stop:
         rows = [mixer.row() for _ in range(CHUNK)]
         if pool:
             rows += pool.rows(CHUNK // 4)
@@ -171,6 +191,8 @@ def main():
             for group in opt.param_groups:
                 group["lr"] = rate(step, args) * group["scale"]
             ids, mask = pad([encoded[i] for i in batch])
+            if swapper and rng.random() < 0.7:
+                ids = swapper(ids)
             with torch.autocast("cpu", torch.bfloat16):
                 pooled = model.pooled(ids, mask)
             loss = losses(model, pooled.float(), [rows[i] for i in batch])
@@ -183,10 +205,10 @@ def main():
             mean = loss.item() if mean is None else 0.99 * mean + 0.01 * loss.item()
             if step % 200 == 0:
                 print(f"{step} loss {mean:.4f} rows {seen} rows/s {seen / (time.time() - start):.0f}", flush=True)
-            if step % 1000 == 0 or step == args.steps:
+            if step % 1000 == 0 or step == stop:
                 probe(args, averager, model, sizes, tok, step, watch)
                 save(args, averager, model, sizes, step)
-            if step >= args.steps:
+            if step >= stop:
                 break
 
 
