@@ -32,6 +32,7 @@ is "an unknown verb offers no option" "" "$(tab leafcutter frobnicate --)"
 
 # Every option that --help shows is offered, for every verb.
 missing=
+[ -n "$verbs" ] || missing="no verb at all"
 for verb in $verbs; do
     shown=$(tool "$verb" --help | grep -oE '^  --?[a-z0-9-]+' | tr -d ' ' | sort | paste -sd ' ')
     offered=$(tab leafcutter "$verb" - | tr ' ' '\n' | sort | paste -sd ' ')
