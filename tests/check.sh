@@ -1,6 +1,6 @@
 #!/bin/bash
-# check.sh [levels|static] - what `make check` runs; `levels` alone runs the emulated ARM levels,
-# `static` the program that is one file (`make check-static`).
+# check.sh [levels|mqtt|static] - what `make check` runs; `levels` alone runs the emulated ARM levels,
+# `mqtt` the daemon against brokers, `static` the program that is one file (`make check-static`).
 #
 # The last line is `N passed, N failed, N skipped`; the exit status is 0 when nothing failed.
 # Environment: MAKE JOBS SAN WERROR LC_SHARED, as the Makefile passes them.
@@ -11,6 +11,7 @@ MAKE=${MAKE:-make} JOBS=${JOBS:-2} SAN=${SAN:-} WERROR=${WERROR:-}
 LC_SHARED=$(realpath -m "${LC_SHARED:-../shared/data}")
 export LC_SHARED
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1}
+export PYTHONDONTWRITEBYTECODE=1
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
 cross/packages.sh check
@@ -42,6 +43,17 @@ native() {
     "$tests/run.sh" "$results" "$name" "$tests"/golden/*.sh "$tests"/tool/*.sh
 }
 
+# The daemon against brokers, good ones and others, on the loopback interface.
+mqtt() {
+    say "the daemon and its broker${SAN:+, with sanitizers}"
+    local name=mqtt${SAN:+-san}
+    built $name SAN="$SAN" all || return 0
+    LC_BUILD=$PWD/$(mk -s SAN="$SAN" print-build)
+    export LC_BUILD
+    "$tests/run.sh" "$results" "$name" "$tests"/mqtt/{inputs,flow,faults,soak}.py
+    [ -n "$SAN" ] || "$tests/run.sh" "$results" "$name" "$tests"/mqtt/{test_broker,levels}.py
+}
+
 house() {
     say "house rules"
     built house all > /dev/null || return 0
@@ -62,12 +74,14 @@ levels() {
         grep -L '^# Native only' "$tests"/golden/*.sh "$tests"/tool/*.sh
     )
     "$tests/run.sh" "$results" code "$tests/kernels/code.sh"
+    LC_NATIVE=$PWD/$(mk -s print-build) # to compare the daemon's records with, if it is there
+    [ ! -x "$LC_NATIVE/leafcutter" ] || export LC_NATIVE
     for cpu in cortex-a53 cortex-a72 cortex-a76 max; do
         LC_RUN="qemu-aarch64 -cpu $cpu -L $(mk -s "${build[@]}" print-sysroot)"
         export LC_RUN
-        "$tests/run.sh" "$results" "${cpu#cortex-}" "${list[@]}"
+        "$tests/run.sh" "$results" "${cpu#cortex-}" "${list[@]}" "$tests/mqtt/levels.py"
     done
-    unset LC_RUN
+    unset LC_RUN LC_NATIVE
 }
 
 second_compiler() {
@@ -93,11 +107,13 @@ static() {
 case ${1:-all} in
 all)
     native
+    mqtt
     [ -n "$SAN" ] || { second_compiler; levels; house; } # house looks at what levels built, too
     ;;
 levels) levels ;;
+mqtt) mqtt ;;
 static) static ;;
-*) echo "usage: check.sh [levels|static]" >&2; exit 2 ;;
+*) echo "usage: check.sh [levels|mqtt|static]" >&2; exit 2 ;;
 esac
 
 # A group of tests that is not there must not look like success.
@@ -114,10 +130,16 @@ must() {
 native=(test_kernels test_core test_net test_tok test_no_heap sim_node replay_leaf replay_gguf
     replay_job replay_expr replay_line damaged.sh lines.sh levels.sh records.sh tokens.sh
     stories.sh cli.sh)
-emulated=(test_kernels levels.sh records.sh lines.sh)
+emulated=(test_kernels levels.sh records.sh lines.sh levels.py)
+brokers=(inputs.py flow.py faults.py soak.py)
 [ "${1:-all}" != all ] || must "native${SAN:+-san}" "${native[@]}"
-[ "${1:-all}" != static ] || must static static.sh
-if [ -z "$SAN" ] && [ "${1:-all}" != static ]; then
+case ${1:-all} in all | mqtt)
+    must "mqtt${SAN:+-san}" "${brokers[@]}"
+    [ -n "$SAN" ] || must mqtt test_broker.py levels.py
+    ;;
+static) must static static.sh ;;
+esac
+if [ -z "$SAN" ] && [[ ${1:-all} = all || ${1:-all} = levels ]]; then
     [ "${1:-all}" != all ] || must house check.py
     for tier in a53 a72 a76 max; do must $tier "${emulated[@]}"; done
 fi

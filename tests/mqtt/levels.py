@@ -4,8 +4,9 @@ every number of threads: all are compared with the tool's records of this machin
 
 usage: levels.py [--all]
 
-Under an emulator (LC_RUN) the daemon of the tested build reads fewer lines. --all: 1,000 lines on
-every CPU there is, emulated ones included; it builds what it needs and takes minutes.
+Under an emulator (LC_RUN) the daemon of the tested build reads fewer lines, and is compared with the
+tool of another build when LC_NATIVE names its folder. --all: 1,000 lines on every CPU there is,
+emulated ones included; it builds what it needs and takes minutes.
 """
 import argparse
 import os
@@ -59,7 +60,7 @@ class Raw(client.Client):
                          on_message=lambda _topic, payload, _retained: self.record.append(payload))
 
 
-def daemon_records(broker, dev, lines, threads, daemon=None, run=None, seconds=300):
+def daemon_records(broker, dev, lines, threads, daemon=None, run=None, seconds=1800):
     """Parts of the records that a daemon publishes of the lines, one a message."""
     d = stage.Daemon(dev, f"mqtt://127.0.0.1:{broker.port}", daemon=daemon, run=run, config={
         "queue": {"batch": 1, "deadline_ms": 600000},
@@ -101,14 +102,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--all", action="store_true", help="1,000 lines on every CPU")
     everything = parser.parse_args().all
-    stage.limit(7200 if everything else 240)
+    stage.limit(14400 if everything else 240)
     broker = stage.Mosquitto()
-    lines = lines_make(LINES)
+    lines = lines_make(LINES_EMULATED if stage.RUN else LINES)
     want = reference(lines)
     few = lines if everything else lines[:LINES_REF]
     if stage.RUN: # an emulated tier of the tests
-        emulated(broker, " ".join(stage.RUN[1:3]), lines[:LINES_EMULATED], want, stage.RUN,
-                 threads=(1, 4))
+        emulated(broker, stage.RUN[2], lines, want, stage.RUN, threads=(1, 4))
         return stage.done()
     compare("tool, level ref", want[:len(few)], reference(few, "--level", "ref"))
     emulated(broker, "this machine", lines, want, [], threads=(1, 2, 3, 4))
