@@ -89,13 +89,14 @@ GOLDEN_BIN := $(patsubst tests/golden/%.c,$(B)/tests/golden_%,$(GOLDEN_SRC))
 SIM_BIN := $(patsubst tests/sim/%.c,$(B)/tests/%,$(SIM_SRC))
 REPLAY_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/replay_%,$(FUZZ_SRC))
 SEEDS := $(if $(CROSS)$(FUZZ),,$(B)/tests/seeds/tiny-causal.leaf $(B)/tests/seeds/tiny-bidi.leaf \
+    $(B)/tests/seeds/tiny-gemma3.leaf $(B)/tests/seeds/tiny-bert.leaf \
     $(B)/tests/seeds/tiny-job.leaf)
 FUZZ_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz_%,$(FUZZ_SRC))
 TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(SIM_BIN) $(if $(CROSS),,$(REPLAY_BIN))
 
 # ---- targets ----
 
-.PHONY: all help tests demo check check-levels check-static check-fresh count fuzz fuzz-programs packages install clean
+.PHONY: all help tests demo check check-levels check-static check-fresh count soak fuzz fuzz-programs packages install clean
 .DELETE_ON_ERROR:
 .PRECIOUS: $(SOURCES)/%/.ready
 .SUFFIXES:
@@ -130,6 +131,9 @@ count: build/insn_count.so ## instructions of the shipped job on Arm cores, a li
 	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all
 	@tests/perf/line.sh build/aarch64-linux-gnu/leafcutter build/insn_count.so \
 	    $$($(MAKE) -s CROSS=aarch64-linux-gnu- print-sysroot)
+
+soak: all ## the daemon for long: faults of five minutes, a day's lines, every CPU (70 minutes)
+	@LC_BUILD=$(B) tests/mqtt/soak.sh
 
 fuzz: $(SEEDS) ## fuzz every parser with clang, FUZZ_SECONDS each (60)
 	@$(MAKE) --no-print-directory CC=clang FUZZ=1 fuzz-programs

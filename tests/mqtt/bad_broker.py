@@ -5,8 +5,8 @@ usage: bad_broker.py --list
        bad_broker.py MODE [--port N] [--seconds S] [--good PORT]
 
 Listens on 127.0.0.1 (a free port unless told; it is printed) and treats every client by MODE. With
---good, after S seconds or on SIGUSR1, it becomes a plain relay to a real broker at PORT: the trouble
-is over at the same address. Without --good it leaves after S seconds (60).
+--good, after S seconds or on SIGUSR1, it becomes a plain relay to a real broker at PORT: the
+trouble is over at the same address. Without --good it leaves after S seconds (60).
 
 As a module: Broker(mode), .port, .heal(good_port), .close(), and counts of what clients did.
 """
@@ -403,8 +403,9 @@ class Strangers(Packets):
     """sends messages of topics that nobody subscribed to, and subscriptions nobody asked for"""
 
     def packets(self):
-        return [wire.publish(f"other/{i}", "temp 99 C", version=self.version) for i in range(50)] + \
-            [wire.suback(77, [0x80], self.version), wire.packet(wire.UNSUBACK, b"\0\x4d\0")]
+        lines = [wire.publish(f"other/{i}", "temp 99 C", version=self.version) for i in range(50)]
+        return lines + [wire.suback(77, [0x80], self.version),
+                        wire.packet(wire.UNSUBACK, b"\0\x4d\0")]
 
 
 @mode("connack-twice")
@@ -501,7 +502,7 @@ class BadProperties(Session):
 
 @mode("tight")
 class Tight(Session):
-    """grants hardly anything: one message in flight, 300 bytes, QoS 0, no retain, a ping a second"""
+    """grants hardly anything: 1 message in flight, 300 bytes, QoS 0, no retain, a ping a second"""
 
     def on_connect(self):
         about = b"\x21" + wire.u16(1) + b"\x27" + wire.u32(300) + b"\x24\0\x25\0\x13" + wire.u16(1)

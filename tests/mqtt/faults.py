@@ -3,10 +3,10 @@
 
 usage: faults.py [--seconds S] [--rate LINES_A_SECOND] [--only NAME,...]
 
-The trouble lasts S seconds (12; `make soak` takes 300), then a good broker is there again, at the same
-address. Of every daemon it is asked: did it go on classifying, did its memory and its queue stay
-bounded, did it say the trouble once, did it come back by itself, and do the records that arrived
-and the losses that it stated make up the lines, each once and each of its own line.
+The trouble lasts S seconds (12; `make soak` takes 300), then a good broker is there again, at the
+same address. Of every daemon it is asked: did it go on classifying, did its memory and its queue
+stay bounded, did it say the trouble once, did it come back by itself, and do the records that
+arrived and the losses that it stated make up the lines, each once and each of its own line.
 """
 import argparse
 import os
@@ -25,8 +25,8 @@ GROWTH_KB_MAX = 2048     # of resident memory, from calm to the end of all troub
 GROWTH_KB_SANITIZED = 65536
 WAIT_MAX_S = 75          # from good broker to recovery: the daemon's longest wait is 60 s
 LINES_OF_SLACK = 30
-# With sanitizers a daemon takes ten times the memory and has no ceiling for it, and what an abort in
-# libmosquitto leaves behind is a leak: these are left out, and those that have little to parse.
+# With sanitizers a daemon takes ten times the memory and has no ceiling for it, and what an abort
+# in libmosquitto leaves behind is a leak: these are left out, and those that have little to parse.
 NOT_SANITIZED = ("connack-8", "connack-9", "puback-", "close-", "reset-", "device-", "killed",
                  "huge-", "endless-", "garbage", "bad-properties")
 

@@ -1,12 +1,11 @@
-/* heap_count.c - loaded before a program (LD_PRELOAD): who asks the heap, how often, how much lives.
+/* heap_count.c - loaded before a program: who asks the heap, how often, and how much lives there.
  *
  * The counters lie in the file that LC_HEAP_FILE names, mapped shared, so that a test reads them
- * while the program runs. An allocation belongs to the innermost module on its stack that is neither
- * the C library nor OpenSSL: the program itself, libmosquitto, or another one. Only those after the
+ * while the program runs. An allocation belongs to the innermost module on its stack that is not
+ * the C library or OpenSSL: the program itself, libmosquitto, or another one. Only those after the
  * test has set `armed` are told apart; the stacks of all but libmosquitto's are kept. Giving memory
  * back is not told apart: a call at a function's end leaves no trace of that function.
  */
-#include <dlfcn.h>
 #include <execinfo.h>
 #include <fcntl.h>
 #include <link.h>

@@ -4,8 +4,8 @@ every number of threads: all are compared with the tool's records of this machin
 
 usage: levels.py [--all]
 
-Under an emulator (LC_RUN) the daemon of the tested build reads fewer lines, and is compared with the
-tool of another build when LC_NATIVE names its folder. --all: 1,000 lines on every CPU there is,
+Under an emulator (LC_RUN) the daemon of the tested build reads fewer lines, and is compared with
+the tool of another build when LC_NATIVE names its folder. --all: 1,000 lines on every CPU there is,
 emulated ones included; it builds what it needs and takes minutes.
 """
 import argparse
@@ -93,9 +93,10 @@ def make_aarch64():
     """(daemon, sysroot) of the build for boards."""
     cross = ["make", "-s", "-C", stage.ROOT, "CROSS=aarch64-linux-gnu-"]
     subprocess.run(cross + ["all"], check=True, stdout=sys.stderr)
-    out = [subprocess.run(cross + [goal], check=True, stdout=subprocess.PIPE).stdout.decode().strip()
-           for goal in ("print-build", "print-sysroot")]
-    return os.path.join(stage.ROOT, out[0], "leafcutterd"), out[1]
+    build, sysroot = [
+        subprocess.run(cross + [goal], check=True, stdout=subprocess.PIPE).stdout.decode().strip()
+        for goal in ("print-build", "print-sysroot")]
+    return os.path.join(stage.ROOT, build, "leafcutterd"), sysroot
 
 
 def main():

@@ -6,7 +6,7 @@ usage: soak.py [--lines N] [--valgrind]
 
 A day at a line a second is 86,400 lines (`make soak`; 8,000 unless told), given as fast as they are
 taken; meanwhile the broker goes away three times. The daemon runs under a counter of heap calls
-(heap_count.c), with --valgrind under memcheck; a build with AddressSanitizer looks for leaks itself.
+(heap_count.c), with --valgrind under memcheck; a build with AddressSanitizer finds leaks itself.
 """
 import argparse
 import mmap
@@ -36,8 +36,8 @@ class HeapCount:
 
     def __init__(self):
         self.library = os.path.join(stage.folder, "heap_count.so")
-        subprocess.run([os.environ.get("CC", "gcc"), "-D_GNU_SOURCE=", "-O2", "-shared", "-fPIC", "-o",
-                        self.library, os.path.join(stage.ROOT, "tests/mqtt/heap_count.c")],
+        subprocess.run([os.environ.get("CC", "gcc"), "-D_GNU_SOURCE=", "-O2", "-shared", "-fPIC",
+                        "-o", self.library, os.path.join(stage.ROOT, "tests/mqtt/heap_count.c")],
                        check=True)
         path = os.path.join(stage.folder, "heap")
         with open(path, "wb") as file:

@@ -233,14 +233,14 @@ class Daemon:
     # -- lines --
 
     def feed(self, text):
-        """Offers one line; False when the FIFO is full, then the same line is to be offered again."""
+        """Offers one line; False when the FIFO is full: then the same is to be offered again."""
         if self.writer is None:
             try:
                 self.writer = os.open(self.fifo, os.O_WRONLY | os.O_NONBLOCK)
             except OSError:
                 return False
         try:
-            os.write(self.writer, text.encode(ENCODING) + b"\n")  # whole or not at all: below PIPE_BUF
+            os.write(self.writer, text.encode(ENCODING) + b"\n") # < PIPE_BUF: whole or not at all
         except OSError:
             return False
         self.lines.append(text)
@@ -345,7 +345,7 @@ def account(daemon, collector, others=0):
 
 
 def strangers(daemon, records):
-    """Records of the FIFO that are not of its lines, or not of a later one than the record before."""
+    """Records of the FIFO that are of no line, or not of a later one than the record before."""
     at, place, faults = {}, -1, []
     for number, text in enumerate(daemon.lines):
         at[daemon.hash_of(text)] = number
