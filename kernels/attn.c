@@ -1,4 +1,4 @@
-/* attn.c - softmax, rotary positions, one attention head.
+/* attn.c - softmax, rotary positions, attention.
  *
  * Order: every sum runs over four lanes (element i in lane i mod 4), then (0 + 1) + (2 + 3); that
  * holds for the sum over head dimensions, over scores, and over keys.
@@ -44,12 +44,11 @@ void lc_rope_ref(float *x, uint32_t heads, uint32_t head_dim, uint32_t dims, con
     }
 }
 
-void lc_attend_ref(const float *q, const float *k, const float *v, size_t stride, uint32_t t0,
-                   uint32_t t1, uint32_t head_dim, float scale, float *scores, float *out)
+static void attend_ref(const float *q, const float *k, const float *v, size_t stride, uint32_t n,
+                       uint32_t head_dim, float scale, float *scores, float *out)
 {
-    uint32_t n = t1 - t0;
     for (uint32_t t = 0; t < n; t++) {
-        const float *key = k + (size_t)(t0 + t) * stride;
+        const float *key = k + (size_t)t * stride;
         float lane[4] = {0.0f, 0.0f, 0.0f, 0.0f};
         for (uint32_t d = 0; d < head_dim; d++)
             lane[d % 4] += q[d] * key[d];
@@ -59,18 +58,18 @@ void lc_attend_ref(const float *q, const float *k, const float *v, size_t stride
     for (uint32_t d = 0; d < head_dim; d++) {
         float lane[4] = {0.0f, 0.0f, 0.0f, 0.0f};
         for (uint32_t t = 0; t < n; t++)
-            lane[t % 4] += scores[t] * v[(size_t)(t0 + t) * stride + d];
+            lane[t % 4] += scores[t] * v[(size_t)t * stride + d];
         out[d] = lane_sum(lane);
     }
 }
 
-void lc_attend_group_ref(const float *q, uint32_t queries, size_t q_stride, const float *k,
-                         const float *v, size_t stride, uint32_t keys, uint32_t more,
-                         uint32_t head_dim, float scale, float *scores, float *out)
+void lc_attend_ref(const float *q, uint32_t queries, size_t q_stride, const float *k,
+                   const float *v, size_t stride, uint32_t keys, uint32_t more, uint32_t head_dim,
+                   float scale, float *scores, float *out)
 {
     for (uint32_t i = 0; i < queries; i++)
-        lc_attend_ref(q + i * q_stride, k, v, stride, 0, keys + i * more, head_dim, scale, scores,
-                      out + i * q_stride);
+        attend_ref(q + i * q_stride, k, v, stride, keys + i * more, head_dim, scale, scores,
+                   out + i * q_stride);
 }
 
 /* ---- four lanes: softmax ---- */
@@ -248,6 +247,7 @@ LC_INLINE float mix_value(const float *p, const float *v, size_t stride, size_t 
     return (lane[0] + lane[1]) + (lane[2] + lane[3]);
 }
 
+/* One query. */
 LC_INLINE void attend(const float *q, const float *k, const float *v, size_t stride, size_t n,
                       size_t head_dim, float scale, float *scores, float *out)
 {
@@ -258,17 +258,6 @@ LC_INLINE void attend(const float *q, const float *k, const float *v, size_t str
         mix_values(scores, v + d, stride, n, out + d);
     for (; d < head_dim; d++)
         out[d] = mix_value(scores, v + d, stride, n);
-}
-
-void lc_attend_v4(const float *q, const float *k, const float *v, size_t stride, uint32_t t0,
-                  uint32_t t1, uint32_t head_dim, float scale, float *scores, float *out)
-{
-    k += (size_t)t0 * stride;
-    v += (size_t)t0 * stride;
-    if (head_dim == 32) /* constants: the loops over dimensions unroll */
-        attend(q, k, v, stride, t1 - t0, 32, scale, scores, out);
-    else
-        attend(q, k, v, stride, t1 - t0, head_dim, scale, scores, out);
 }
 
 /* ---- four lanes: attention of several queries, which share each load of a key or a value ---- */
@@ -414,9 +403,9 @@ LC_INLINE void attend_group(uint32_t nq, const float *q, size_t q_stride, const 
                 mix_value(scores + i * score_stride, v + d, stride, keys + i * more);
 }
 
-void lc_attend_group_v4(const float *q, uint32_t queries, size_t q_stride, const float *k,
-                        const float *v, size_t stride, uint32_t keys, uint32_t more,
-                        uint32_t head_dim, float scale, float *scores, float *out)
+void lc_attend_v4(const float *q, uint32_t queries, size_t q_stride, const float *k,
+                  const float *v, size_t stride, uint32_t keys, uint32_t more, uint32_t head_dim,
+                  float scale, float *scores, float *out)
 {
     if (queries == 4)
         attend_group(4, q, q_stride, k, v, stride, keys, more, head_dim, scale, scores, out);
@@ -424,6 +413,8 @@ void lc_attend_group_v4(const float *q, uint32_t queries, size_t q_stride, const
         attend_group(3, q, q_stride, k, v, stride, keys, more, head_dim, scale, scores, out);
     else if (queries == 2)
         attend_group(2, q, q_stride, k, v, stride, keys, more, head_dim, scale, scores, out);
+    else if (head_dim == 32) /* constants: the loops over dimensions unroll */
+        attend(q, k, v, stride, keys, 32, scale, scores, out);
     else
-        lc_attend_v4(q, k, v, stride, 0, keys, head_dim, scale, scores, out);
+        attend(q, k, v, stride, keys, head_dim, scale, scores, out);
 }

@@ -13,8 +13,7 @@
 #define OTHER_FLOAT(level)                                                                         \
     .rmsnorm = lc_rmsnorm_##level, .layernorm = lc_layernorm_##level,                              \
     .softmax = lc_softmax_##level, .act_mul = lc_act_mul_##level, .add = lc_add_##level,           \
-    .rope = lc_rope_##level, .attend = lc_attend_##level,                                   \
-    .attend_group = lc_attend_group_##level
+    .rope = lc_rope_##level, .attend = lc_attend_##level
 
 /* Worst first: the best level is the last one whose needs are met. */
 static const lc_kernels levels[] = {

@@ -104,16 +104,14 @@ typedef struct lc_kernels {
      * (i, i + dims/2), else (2i, 2i + 1). Dimensions beyond dims stay. */
     void (*rope)(float *x, uint32_t heads, uint32_t head_dim, uint32_t dims, const float *rot,
                  bool neox);
-    /* One query head over keys [t0, t1): out[d] = sum_t softmax_t(scale * q . k_t) * v_t[d].
-     * k, v: [t][stride] floats, already offset to this head; scores: [t1 - t0] scratch. */
-    void (*attend)(const float *q, const float *k, const float *v, size_t stride, uint32_t t0,
-                   uint32_t t1, uint32_t head_dim, float scale, float *scores, float *out);
-    /* The same for up to LC_QUERIES queries that share a KV head; query i, at q + i * q_stride (its
-     * output at out + i * q_stride), sees the first keys + i * more keys, more 0 or 1.
-     * scores: queries * (keys + (queries - 1) * more rounded up to 4) floats of scratch. */
-    void (*attend_group)(const float *q, uint32_t queries, size_t q_stride, const float *k,
-                         const float *v, size_t stride, uint32_t keys, uint32_t more,
-                         uint32_t head_dim, float scale, float *scores, float *out);
+    /* Attention of `queries` (1 to LC_QUERIES) queries that share a KV head:
+     * out_i[d] = sum_t softmax_t(scale * q_i . k_t) * v_t[d] over the first keys + i * more keys,
+     * more 0 or 1. Query i at q + i * q_stride, its output at out + i * q_stride.
+     * k, v: [t][stride] floats, already offset to this head and the first key; scores: queries *
+     * (keys + (queries - 1) * more, rounded up to 4) floats of scratch. */
+    void (*attend)(const float *q, uint32_t queries, size_t q_stride, const float *k,
+                   const float *v, size_t stride, uint32_t keys, uint32_t more, uint32_t head_dim,
+                   float scale, float *scores, float *out);
 } lc_kernels;
 
 /* CPU features a level may need. */

@@ -53,13 +53,9 @@ LC_DECLARE_PANEL_KERNELS(avx512);
     void lc_add_##level(float *y, const float *x, uint32_t n);                                     \
     void lc_rope_##level(float *x, uint32_t heads, uint32_t head_dim, uint32_t dims,               \
                          const float *rot, bool neox);                                             \
-    void lc_attend_##level(const float *q, const float *k, const float *v, size_t stride,          \
-                           uint32_t t0, uint32_t t1, uint32_t head_dim, float scale,               \
-                           float *scores, float *out);                                             \
-    void lc_attend_group_##level(const float *q, uint32_t queries, size_t q_stride,                \
-                                 const float *k, const float *v, size_t stride, uint32_t keys,     \
-                                 uint32_t more, uint32_t head_dim, float scale, float *scores,     \
-                                 float *out)
+    void lc_attend_##level(const float *q, uint32_t queries, size_t q_stride, const float *k,      \
+                           const float *v, size_t stride, uint32_t keys, uint32_t more,            \
+                           uint32_t head_dim, float scale, float *scores, float *out)
 
 LC_DECLARE_FLOAT_KERNELS(ref);
 LC_DECLARE_FLOAT_KERNELS(v4);

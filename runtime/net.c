@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "../kernels/math.h"
+#include "../kernels/vec.h"
 
 /* Work below this many multiply-adds is not worth waking threads for. */
 #define SPLIT_MACS 65536u
@@ -37,7 +37,7 @@ typedef struct buffers {
     float *att;    /* [n][heads * head_dim] */
     float *gate;   /* [n][ffn] */
     float *up;     /* [n][ffn] */
-    float *scores; /* [threads][ctx] */
+    float *scores; /* [threads][LC_QUERIES][ctx padded to 4] */
     lc_acts acts;
 } buffers;
 
@@ -58,6 +58,12 @@ static uint32_t max_u32(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
+/* Scores of one thread: of all queries that are attended at once. */
+static size_t score_floats(const lc_net *net)
+{
+    return LC_QUERIES * LC_ROUND_UP((size_t)net->ctx, 4u);
+}
+
 static bool push_buffers(const lc_net *net, lc_arena *scratch, buffers *b)
 {
     const lc_model_info *i = &net->model->info;
@@ -69,7 +75,7 @@ static bool push_buffers(const lc_net *net, lc_arena *scratch, buffers *b)
     b->att = LC_PUSH(scratch, float, n * q_width(i));
     b->gate = LC_PUSH(scratch, float, n * i->ffn);
     b->up = LC_PUSH(scratch, float, n * i->ffn);
-    b->scores = LC_PUSH(scratch, float, (size_t)net->tasks.count * net->ctx);
+    b->scores = LC_PUSH(scratch, float, net->tasks.count * score_floats(net));
     void *acts = lc_arena_push(scratch, lc_acts_bytes(net->batch, widest));
     if (b->x == NULL || b->h == NULL || b->q == NULL || b->att == NULL || b->gate == NULL ||
         b->up == NULL || b->scores == NULL || acts == NULL) {
@@ -371,27 +377,87 @@ static void seen(const attention *a, uint32_t position, uint32_t *from, uint32_t
     *to = end - position > ahead ? position + ahead : end;
 }
 
+/* Queries of one KV head that are attended together, `step` floats apart. */
+typedef struct query_block {
+    uint32_t count;
+    size_t at, step; /* in q and att */
+    size_t kv_at;
+} query_block;
+
+static void attend(const attention *a, const query_block *q, uint32_t from, uint32_t keys,
+                   uint32_t more, float *scores)
+{
+    const lc_model_info *info = &a->net->model->info;
+    size_t kv_at = (size_t)from * kv_width(info) + q->kv_at;
+    a->net->k->attend(a->b->q + q->at, q->count, q->step, a->key + kv_at, a->value + kv_at,
+                      kv_width(info), keys, more, info->head_dim, a->scale, scores,
+                      a->b->att + q->at);
+}
+
+/* The heads of one token that share a KV head: they see the same keys. */
+static void attend_heads(const attention *a, uint32_t t, uint32_t kv_head, float *scores)
+{
+    const lc_model_info *info = &a->net->model->info;
+    uint32_t group = info->heads / info->kv_heads, from, to;
+    query_block q = {.step = info->head_dim};
+    q.kv_at = (size_t)kv_head * info->head_dim;
+    seen(a, a->first + t, &from, &to);
+    for (uint32_t h = 0; h < group; h += q.count) {
+        q.count = group - h < LC_QUERIES ? group - h : LC_QUERIES;
+        q.at = (size_t)t * q_width(info) + ((size_t)kv_head * group + h) * info->head_dim;
+        attend(a, &q, from, to - from, 0, scores);
+    }
+}
+
+/* Neighbouring tokens of one head, where each head has its own keys: together if they see the same
+ * keys, or each one key more. */
+static void attend_tokens(const attention *a, uint32_t t, uint32_t head, float *scores)
+{
+    const lc_model_info *info = &a->net->model->info;
+    query_block q = {.step = q_width(info)};
+    uint32_t count = a->n - t < LC_QUERIES ? a->n - t : LC_QUERIES, from, to, last_from, last_to;
+    q.kv_at = (size_t)head * info->head_dim;
+    seen(a, a->first + t, &from, &to);
+    seen(a, a->first + t + count - 1, &last_from, &last_to);
+    bool alike = from == last_from && (last_to == to || last_to == to + count - 1);
+    uint32_t more = last_to != to;
+    for (uint32_t i = 0; i < count; i += q.count) {
+        q.count = alike ? count : 1;
+        q.at = (size_t)(t + i) * q_width(info) + q.kv_at;
+        seen(a, a->first + t + i, &from, &to);
+        attend(a, &q, from, to - from, alike ? more : 0, scores);
+    }
+}
+
 static void attention_task(void *arg, uint32_t i, uint32_t n)
 {
     const attention *a = arg;
     const lc_model_info *info = &a->net->model->info;
-    uint32_t group = info->heads / info->kv_heads;
-    float *scores = a->b->scores + (size_t)i * a->net->ctx;
-    uint64_t units = (uint64_t)a->n * info->heads;
+    bool shared = info->heads > info->kv_heads;
+    float *scores = a->b->scores + i * score_floats(a->net);
+    uint32_t step = shared ? 1 : LC_QUERIES; /* tokens of a unit */
+    uint64_t units = (uint64_t)((a->n + step - 1) / step) * info->kv_heads;
     for (uint64_t u = units * i / n; u < units * (i + 1) / n; u++) {
-        uint32_t t = (uint32_t)(u / info->heads);
-        uint32_t head = (uint32_t)(u % info->heads);
-        size_t at = (size_t)t * q_width(info) + (size_t)head * info->head_dim;
-        size_t kv_at = (size_t)(head / group) * info->head_dim;
-        uint32_t from, to;
-        seen(a, a->first + t, &from, &to);
-        a->net->k->attend(a->b->q + at, a->key + kv_at, a->value + kv_at, kv_width(info), from, to,
-                          info->head_dim, a->scale, scores, a->b->att + at);
+        uint32_t t = (uint32_t)(u / info->kv_heads) * step;
+        uint32_t head = (uint32_t)(u % info->kv_heads);
+        (shared ? attend_heads : attend_tokens)(a, t, head, scores);
     }
 }
 
-/* h = O . attention(norm(x)) */
-static lc_err attention_block(lc_net *net, buffers *b, uint32_t layer, uint32_t n)
+/* The buffers from token `skip` on. */
+static buffers tail_of(const lc_net *net, const buffers *b, uint32_t skip)
+{
+    const lc_model_info *i = &net->model->info;
+    buffers tail = *b;
+    tail.x += (size_t)skip * i->width;
+    tail.h += (size_t)skip * i->width;
+    tail.q += (size_t)skip * q_width(i);
+    tail.att += (size_t)skip * q_width(i);
+    return tail;
+}
+
+/* h = O . attention(norm(x)) for the tokens from `skip` on; keys and values for all. */
+static lc_err attention_block(lc_net *net, buffers *b, uint32_t layer, uint32_t n, uint32_t skip)
 {
     const lc_model_info *i = &net->model->info;
     const lc_layer *l = &net->model->layer[layer];
@@ -413,13 +479,16 @@ static lc_err attention_block(lc_net *net, buffers *b, uint32_t layer, uint32_t 
     const float *rot = net->rot[local] + (size_t)net->position * i->rope_dims;
     place_heads(net, &l->q_norm, rot, i->heads, n, b->q);
     place_heads(net, &l->k_norm, rot, i->kv_heads, n, key + new_kv);
-    attention a = {.net = net, .b = b, .key = key, .value = value, .first = net->position, .n = n};
+    buffers tail = tail_of(net, b, skip);
+    attention a = {.net = net, .b = &tail, .key = key, .value = value};
+    a.first = net->position + skip;
+    a.n = n - skip;
     a.window = local ? i->window : net->ctx;
     a.scale = i->attn_scale > 0.0f ? i->attn_scale : 1.0f / lc_sqrtf((float)i->head_dim);
     uint64_t keys = net->position + n;
-    run_tasks(net, attention_task, &a, keys * n * q_width(i) * 2);
-    const product o = {&l->o, l->o_bias, b->h, i->width};
-    return multiply(net, &b->acts, b->att, n, &o, 1);
+    run_tasks(net, attention_task, &a, keys * a.n * q_width(i) * 2);
+    const product o = {&l->o, l->o_bias, tail.h, i->width};
+    return multiply(net, &b->acts, tail.att, a.n, &o, 1);
 }
 
 /* h = DOWN . (act(GATE . norm(x)) * UP . norm(x)), or without a gate DOWN . act(UP . norm(x)) */
@@ -467,32 +536,36 @@ static void embed(lc_net *net, buffers *b, const uint32_t *ids, uint32_t n)
     }
 }
 
-static lc_err run_layer(lc_net *net, buffers *b, uint32_t layer, uint32_t n)
+/* x of the tokens from `skip` on; those before it only leave their keys and values. */
+static lc_err run_layer(lc_net *net, buffers *b, uint32_t layer, uint32_t n, uint32_t skip)
 {
     const lc_layer *l = &net->model->layer[layer];
-    lc_err err = attention_block(net, b, layer, n);
+    lc_err err = attention_block(net, b, layer, n, skip);
     if (err != LC_OK) {
         return err;
     }
-    add_block(net, b, &l->attn_post_norm, &l->attn_out_norm, n);
-    err = ffn_block(net, b, layer, n);
+    buffers tail = tail_of(net, b, skip);
+    add_block(net, &tail, &l->attn_post_norm, &l->attn_out_norm, n - skip);
+    err = ffn_block(net, &tail, layer, n - skip);
     if (err == LC_OK) {
-        add_block(net, b, &l->ffn_post_norm, &l->ffn_out_norm, n);
+        add_block(net, &tail, &l->ffn_post_norm, &l->ffn_out_norm, n - skip);
     }
     return err;
 }
 
-/* One chunk of at most batch tokens through all layers; b->h holds the normed states after it. */
-static lc_err run_chunk(lc_net *net, buffers *b, const uint32_t *ids, uint32_t n)
+/* One chunk of at most batch tokens through all layers; b->h holds the normed states after it, of
+ * the tokens from `skip` on: those before it need nothing of the last layer but keys and values. */
+static lc_err run_chunk(lc_net *net, buffers *b, const uint32_t *ids, uint32_t n, uint32_t skip)
 {
     const lc_model_info *i = &net->model->info;
+    skip = net->probe == NULL ? skip : 0;
     embed(net, b, ids, n);
     fill_rotations(net, net->position + n);
     for (uint32_t layer = 0; layer < i->layers; layer++) {
         if (net->cancel != NULL && *net->cancel) {
             return LC_ERR_CANCELLED;
         }
-        lc_err err = run_layer(net, b, layer, n);
+        lc_err err = run_layer(net, b, layer, n, layer + 1 < i->layers ? 0 : skip);
         if (err != LC_OK) {
             return err;
         }
@@ -500,14 +573,17 @@ static lc_err run_chunk(lc_net *net, buffers *b, const uint32_t *ids, uint32_t n
             net->probe(net->probe_ctx, layer, net->position, n, b->x);
         }
     }
-    const float *states = block_input(net, b, &net->model->out_norm, n);
-    if (states != b->h) {
-        memcpy(b->h, states, (size_t)n * i->width * sizeof *states);
+    buffers tail = tail_of(net, b, skip);
+    const float *states = block_input(net, &tail, &net->model->out_norm, n - skip);
+    if (states != tail.h) {
+        memcpy(tail.h, states, (size_t)(n - skip) * i->width * sizeof *states);
     }
     return LC_OK;
 }
 
-lc_err lc_net_run(lc_net *net, const uint32_t *ids, uint32_t n, lc_net_sink *sink, void *ctx)
+/* wanted: how many of the last tokens the sink is shown. */
+static lc_err run(lc_net *net, const uint32_t *ids, uint32_t n, uint32_t wanted, lc_net_sink *sink,
+                  void *ctx)
 {
     bool whole = net->model->info.causal || net->position == 0; /* bidirectional: one text, once */
     if (n > net->ctx - net->position || !whole) {
@@ -518,9 +594,12 @@ lc_err lc_net_run(lc_net *net, const uint32_t *ids, uint32_t n, lc_net_sink *sin
     lc_err err = push_buffers(net, net->scratch, &b) ? LC_OK : LC_ERR_ARENA;
     while (err == LC_OK && n > 0) {
         uint32_t chunk = n < net->batch ? n : net->batch;
-        err = run_chunk(net, &b, ids, chunk);
-        if (err == LC_OK && sink != NULL) {
-            err = sink(ctx, net->position, chunk, b.h);
+        uint32_t unwanted = n > wanted ? n - wanted : 0;
+        uint32_t skip = unwanted < chunk ? unwanted : chunk - 1; /* at least one, for simplicity */
+        err = run_chunk(net, &b, ids, chunk, skip);
+        if (err == LC_OK && sink != NULL && unwanted < chunk) {
+            err = sink(ctx, net->position + skip, chunk - skip,
+                       b.h + (size_t)skip * net->model->info.width);
         }
         net->position += chunk;
         ids += chunk;
@@ -530,14 +609,30 @@ lc_err lc_net_run(lc_net *net, const uint32_t *ids, uint32_t n, lc_net_sink *sin
     return err;
 }
 
+lc_err lc_net_run(lc_net *net, const uint32_t *ids, uint32_t n, lc_net_sink *sink, void *ctx)
+{
+    return run(net, ids, n, n, sink, ctx);
+}
+
+lc_err lc_net_run_last(lc_net *net, const uint32_t *ids, uint32_t n, lc_net_sink *sink, void *ctx)
+{
+    return run(net, ids, n, 1, sink, ctx);
+}
+
 static bool all_finite(const float *x, uint32_t n)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        if (!(x[i] >= -3.4e38f && x[i] <= 3.4e38f)) {
-            return false;
-        }
+    const lc_v4 most = lc_v4_all(3.4e38f);
+    lc_i4 good = {-1, -1, -1, -1};
+    uint32_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        lc_v4 v = lc_v4_load(x + i);
+        good &= (v >= -most) & (v <= most);
     }
-    return true;
+    bool all = (good[0] & good[1] & good[2] & good[3]) != 0;
+    for (; i < n; i++) {
+        all = all && x[i] >= -3.4e38f && x[i] <= 3.4e38f;
+    }
+    return all;
 }
 
 /* y[rows] = w . x + bias for one hidden state. */
@@ -602,7 +697,7 @@ lc_err lc_net_pool(lc_net *net, const uint32_t *ids, uint32_t n, float *pooled)
         p.kind = i->causal ? LC_POOL_LAST : LC_POOL_MEAN;
     }
     lc_net_reset(net);
-    lc_err err = lc_net_run(net, ids, n, pool_sink, &p);
+    lc_err err = run(net, ids, n, p.kind == LC_POOL_LAST ? 1 : n, pool_sink, &p);
     if (err == LC_OK && p.kind == LC_POOL_MEAN) {
         for (uint32_t j = 0; j < i->width; j++) {
             pooled[j] = pooled[j] / (float)n;

@@ -49,6 +49,9 @@ typedef lc_err lc_net_sink(void *ctx, uint32_t position, uint32_t n, const float
  * after the last three the net must be reset. */
 lc_err lc_net_run(lc_net *net, const uint32_t *ids, uint32_t n, lc_net_sink *sink,
                   void *ctx) LC_CHECKED;
+/* The same, but the sink is shown the last token only: the others are spared the last layer. */
+lc_err lc_net_run_last(lc_net *net, const uint32_t *ids, uint32_t n, lc_net_sink *sink,
+                       void *ctx) LC_CHECKED;
 /* logits[vocab] of one normed hidden state [width]. */
 lc_err lc_net_logits(lc_net *net, const float *hidden, float *logits) LC_CHECKED;
 /* Resets, runs all tokens of a text, pools as the model says (causal default: last): pooled[width].

@@ -51,21 +51,6 @@ static lc_err last_take(void *ctx, uint32_t position, uint32_t n, const float *h
     return lc_net_logits(session->net, hidden + (size_t)(n - 1) * width, session->logits);
 }
 
-/* The prompt may come in several chunks; only its last token's logits are wanted. */
-typedef struct prompt_end {
-    lc_session *session;
-    uint32_t tokens;
-} prompt_end;
-
-static lc_err prompt_take(void *ctx, uint32_t position, uint32_t n, const float *hidden)
-{
-    const prompt_end *end = ctx;
-    if (position + n < end->tokens) {
-        return LC_OK;
-    }
-    return last_take(end->session, position, n, hidden);
-}
-
 /* Classes where the model has a head, else the next token. */
 static int first_label_run(lc_session *s)
 {
@@ -82,7 +67,7 @@ static int first_label_run(lc_session *s)
         }
     } else {
         lc_net_reset(s->net);
-        err = lc_net_run(s->net, s->ids, count, last_take, s);
+        err = lc_net_run_last(s->net, s->ids, count, last_take, s);
     }
     return err == LC_OK ? LC_UI_GO : lc_session_fail(s, err);
 }
@@ -100,16 +85,14 @@ static lc_err rep_run(lc_session *s, const figures *f, double *prefill_ms, doubl
 {
     lc_net_reset(s->net);
     tokens_fill(s, f->prompt);
-    prompt_end end = {s, f->prompt};
     uint64_t start_us = lc_ui_now_us();
     lc_mark(LC_MARK_FIRST_LINE);
-    lc_err err = lc_net_run(s->net, s->ids, f->prompt, prompt_take, &end);
+    lc_err err = lc_net_run_last(s->net, s->ids, f->prompt, last_take, s);
     lc_mark(LC_MARK_FIRST_ANSWER);
     *prefill_ms = ms_since(start_us);
     start_us = lc_ui_now_us();
     for (uint32_t i = 0; i < f->gen && err == LC_OK; i++) {
-        uint32_t id = lc_argmax(s->logits, s->model.info.vocab);
-        err = lc_net_run(s->net, &id, 1, last_take, s);
+        err = lc_net_run(s->net, &s->ids[i % f->prompt], 1, last_take, s);
     }
     lc_mark(LC_MARK_END);
     *decode_ms = ms_since(start_us);

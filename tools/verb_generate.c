@@ -183,7 +183,7 @@ static int generation_run(generation *g)
     }
     lc_mark(LC_MARK_FIRST_LINE);
     uint64_t start_us = lc_ui_now_us();
-    lc_err err = lc_net_run(s->net, s->ids, g->prompt_tokens, last_take, s);
+    lc_err err = lc_net_run_last(s->net, s->ids, g->prompt_tokens, last_take, s);
     if (err != LC_OK) {
         return lc_session_fail(s, err);
     }

@@ -176,7 +176,7 @@ static void run_rope(const lc_kernels *k, uint32_t panel)
 static void run_attend(const lc_kernels *k, uint32_t panel)
 {
     (void)panel;
-    k->attend(x, floats, floats + COLS, HEAD, 0, KEYS, HEAD, 0.1f, y, z);
+    k->attend(x, 1, 0, floats, floats + COLS, HEAD, KEYS, 0, HEAD, 0.1f, y, z);
 }
 
 /* Three query heads of one KV head, as in models of grouped heads. */
@@ -187,8 +187,8 @@ static float scores[GROUP * GROUP_KEYS];
 static void run_attend_group(const lc_kernels *k, uint32_t panel)
 {
     (void)panel;
-    k->attend_group(x, GROUP, GROUP_HEAD, floats, floats + 4 * COLS, GROUP_HEAD, GROUP_KEYS, 0,
-                    GROUP_HEAD, 0.1f, scores, z);
+    k->attend(x, GROUP, GROUP_HEAD, floats, floats + 4 * COLS, GROUP_HEAD, GROUP_KEYS, 0,
+              GROUP_HEAD, 0.1f, scores, z);
 }
 
 static const bench_op ops[] = {

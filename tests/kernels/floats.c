@@ -168,11 +168,13 @@ static void check_attend(uint32_t l, uint32_t head_dim, uint32_t t0, uint32_t n,
     float *q = place_random(&g_x, head_dim, size);
     float *k = place_random(&g_y, floats, size);
     float *v = place_random(&g_z, floats, 2.0f);
-    float *scores = place_random(&g_s, n, 1.0f);
+    float *scores = place_random(&g_s, (uint32_t)LC_ROUND_UP(n, 4u), 1.0f);
     float *out = place_random(&g_out, head_dim, 1.0f);
     op_case("head_dim %u stride %zu t0 %u n %u size %g", head_dim, stride, t0, n, (double)size);
-    ref()->attend(q, k, v, stride, t0, t0 + n, head_dim, 0.17f, scores_want, want);
-    lc_level_at(l)->attend(q, k, v, stride, t0, t0 + n, head_dim, 0.17f, scores, out);
+    k += t0 * stride;
+    v += t0 * stride;
+    ref()->attend(q, 1, 0, k, v, stride, n, 0, head_dim, 0.17f, scores_want, want);
+    lc_level_at(l)->attend(q, 1, 0, k, v, stride, n, 0, head_dim, 0.17f, scores, out);
     op_same(l, out, want, head_dim * sizeof *out);
     op_same(l, scores, scores_want, n * sizeof *scores);
     op_true(l, guard_intact(&g_out) && guard_intact(&g_s), "wrote outside out or scores");
@@ -191,7 +193,7 @@ static void op_attend(void)
     op_end();
 }
 
-/* Several queries are several calls of attend, for any number of keys that they do not share. */
+/* Several queries are several calls for one, for any number of keys that they do not share. */
 static void check_group(uint32_t l, uint32_t queries, uint32_t head_dim, uint32_t keys,
                         uint32_t more)
 {
@@ -209,10 +211,10 @@ static void check_group(uint32_t l, uint32_t queries, uint32_t head_dim, uint32_
     memcpy(want, out, q_floats * sizeof *out);
     op_case("queries %u head_dim %u keys %u more %u", queries, head_dim, keys, more);
     for (uint32_t i = 0; i < queries; i++)
-        ref()->attend(q + i * q_stride, k, v, stride, 0, keys + i * more, head_dim, 0.17f,
+        ref()->attend(q + i * q_stride, 1, 0, k, v, stride, keys + i * more, 0, head_dim, 0.17f,
                       scores_ref, want + i * q_stride);
-    lc_level_at(l)->attend_group(q, queries, q_stride, k, v, stride, keys, more, head_dim, 0.17f,
-                                 scores, out);
+    lc_level_at(l)->attend(q, queries, q_stride, k, v, stride, keys, more, head_dim, 0.17f, scores,
+                           out);
     op_same(l, out, want, q_floats * sizeof *out);
     op_true(l, guard_intact(&g_out) && guard_intact(&g_s), "wrote outside out or scores");
 }
