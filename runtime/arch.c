@@ -57,6 +57,15 @@ static const lc_arch archs[] = {
      .allows = ROLE(OUTPUT) | QKV_BIAS | ROLE(O_BIAS) | HEAD,
      .rope = LC_ROPE_PAIRS,
      .act = LC_SILU},
+    {.id = LC_ARCH_MODERN_BERT,
+     .name = "modern-bert",
+     .needs = ROLE(EMBED) | ROLE(EMBED_NORM) | ROLE(OUT_NORM) | ROLE(ROPE_FREQ) | QKVO |
+              ROLE(FFN_NORM) | GATED,
+     .allows = ROLE(ATTN_NORM) | ROLE(ROPE_FREQ_LOCAL) | HEAD, /* layer 0 has no first norm */
+     .rope = LC_ROPE_HALVES,
+     .act = LC_GELU_ERF,
+     .layer_norm = true,
+     .pool_act = LC_GELU_ERF},
 };
 
 const lc_arch *lc_arch_by_id(uint32_t id)

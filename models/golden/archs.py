@@ -150,6 +150,47 @@ def bert(w, ids, c):
     return dense(pooled, "cls.output")
 
 
+def modern_bert(w, ids, c):
+    n, hd, eps = len(ids), c["hd"], c["eps"]
+
+    def norm(x, name):
+        return layer_norm(x, w[name + ".weight"], 0.0, eps) if name + ".weight" in w else x
+
+    x = norm(w["token_embd.weight"][ids], "token_embd_norm")
+    apart = np.abs(np.arange(n)[:, None] - np.arange(n)[None, :])
+    for i in range(c["layers"]):
+        p, local = f"blk.{i}.", i % c["pattern"] != 0
+        q, k, v = np.split(norm(x, p + "attn_norm") @ w[p + "attn_qkv.weight"].T, 3, axis=1)
+        q, k = (rotate(y.reshape(n, -1, hd), c["base_local" if local else "base"], True)
+                for y in (q, k))
+        seen = apart <= (c["window"] // 2 if local else n)
+        x = x + attend(q, k, v.reshape(n, -1, hd), hd ** -0.5, seen) @ w[p + "attn_output.weight"].T
+        gate, up = np.split(norm(x, p + "ffn_norm") @ w[p + "ffn_up.weight"].T, 2, axis=1)
+        x = x + (gelu(gate) * up) @ w[p + "ffn_down.weight"].T
+    pooled = norm(x, "output_norm").mean(0)
+    pooled = norm(gelu(pooled @ w["cls.weight"].T), "cls.norm")
+    return pooled @ w["cls.output.weight"].T + w["cls.output.bias"]
+
+
+def modern_bert_weights(draw, c, vocab):
+    d, ffn = c["d"], c["ffn"]
+    w = {"token_embd.weight": draw.matrix(vocab, d), "token_embd_norm.weight": draw.gain(d)}
+    for i in range(c["layers"]):
+        p = f"blk.{i}."
+        if i > 0:
+            w[p + "attn_norm.weight"] = draw.gain(d)
+        w[p + "attn_qkv.weight"] = draw.matrix(3 * d, d)
+        w[p + "attn_output.weight"] = draw.matrix(d, d)
+        w[p + "ffn_norm.weight"] = draw.gain(d)
+        w[p + "ffn_up.weight"] = draw.matrix(2 * ffn, d)
+        w[p + "ffn_down.weight"] = draw.matrix(d, ffn)
+    w["output_norm.weight"] = draw.gain(d)
+    w["cls.weight"] = draw.matrix(d, d)
+    w["cls.norm.weight"] = draw.gain(d)
+    w["cls.output.weight"], w["cls.output.bias"] = draw.matrix(3, d), draw.bias(3)
+    return w
+
+
 def bert_weights(draw, c, vocab):
     d, ffn = c["d"], c["ffn"]
     w = {"token_embd.weight": draw.matrix(vocab, d), "position_embd.weight": draw.matrix(96, d),
@@ -218,7 +259,7 @@ def keys_of(c):
     arch, d = c["arch"], c["d"]
     keys = {"block_count": c["layers"], "context_length": 96, "embedding_length": d,
             "feed_forward_length": c["ffn"], "attention.head_count": c["heads"]}
-    if c["run"] is bert:
+    if c["run"] in ENCODERS:
         keys.update({"attention.layer_norm_epsilon": c["eps"], "attention.causal": False,
                      "pooling_type": c["pooling"], "classifier.output_labels": LABELS})
     else:
@@ -226,7 +267,8 @@ def keys_of(c):
                      "attention.value_length": c["hd"], "rope.freq_base": c["base"],
                      "attention.layer_norm_rms_epsilon": c["eps"]})
     for ours, theirs in (("window", "attention.sliding_window"), ("cap", "final_logit_softcapping"),
-                         ("factor", "rope.scaling.factor"), ("embed_key", "embedding_scale"),
+                         ("factor", "rope.scaling.factor"), ("far", "rope.freq_base"),
+                         ("embed_key", "embedding_scale"),
                          ("attn_scale", "attention.scale"), ("residual_scale", "residual_scale"),
                          ("logit_scale", "logit_scale")):
         if ours in c:
@@ -253,15 +295,20 @@ SPECS = [
          eps=1e-12, pooling=2),
     dict(name="tiny-minilm", arch="bert", run=bert, seed=8, d=48, heads=3, hd=16, ffn=64, layers=2,
          eps=1e-12, pooling=1),
+    dict(name="tiny-modern-bert", arch="modern-bert", run=modern_bert, seed=9, d=48, heads=4, hd=12,
+         ffn=68, layers=4, eps=1e-5, pooling=1, base=2e4, far=2e4, base_local=1e4, window=16,
+         pattern=3),
 ]
+ENCODERS = {bert: (bert_weights, wordpiece_keys),
+            modern_bert: (modern_bert_weights, tokenizer_keys)}
 
 
 def make_all():
     for c in SPECS:
         draw = Draw(c["seed"])
-        encoder = c["run"] is bert
-        tokenizer, vocab = wordpiece_keys() if encoder else tokenizer_keys()
-        w = (bert_weights if encoder else decoder_weights)(draw, c, vocab)
+        weights, tokens = ENCODERS.get(c["run"], (decoder_weights, tokenizer_keys))
+        tokenizer, vocab = tokens()
+        w = weights(draw, c, vocab)
         write_gguf(os.path.join(HERE, c["name"] + ".gguf"), {**keys_of(c), **tokenizer}, w)
         ids = draw.rng.integers(0, vocab, 70)
         out = c["run"]({k: v.astype(np.float64) for k, v in w.items()}, ids, c)

@@ -166,6 +166,7 @@ static const struct {
     {"tiny-causal", 0.1f}, {"tiny-bidi", 0.02f},  {"tiny-qwen2", 0.05f},
     {"tiny-qwen3", 0.1f},  {"tiny-gemma3", 0.2f}, {"tiny-granite", 0.02f},
     {"tiny-bert", 0.05f},  {"tiny-minilm", 0.02f},
+    {"tiny-modern-bert", 0.05f},
 };
 
 #define MODELS (sizeof models / sizeof models[0])

@@ -212,6 +212,40 @@ static void add_cap(gguf_make *m)
     gguf_make_f32(m, "llama.attn_logit_softcapping", 50.0f);
 }
 
+/* The tokens stay, but the embedding has a row less. */
+static void add_short_embedding(gguf_make *m)
+{
+    gguf_make_tensor(m, "token_embd.weight", 0, 32, 259, NULL, 259 * 128);
+}
+
+static void fewer_rows_than_tokens_are_refused(void **state)
+{
+    (void)state;
+    const gguf_llama spec = {.skip = "token_embd.weight", .change = add_short_embedding};
+    refused(&spec, LC_ERR_FORMAT, "token_embd.weight: fewer rows than there are tokens");
+}
+
+static void add_linear_scaling(gguf_make *m)
+{
+    gguf_make_str(m, "llama.rope.scaling.type", "linear");
+    gguf_make_f32(m, "llama.rope.scaling.factor", 4.0f);
+}
+
+static void linear_scaling_divides_the_frequencies(void **state)
+{
+    (void)state;
+    lc_buf out = {0};
+    const gguf_llama spec = {.change = add_linear_scaling};
+    assert_int_equal(pack_spec(&spec, LC_PACK_F32, 1, &out, NULL, NULL), LC_OK);
+    opened o = open_pack(out.data, out.bytes);
+    for (uint32_t i = 0; i < 8; i++) {
+        double want = pow(10000.0, -2.0 * i / 16.0) / 4.0;
+        assert_true(o.model.rope_freq[2 * i] == (float)want);
+    }
+    close_pack(&o);
+    lc_buf_free(&out);
+}
+
 static void add_far_factor(gguf_make *m)
 {
     gguf_make_f32(m, "llama.rope.scaling.factor", 1e9f);
@@ -433,6 +467,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_opens),
         cmocka_unit_test(rope_frequencies_are_exact_to_two_floats),
+        cmocka_unit_test(linear_scaling_divides_the_frequencies),
+        cmocka_unit_test(fewer_rows_than_tokens_are_refused),
         cmocka_unit_test(threads_and_runs_give_the_same_file),
         cmocka_unit_test(q4_0_sources_keep_their_nibbles),
         cmocka_unit_test(labels_may_be_absent),

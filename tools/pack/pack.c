@@ -50,7 +50,8 @@ static lc_err out_of_memory(const packer *p)
 
 static void source_row(const void *ctx, uint32_t r, float *out)
 {
-    lc_gguf_row(ctx, r, out);
+    const lc_pack_item *item = ctx;
+    lc_gguf_row(item->from, (uint64_t)item->row0 + r, out);
 }
 
 /* The file's factor i of the frequencies. */
@@ -94,18 +95,20 @@ static lc_err put_rope(const packer *p, const lc_pack_item *item, uint8_t *out)
 static lc_err put_weights(const packer *p, lc_pack_item *item, uint8_t *out)
 {
     const lc_gguf_tensor *t = item->from;
-    lc_quant_source source = {.rows = item->rows, .cols = item->cols, .row = source_row, .ctx = t};
+    lc_quant_source source = {
+        .rows = item->rows, .cols = item->cols, .row = source_row, .ctx = item};
+    uint64_t row_bytes = t->bytes / (t->ne[1] * t->ne[2] * t->ne[3]);
+    uint64_t first = item->row0 * row_bytes;
     if (item->cols == 1) { /* a vector: one row of F32 has the same bytes */
         source.rows = 1;
         source.cols = item->rows;
     }
-    source.q4_0 = item->keep ? t->data : NULL;
+    source.q4_0 = item->keep ? t->data + first : NULL;
     lc_diag inner;
     lc_err err =
         lc_quant_matrix(item->type, &source, p->options->threads, out, &item->sqnr_db, &inner);
     if (err == LC_ERR_NUMBER) {
-        uint64_t row_bytes = t->bytes / (t->ne[1] * t->ne[2] * t->ne[3]);
-        return lc_fail_format(p->diag, err, t->offset + inner.offset * row_bytes,
+        return lc_fail_format(p->diag, err, t->offset + first + inner.offset * row_bytes,
                               "%s: row %llu: %s", item->name, (unsigned long long)inner.offset,
                               inner.text);
     }

@@ -38,6 +38,13 @@ static const custom customs[] = {
      .base_local = 1e4},
     {.arch = LC_ARCH_BERT, .eps = LAYER_EPS, .rank = LC_POOL_FIRST},
     {.arch = LC_ARCH_GRANITE, .eps = RMS_EPS, .causal = true, .multipliers = true, .base = 1e4},
+    {.arch = LC_ARCH_MODERN_BERT,
+     .eps = LAYER_EPS,
+     .pattern = 3,
+     .far_first = true,
+     .base = 160000.0,
+     .base_local = 1e4,
+     .rank = LC_POOL_FIRST},
 };
 
 static const custom *custom_of(uint32_t arch)
@@ -351,6 +358,12 @@ static lc_err read_vocab(const keys *k, lc_model_info *m)
     }
     m->vocab = (uint32_t)embed->ne[1];
     uint32_t stated = m->vocab;
+    uint64_t tokens = 0;
+    lc_gguf_strings it;
+    if (lc_gguf_strings_open(k->g, "tokenizer.ggml.tokens", &it, &tokens) && tokens > m->vocab) {
+        return lc_fail(k->diag, LC_ERR_FORMAT, embed->offset,
+                       "token_embd.weight: fewer rows than there are tokens");
+    }
     return read_u32(k, "vocab_size", false, m->vocab, m->vocab, &stated);
 }
 

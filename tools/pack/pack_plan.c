@@ -120,10 +120,10 @@ static void keep_nibbles(lc_pack_item *item)
 
 /* ---- tensors ---- */
 
-static lc_err check_shape(const lc_pack_item *item, lc_diag *diag)
+static lc_err check_shape(const lc_pack_item *item, uint32_t rows, lc_diag *diag)
 {
     const lc_gguf_tensor *t = item->from;
-    uint32_t cols = item->cols, rows = item->rows;
+    uint32_t cols = item->cols;
     if (cols == 1) { /* a vector is a row in the file */
         cols = item->rows;
         rows = 1;
@@ -134,6 +134,37 @@ static lc_err check_shape(const lc_pack_item *item, lc_diag *diag)
     return lc_fail_format(diag, LC_ERR_FORMAT, t->offset,
                           "%s: shape %llu x %llu, the model's sizes want %u x %u", item->name,
                           (unsigned long long)t->ne[0], (unsigned long long)t->ne[1], cols, rows);
+}
+
+/* Several matrices that a file may hold as one, rows after rows. */
+static void find_fused(const lc_gguf *g, const lc_pack_source *source, lc_pack_item *item,
+                       uint32_t *rows)
+{
+    const lc_model_info *m = &source->info;
+    uint32_t q = m->heads * m->head_dim, kv = m->kv_heads * m->head_dim;
+    const struct {
+        uint32_t role, row0, rows;
+        const char *name;
+    } parts[] = {
+        {LC_T_Q, 0, q + 2 * kv, "attn_qkv.weight"},
+        {LC_T_K, q, q + 2 * kv, "attn_qkv.weight"},
+        {LC_T_V, q + kv, q + 2 * kv, "attn_qkv.weight"},
+        {LC_T_GATE, 0, 2 * m->ffn, "ffn_up.weight"},
+        {LC_T_UP, m->ffn, 2 * m->ffn, "ffn_up.weight"},
+    };
+    for (uint32_t i = 0; i < COUNT(parts); i++) {
+        char name[64];
+        if (parts[i].role != item->role) {
+            continue;
+        }
+        (void)snprintf(name, sizeof name, "blk.%u.%s", item->layer, parts[i].name);
+        const lc_gguf_tensor *all = lc_gguf_tensor_find(g, name);
+        if (all && all->ne[1] == parts[i].rows) {
+            item->from = all;
+            item->row0 = parts[i].row0;
+            *rows = parts[i].rows;
+        }
+    }
 }
 
 /* Whether the architecture must or may have this tensor, as far as the sizes tell. */
@@ -165,11 +196,15 @@ static lc_err add_item(const lc_gguf *g, lc_pack_type type, const pattern *p, ui
         plan->item[plan->count++] = item;
         return LC_OK;
     }
-    item.from = lc_gguf_tensor_find(g, item.name);
+    uint32_t rows = item.rows;
+    find_fused(g, &plan->source, &item, &rows);
+    if (!item.from) {
+        item.from = lc_gguf_tensor_find(g, item.name);
+    }
     if (!item.from) {
         return needed ? lc_fail_format(diag, LC_ERR_FORMAT, 0, "%s: missing", item.name) : LC_OK;
     }
-    lc_err err = check_shape(&item, diag);
+    lc_err err = check_shape(&item, rows, diag);
     if (!err) {
         keep_nibbles(&item);
         plan->item[plan->count++] = item;

@@ -12,6 +12,7 @@ typedef struct lc_pack_item {
     uint32_t type; /* lc_wtype */
     uint32_t rows, cols;
     const lc_gguf_tensor *from; /* NULL: made here (rope frequencies) */
+    uint32_t row0;              /* first row in it; not 0: it holds several matrices */
     bool keep;                  /* Q4_0 nibbles */
     /* filled when the tensor is written */
     uint64_t offset, bytes;

@@ -39,9 +39,13 @@ typedef struct pretok_row {
 /* flags: what the files leave unsaid, as llama.cpp has it. */
 static const pretok_row pretoks[] = {
     {"gpt-2", LC_PRETOK_GPT2, 0},
+    {"modern-bert", LC_PRETOK_GPT2, 0},
     {"smollm", LC_PRETOK_SMOLLM, 0},
+    {"refact", LC_PRETOK_SMOLLM, 0}, /* Granite's */
+    {"starcoder", LC_PRETOK_SMOLLM, 0},
     {"qwen2", LC_PRETOK_QWEN2, 0},
     {"llama-bpe", LC_PRETOK_LLAMA_BPE, LC_TOK_ADD_BOS | LC_TOK_IGNORE_MERGES},
+    {"lfm2", LC_PRETOK_LLAMA_BPE, LC_TOK_ADD_BOS | LC_TOK_IGNORE_MERGES},
     {"falcon", LC_PRETOK_FALCON, 0},
 };
 

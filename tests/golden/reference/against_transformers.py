@@ -62,6 +62,14 @@ CASES = {
     "bert small": ("bert", hf.BertModel, dict(SMALL, num_hidden_layers=3), 100),
     "bert MiniLM-L6": ("bert", hf.BertModel, dict(
         hidden_size=384, num_attention_heads=12, intermediate_size=1536, num_hidden_layers=6), 300),
+    "modern-bert small": ("modern-bert", hf.ModernBertModel, dict(
+        SMALL, num_hidden_layers=5, local_attention=24), 100),
+    "modern-bert base": ("modern-bert", hf.ModernBertModel, dict(
+        hidden_size=768, num_attention_heads=12, intermediate_size=1152, num_hidden_layers=22,
+        local_attention=128), 200),
+    "modern-bert classifier": ("modern-bert", hf.ModernBertForSequenceClassification, dict(
+        SMALL, num_hidden_layers=4, num_labels=3, local_attention=8,
+        classifier_pooling="mean"), 20),
     "bert classifier": ("bert", hf.BertForSequenceClassification, dict(
         SMALL, num_hidden_layers=2, num_labels=3), 20),
 }
@@ -93,7 +101,14 @@ BERT = {
     "encoder.layer.{}.output.LayerNorm": "layer_output_norm",
     "pooler.dense": "cls", "classifier": "cls.output",
 }
-NAMES = {"gemma3": GEMMA, "bert": BERT}
+MODERN_BERT = {
+    "embeddings.tok_embeddings": "token_embd", "embeddings.norm": "token_embd_norm",
+    "layers.{}.attn_norm": "attn_norm", "layers.{}.attn.Wqkv": "attn_qkv",
+    "layers.{}.attn.Wo": "attn_output", "layers.{}.mlp_norm": "ffn_norm",
+    "layers.{}.mlp.Wi": "ffn_up", "layers.{}.mlp.Wo": "ffn_down", "final_norm": "output_norm",
+    "head.dense": "cls", "head.norm": "cls.norm", "classifier": "cls.output",
+}
+NAMES = {"gemma3": GEMMA, "bert": BERT, "modern-bert": MODERN_BERT}
 
 
 def gguf_name(arch, name):
@@ -152,10 +167,16 @@ def keys(arch, c, classifier):
     k = {"block_count": c.num_hidden_layers, "context_length": c.max_position_embeddings,
          "embedding_length": c.hidden_size, "feed_forward_length": c.intermediate_size,
          "attention.head_count": c.num_attention_heads}
-    if arch == "bert":
-        k.update({"attention.layer_norm_epsilon": c.layer_norm_eps, "attention.causal": False})
+    if "bert" in arch:
+        eps = c.layer_norm_eps if arch == "bert" else c.norm_eps
+        k.update({"attention.layer_norm_epsilon": eps, "attention.causal": False})
         if classifier:
-            k.update({"pooling_type": 2, "classifier.output_labels": LABELS})
+            mean = arch != "bert" and c.classifier_pooling == "mean"
+            k.update({"pooling_type": 1 if mean else 2, "classifier.output_labels": LABELS})
+        if arch == "modern-bert":
+            k.update({"attention.sliding_window": c.local_attention,
+                      "rope.freq_base": rope_base(c, "full_attention"),
+                      "rope.freq_base_swa": rope_base(c, "sliding_attention")})
     else:
         hd = getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads
         k.update({"attention.head_count_kv": c.num_key_value_heads, "attention.key_length": hd,
@@ -164,11 +185,13 @@ def keys(arch, c, classifier):
         k.update({"attention.sliding_window": c.sliding_window,
                   "rope.freq_base": rope_base(c, "full_attention")})
         assert rope_base(c, "sliding_attention") == 1e4
-    elif arch != "bert":
+    elif "bert" not in arch:
         k["rope.freq_base"] = rope_base(c)
     if arch == "granite":
-        k.update({"embedding_scale": c.embedding_multiplier, "residual_scale": c.residual_multiplier,
-                  "attention.scale": c.attention_multiplier, "logit_scale": c.logits_scaling})
+        k.update({"embedding_scale": c.embedding_multiplier,
+                  "residual_scale": c.residual_multiplier,
+                  "attention.scale": c.attention_multiplier,
+                  "logit_scale": c.logits_scaling})
     return {"general.architecture": arch, **{f"{arch}.{n}": v for n, v in k.items()}}
 
 
@@ -180,7 +203,7 @@ def tool(*words, text=None):
 
 def run_case(name, folder):
     arch, kind, words, n = CASES[name]
-    classifier = kind is hf.BertForSequenceClassification
+    classifier = "Classification" in kind.__name__
     tokenizer, vocab = wordpiece_keys() if arch == "bert" else tokenizer_keys()
     rows = vocab if classifier else 1024
     config = kind.config_class(**{**words, "vocab_size": rows, "pad_token_id": 0})
@@ -189,7 +212,8 @@ def run_case(name, folder):
     model = kind(config).eval()
     shuffle(model, arch)
     path = os.path.join(folder, "model.gguf")
-    write_gguf(path, {**keys(arch, config, classifier), **tokenizer}, tensors(model, arch, classifier))
+    write_gguf(path, {**keys(arch, config, classifier), **tokenizer},
+               tensors(model, arch, classifier))
     model = model.double()
     with torch.no_grad():
         if classifier:
@@ -202,7 +226,7 @@ def run_case(name, folder):
             ids = np.random.default_rng(1).integers(0, rows, n)
             out = model(torch.tensor([ids.tolist()]))
             want = out.logits[0] if hasattr(out, "logits") else (
-                out.last_hidden_state[0] @ model.embeddings.word_embeddings.weight.T)
+                out.last_hidden_state[0] @ model.get_input_embeddings().weight.T)
             want = want.numpy()
             result = os.path.join(folder, "out.f32")
             tool("logits", "--float", "--model", path, "--tokens", ",".join(map(str, ids)),
