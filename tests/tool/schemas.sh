@@ -79,7 +79,7 @@ a list for an object|it["storage"] = []
 CHANGES
 )
 changed "$tmp/config.json" > /dev/null << 'CHANGES'
-more|it["outputs"] = {"gpio": {"relay": {"chip": "gpiochip0", "line": 17}}, "sound": {"volume": 0.5}}
+more|it["outputs"] = {"gpio": {"a": {"chip": "gpiochip0", "line": 17}}, "sound": {"volume": 0.5}}
 CHANGES
 good "config: pins and sound" config "$tmp/changed.0"
 "$LC_BUILD/leafcutterd" --config "$tmp/changed.0" --check-config > /dev/null 2>&1
