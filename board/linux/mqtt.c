@@ -23,7 +23,7 @@
 #define PASSWORD_BYTES_MAX 256
 #define SYSTEM_CA_FOLDER "/etc/ssl/certs"
 #define REASON_PROTOCOL_VERSION 0x84
-#define PACKET_EXTRA_BYTES 32u /* of a publication: header, lengths, number, the property `boot` */
+#define PACKET_EXTRA_BYTES 32u /* of a publication: header, lengths, number, `boot` */
 
 typedef enum mqtt_state {
     DOWN,
@@ -104,6 +104,13 @@ lc_err lc_mqtt_url(const char *url, char host[LC_MQTT_HOST_BYTES_MAX], uint16_t 
     }
     return LC_OK;
 }
+
+/* libmosquitto 2.0 aborts on an MQTT 5 property that it does not know. A broker must not be able to
+ * end the daemon, so an abort inside the library's reading comes back to guarded_read, and the
+ * handle is given up; no lock of the library is held there. Any other abort ends the process, as it
+ * should, those in our own callbacks too. */
+static _Thread_local volatile sig_atomic_t reading;
+static _Thread_local sigjmp_buf reading_back;
 
 /* ---- callbacks: they note what happened ---- */
 
@@ -206,6 +213,7 @@ static void connect_came(struct mosquitto *handle, void *ctx, int rc, int flags,
                          const mosquitto_property *properties)
 {
     lc_mqtt *mqtt = ctx;
+    sig_atomic_t was = reading;
     (void)handle;
     (void)flags;
     mqtt->answered = true;
@@ -222,7 +230,9 @@ static void connect_came(struct mosquitto *handle, void *ctx, int rc, int flags,
     }
     mqtt->state = UP;
     filters_subscribe(mqtt);
+    reading = 0;
     mqtt->events.up(mqtt->events.ctx);
+    reading = was;
 }
 
 static void disconnect_came(struct mosquitto *handle, void *ctx, int rc,
@@ -251,7 +261,10 @@ static void publish_done(struct mosquitto *handle, void *ctx, int mid, int reaso
         mqtt->publishing = 0;
     }
     if (id != 0) {
+        sig_atomic_t was = reading;
+        reading = 0;
         mqtt->events.ack(mqtt->events.ctx, id, (uint32_t)reason);
+        reading = was;
     }
 }
 
@@ -262,7 +275,10 @@ static void message_came(struct mosquitto *handle, void *ctx, const struct mosqu
     (void)handle;
     (void)properties;
     const char *payload = m->payload ? m->payload : "";
+    sig_atomic_t was = reading;
+    reading = 0;
     mqtt->events.message(mqtt->events.ctx, m->topic, payload, (uint32_t)m->payloadlen, m->retain);
+    reading = was;
 }
 
 static void subscribe_answered(struct mosquitto *handle, void *ctx, int mid, int count,
@@ -472,12 +488,6 @@ static void call_end(lc_mqtt *mqtt, int rc)
     lc_loop_want(mqtt->loop, &mqtt->socket, EPOLLIN | out);
 }
 
-/* libmosquitto 2.0 aborts on an MQTT 5 property that it does not know. A broker must not be able to
- * end the daemon, so an abort inside the library's reading comes back here, and the handle is given
- * up. No lock of the library is held there. Any other abort ends the process, as it should. */
-static _Thread_local volatile sig_atomic_t reading;
-static _Thread_local sigjmp_buf reading_back;
-
 static void abort_came(int number)
 {
     if (reading) {
@@ -487,16 +497,19 @@ static void abort_came(int number)
     raise(number);
 }
 
-static int guarded_read(struct mosquitto *handle)
+static int guarded_read(lc_mqtt *mqtt)
 {
     sigset_t set;
     if (sigsetjmp(reading_back, 0) == 0) {
         reading = 1;
-        int rc = mosquitto_loop_read(handle, 1);
+        int rc = mosquitto_loop_read(mqtt->handle, 1);
         reading = 0;
         return rc;
     }
     reading = 0;
+    if (mqtt->options.protocol == LC_MQTT_AUTO) {
+        mqtt->v5 = false; /* 3.1.1 has no properties, so this happens once, and leaks once */
+    }
     sigemptyset(&set); /* it was blocked while its handler ran */
     sigaddset(&set, SIGABRT);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
@@ -509,7 +522,7 @@ static int all_read(lc_mqtt *mqtt)
     int rc = MOSQ_ERR_SUCCESS;
     mqtt->more = true;
     for (int i = 0; i < READS_MAX && mqtt->more && rc == MOSQ_ERR_SUCCESS; i++) {
-        rc = guarded_read(mqtt->handle);
+        rc = guarded_read(mqtt);
         mqtt->more = !mqtt->lost && rc == MOSQ_ERR_SUCCESS && ssl && SSL_has_pending(ssl) == 1;
     }
     return rc;
