@@ -104,7 +104,8 @@ def lower_bound(right, n):
 
 
 def fit_threshold(p, right, free, target):
-    """Smallest t whose accepted lines keep the target; also what was reached and what is missing."""
+    """Smallest t whose accepted lines keep the target, else the best; whether it does; how many
+    accepted lines with no further error it would take."""
     confident = p.max(1)
     order = [i for i in np.argsort(-confident) if free[i]]
     best, found, good = (0.0, 1.0, 0, 0), None, 0
@@ -117,8 +118,11 @@ def fit_threshold(p, right, free, target):
             found = (bound, float(confident[i]), good, n)
         if bound > best[0]:
             best = (bound, float(confident[i]), good, n)
-    need = math.ceil(math.log(1 - CONFIDENCE) / math.log(target))
-    return found or best, found is not None, need
+    best = found or best
+    wrong = need = best[3] - best[2]
+    while lower_bound(need - wrong, max(1, need)) < target:
+        need += 1
+    return best, found is not None, need
 
 
 def fit_alpha(p, truth):
@@ -191,7 +195,7 @@ def fit(args, rows, z):
     print(f"lines {len(rows)} in scope {known.sum()} accuracy {right.mean():.4f} T {temperature:.4f} ECE {evaluate.ece(p.max(1), right):.4f}")
     print(f"t {t:.4f}: accepted {n} of {known.sum()}, {good} right, bound {bound:.4f}, target {target}")
     if not reached:
-        print(f"target not reached; without an error {need} accepted lines are needed, {max(0, need - n)} more than now")
+        print(f"target not reached: {need} accepted lines with the same {n - good} errors would do, {max(0, need - n)} more than now")
     print(f"alpha {alpha:.4f}: one label in the set of {float((set_sizes(p, alpha) == 1).mean()):.3f} of the lines")
     print(f"oos.t {limit:.4f}: recall {recall:.4f} at {FALSE_OOS:.0%} false, AUROC {evaluate.auroc(oos[known], oos[~known]):.4f}")
     def short(v):

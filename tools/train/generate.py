@@ -15,8 +15,8 @@ from lines.grammar import Grammar
 LABELS = ["normal", "overheating", "vibration", "leak", "electrical", "sensor_fault", "connectivity", "security"]
 OOS = "oos"
 SHARE = {"normal": 1.7}
-# Parts of lines/written in use: a and b came first, c and d for the second stage of training.
-PARTS = ["abcd"]
+# Parts of lines/written in use: a and b came first, c to e with later stages of training.
+PARTS = ["abcde"]
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -39,7 +39,7 @@ def written(label, held=False):
     out = []
     for path in sorted(glob.glob(os.path.join(HERE, "lines", "written", label + "*.txt"))):
         part = path[:-4].rpartition("_")[2]
-        if (part if part in "abcd" else "a") not in PARTS[0]:
+        if (part if part in "abcde" else "a") not in PARTS[0]:
             continue
         with open(path, encoding="utf-8") as file:
             out += [row.strip() for row in file if row.strip()]
@@ -74,7 +74,7 @@ class Generator:
 
     def clean(self, label):
         """A clause of the label: a written line, the lexicon in plain frames, or a phrase."""
-        if self.written[label] and self.rng.random() < 0.3:
+        if self.written[label] and self.rng.random() < 0.38:
             return self.rng.choice(self.written[label])
         if label != OOS and self.rng.random() < 0.3:
             return lexicon.line(self.rng, self.grammar, self.lexicon[label], self.things)

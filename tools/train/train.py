@@ -153,7 +153,7 @@ def main():
     parser.add_argument("--dev", default="../../tests/data/triage-dev.tsv")
     parser.add_argument("--swap", type=float, default=0.0, help="share of words put out for like ones (needs --words)")
     parser.add_argument("--stop", type=int, default=0, help="end before the schedule does")
-    parser.add_argument("--parts", default="abcd", help="parts of lines/written to learn from")
+    parser.add_argument("--parts", default="abcde", help="parts of lines/written to learn from")
     args = parser.parse_args()
     generate.PARTS[0] = args.parts
     torch.manual_seed(args.seed)

@@ -13,6 +13,7 @@ SHORT = {"temperature": ["temp", "tmp", "temp.", "T"], "pressure": ["press", "pr
          "breaker": ["brkr", "bkr", "c/b"], "conveyor": ["conv", "cv"], "switch": ["sw", "swtch"], "normal": ["norm", "nrml", "normal"], "found": ["fnd"],
          "running": ["runing", "rnning", "run"], "service": ["svc", "serv"], "signal": ["sig", "sgnl"], "network": ["ntwk", "netw"], "gateway": ["gw", "gtwy"],
          "calibration": ["cal", "calib"], "is": ["iz", ""], "the": ["", "teh"], "a": [""], "on": ["", "@"], "at": ["@", ""], "from": ["frm"]}
+SMALL = {"the", "a", "an", "is", "are", "was", "of", "to", "at", "in", "on", "has", "it", "its", "our", "by", "for", "that"}
 KEYS = {"a": "sq", "b": "vn", "c": "xv", "d": "sf", "e": "wr", "f": "dg", "g": "fh", "h": "gj", "i": "uo", "k": "jl", "l": "k", "m": "n",
         "n": "bm", "o": "ip", "p": "o", "r": "et", "s": "ad", "t": "ry", "u": "yi", "v": "cb", "w": "qe", "y": "tu"}
 
@@ -58,14 +59,14 @@ def roughen(rng, text, strength=1.0):
     out = []
     p_typo = rng.choice([0, 0, 0, 0.04, 0.12]) * strength
     p_short = rng.choice([0, 0, 0.2, 0.6]) * strength
-    p_drop = rng.choice([0, 0, 0, 0.05]) * strength
+    p_drop = rng.choice([0, 0, 0.3]) * strength
     for word in text.split(" "):
         if rng.random() < p_short:
             word = shorten(rng, word)
         if rng.random() < p_typo:
             word = typo(rng, word)
-        plain = word.isalpha() and word.lower() not in ("no", "not", "ok", "without", "none")
-        if word and not (plain and rng.random() < p_drop):
+        small = word.lower() in SMALL
+        if word and not (small and rng.random() < p_drop):
             out.append(word)
     text = recase(rng, " ".join(out))
     if rng.random() < 0.1:
