@@ -59,10 +59,16 @@ void lc_link_open(lc_link *link, uint64_t now_ms)
     link->ups++;
 }
 
+bool lc_link_lasted(const lc_link *link, uint64_t now_ms)
+{
+    return link->state == LC_LINK_OPEN && !link->barren &&
+           now_ms - link->since_ms >= LC_LINK_LAST_MS;
+}
+
 void lc_link_down(lc_link *link, uint64_t now_ms)
 {
     bool open = link->state == LC_LINK_OPEN;
-    if (open && now_ms - link->since_ms >= LC_LINK_LAST_MS) {
+    if (lc_link_lasted(link, now_ms)) {
         link->wait_ms = LC_LINK_WAIT_MIN_MS;
     }
     uint32_t half = link->wait_ms / 2;
@@ -70,7 +76,7 @@ void lc_link_down(lc_link *link, uint64_t now_ms)
     link->wait_ms =
         link->wait_ms > LC_LINK_WAIT_MAX_MS / 2 ? LC_LINK_WAIT_MAX_MS : link->wait_ms * 2;
     link->state = LC_LINK_WAITING;
-    link->closing = false;
+    link->closing = link->barren = false;
     link->since_ms = now_ms;
     link->downs += open;
 }

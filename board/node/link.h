@@ -45,6 +45,7 @@ typedef enum lc_link_reason {
 typedef struct lc_link {
     uint8_t state;     /* lc_link_state */
     bool closing;      /* told to close, waits for link_down */
+    bool barren;       /* the broker took the connection, but acknowledged nothing */
     uint64_t since_ms; /* of this state */
     uint64_t retry_ms;
     uint32_t wait_ms; /* next wait, before its random half */
@@ -58,6 +59,8 @@ bool lc_link_late(const lc_link *link, uint64_t now_ms); /* connecting takes too
 uint64_t lc_link_wake_ms(const lc_link *link);
 void lc_link_try(lc_link *link, uint64_t now_ms);
 void lc_link_open(lc_link *link, uint64_t now_ms);
+/* Whether the connection that stands was a good one, so that its end is news. */
+bool lc_link_lasted(const lc_link *link, uint64_t now_ms);
 void lc_link_down(lc_link *link, uint64_t now_ms);
 lc_link_reason lc_link_reason_make(uint32_t number); /* PROTOCOL for one out of range */
 const char *lc_link_word(lc_link_reason reason);

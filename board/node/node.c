@@ -228,7 +228,7 @@ void lc_node_link_down(lc_node *node, uint64_t now_ms, lc_link_reason reason)
     if (node->link.state != LC_LINK_TRYING && node->link.state != LC_LINK_OPEN) {
         return;
     }
-    if (node->link.state == LC_LINK_OPEN && now_ms - node->link.since_ms >= LC_LINK_LAST_MS) {
+    if (lc_link_lasted(&node->link, now_ms)) {
         sayings_rearm(node);
     }
     reason = lc_link_reason_make(reason);

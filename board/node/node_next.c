@@ -101,6 +101,7 @@ static bool link_next(lc_node *node, uint64_t now_ms, lc_action *action)
     }
     if (silent) {
         lc_say_put(&node->say, now_ms, LC_SAY_LINK_SILENT, now_ms - oldest, (lc_str){0});
+        node->link.barren = oldest < node->link.since_ms + LC_LINK_LAST_MS;
     }
     node->link.closing = true;
     *action = (lc_action){.kind = LC_DO_CLOSE};

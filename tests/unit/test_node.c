@@ -387,6 +387,52 @@ static void silence_of_the_broker_closes_the_link(void **state)
     assert_true(action_find(node, LC_DO_CLOSE, &action));
 }
 
+/* Actions until this kind comes, nothing acknowledged; counts how often silence is said. */
+static bool silent_find(lc_node *node, lc_action_kind kind, uint32_t *said)
+{
+    lc_action action;
+    while (lc_node_next(node, now_ms, &action)) {
+        *said += action.kind == LC_DO_LOG && action.saying.code == LC_SAY_LINK_SILENT;
+        if (action.kind == LC_DO_HEALTH) {
+            lc_node_health(node, now_ms, "{}", 2);
+        }
+        if (action.kind == kind) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A connection on which nothing is acknowledged; the wait before it. */
+static uint64_t silence(lc_node *node, uint32_t *said)
+{
+    uint64_t from_ms = now_ms;
+    while (!silent_find(node, LC_DO_CONNECT, said)) {
+        now_ms += 100;
+        assert_true(now_ms < from_ms + 10 * LC_LINK_WAIT_MAX_MS);
+    }
+    uint64_t waited_ms = now_ms - from_ms;
+    lc_node_link_up(node, now_ms, 0);
+    assert_false(silent_find(node, LC_DO_CLOSE, said));
+    now_ms += LC_NODE_ACK_MS;
+    assert_true(silent_find(node, LC_DO_CLOSE, said));
+    lc_node_link_down(node, now_ms, LC_LINK_TIMEOUT);
+    return waited_ms;
+}
+
+static void a_broker_that_acknowledges_nothing_is_told_once(void **state)
+{
+    (void)state;
+    lc_node *node = node_make();
+    uint32_t said = 0;
+    uint64_t waited_ms = 0;
+    for (int i = 0; i < 8; i++) {
+        waited_ms = silence(node, &said);
+    }
+    assert_int_equal(said, 1);
+    assert_true(waited_ms > LC_LINK_WAIT_MIN_MS); /* though each connection stood for long */
+}
+
 static void health_is_asked_for_each_minute_and_on_command(void **state)
 {
     (void)state;
@@ -503,6 +549,7 @@ int main(void)
         cmocka_unit_test(a_loss_of_lines_is_stated_with_its_source),
         cmocka_unit_test(an_unacknowledged_gap_is_said_again_unchanged),
         cmocka_unit_test(silence_of_the_broker_closes_the_link),
+        cmocka_unit_test(a_broker_that_acknowledges_nothing_is_told_once),
         cmocka_unit_test(health_is_asked_for_each_minute_and_on_command),
         cmocka_unit_test(stopping_waits_for_records_then_says_offline),
         cmocka_unit_test(stopping_without_a_link_does_not_wait),
