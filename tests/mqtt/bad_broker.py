@@ -469,10 +469,10 @@ class NotMqtt(Session):
 
 @mode("flood")
 class Flood(Session):
-    """sends lines to classify without end, 2,500 a second, and is polite otherwise"""
+    """sends 25,000 lines to classify in ten seconds, and is polite otherwise"""
 
     def on_wait(self):
-        if self.client:
+        if self.client and self.broker.sent_lines < 25000:
             topic = f"leafcutter/v1/{self.client}/dn/text"
             self.send(wire.publish(topic, "temp 99 C, bearing hot, oil pressure 1.1 bar",
                                    version=self.version) * 50)
