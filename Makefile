@@ -110,10 +110,11 @@ help: ## list the targets
 tests: $(TEST_BIN) build/insn_count.so ## build every test program
 
 # Packages come first, so these start make again once a compiler is there.
-demo: ## install what is missing, build, classify 60 sensor lines
+demo: ## install what is missing, build, classify 60 sensor lines, send them through a broker
 	@cross/packages.sh demo
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@$$($(MAKE) -s print-build)/leafcutter classify --table models/triage/demo.txt
+	@tools/demo.sh $$($(MAKE) -s print-build) models/triage/demo.txt
 
 check: ## every test on this machine and, emulated, at each ARM level
 	@MAKE='$(MAKE)' JOBS=$(JOBS) SAN=$(SAN) WERROR=$(WERROR) LC_SHARED=$(LC_SHARED) tests/check.sh

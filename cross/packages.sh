@@ -5,7 +5,8 @@
 set -eu
 build="gcc libc6-dev make libcjson-dev libssl-dev libmosquitto-dev"
 case ${1:-build} in
-build | demo) need=$build ;;
+build) need=$build ;;
+demo) need="$build mosquitto mosquitto-clients" ;;
 static) need="$build dpkg-dev patch" ;;
 check) need="$build libcmocka-dev python3 xz-utils binutils gcc-aarch64-linux-gnu qemu-user
     mosquitto mosquitto-clients openssl mandoc systemd" ;;
