@@ -18,12 +18,15 @@ same() {
     is "${3:-$1}" "$(sed -n "s/  $1\$//p" "$kept")" "$hash"
 }
 
-for model in tiny-causal tiny-bidi; do
+# logits MODEL TYPE...: its packs, and what they compute for the model's tokens
+logits() {
+    local model=$1 tokens type pack level threads
+    shift
     tokens=$(od -An -v -tu4 -w4 "models/golden/$model.tokens.u32" | tr -d ' ' | paste -sd ,)
-    for type in q4 t16 q8; do
+    for type in "$@"; do
         pack=$tmp/$model-$type.leaf
-        tool pack --type $type "models/golden/$model.gguf" -o "$pack" > /dev/null 2> "$tmp/err" ||
-            not_ok "pack $model $type" "$(cat "$tmp/err")"
+        tool pack --type "$type" "models/golden/$model.gguf" -o "$pack" > /dev/null \
+            2> "$tmp/err" || not_ok "pack $model $type" "$(cat "$tmp/err")"
         same "$model-$type-pack" "$pack"
         for level in $(levels); do
             for threads in 1 2; do
@@ -34,6 +37,11 @@ for model in tiny-causal tiny-bidi; do
             done
         done
     done
+}
+logits tiny-causal q4 t16 q8
+logits tiny-bidi q4 t16 q8
+for arch in qwen2 qwen3 gemma3 granite bert modern-bert; do
+    logits tiny-$arch q4
 done
 
 # The deterministic part of a record: all but who, when and how long.

@@ -2,14 +2,16 @@
 """Compares the float path with Hugging Face Transformers, an implementation of other people.
 
     pip install torch transformers numpy
-    LC_BUILD=build/<triple> python3 tests/golden/reference/against_transformers.py [WORD...]
+    LC_BUILD=build/<triple> python3 tests/golden/reference/against_transformers.py [-l N] [WORD...]
 
 Each row of CASES is built by Transformers with random weights, run there in float64, written as
 GGUF and run by `leafcutter logits --float`. Small and real widths; prompts longer than the sliding
 window. An encoder has no output head: its states are compared through the embedding, which has
-more rows than columns, and a sequence classifier by its scores. Words select rows by name.
+more rows than columns, and a sequence classifier by its scores. Words select rows by name; -l N
+leaves out the layers from the Nth on, for machines with little memory or time.
 Not part of `make check`, which replays what models/golden/make.py computed instead.
 """
+import argparse
 import json
 import os
 import subprocess
@@ -201,8 +203,9 @@ def tool(*words, text=None):
     return done.stdout
 
 
-def run_case(name, folder):
+def run_case(name, folder, layers):
     arch, kind, words, n = CASES[name]
+    words = dict(words, num_hidden_layers=min(words["num_hidden_layers"], layers))
     classifier = "Classification" in kind.__name__
     tokenizer, vocab = wordpiece_keys() if arch == "bert" else tokenizer_keys()
     rows = vocab if classifier else 1024
@@ -236,13 +239,17 @@ def run_case(name, folder):
 
 
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-l", type=int, default=1000)
+    parser.add_argument("words", nargs="*")
+    options = parser.parse_args()
     worst = 0.0
     for name in CASES:
-        if len(sys.argv) > 1 and not any(word in name for word in sys.argv[1:]):
+        if options.words and not any(word in name for word in options.words):
             continue
         with tempfile.TemporaryDirectory() as folder:
             os.environ["XDG_CACHE_HOME"] = folder
-            error, tokens = run_case(name, folder)
+            error, tokens = run_case(name, folder, options.l)
         worst = max(worst, error)
         print(f"{'ok' if error < LIMIT else 'not ok'} - {name}: {tokens} tokens, "
               f"largest difference {error:.2g} of the largest value", flush=True)
