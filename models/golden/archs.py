@@ -247,6 +247,7 @@ def wordpiece_keys():
         "tokenizer.ggml.pre": "default",
         "tokenizer.ggml.tokens": tokens,
         "tokenizer.ggml.token_type": [3] * 5 + [1] * (len(tokens) - 5),
+        "tokenizer.ggml.token_type_count": 2,
         "tokenizer.ggml.unknown_token_id": 1,
         "tokenizer.ggml.seperator_token_id": 3,
         "tokenizer.ggml.padding_token_id": 0,

@@ -44,7 +44,7 @@ static const custom customs[] = {
      .far_first = true,
      .base = 160000.0,
      .base_local = 1e4,
-     .rank = LC_POOL_FIRST},
+     .rank = LC_POOL_MEAN},
 };
 
 static const custom *custom_of(uint32_t arch)

@@ -65,6 +65,7 @@ def vocabulary(path):
         "tokenizer.ggml.pre": "default",
         "tokenizer.ggml.tokens": [mark(w) for w in words],
         "tokenizer.ggml.token_type": [3 if i in special.values() else 1 for i in range(len(words))],
+        "tokenizer.ggml.token_type_count": 2,
         "tokenizer.ggml.unknown_token_id": special["[UNK]"],
         "tokenizer.ggml.seperator_token_id": special["[SEP]"],
         "tokenizer.ggml.padding_token_id": special["[PAD]"],
