@@ -140,7 +140,7 @@ says "an open broker" 0 "ok tcp " "ok auth .*without user name" "ok protocol mos
     "ok limits packets of any size" "warn acl .*other devices" "ok commands dn/ is heard" \
     "ok retained .*no state"
 says "which waits with small packets" 0 \
-    "warn round-trip .* ms for two together > set_tcp_nodelay true"
+    "warn round-trip .* ms for 6 together > set_tcp_nodelay true"
 config "$url, \"protocol\":\"3.1.1\"" "$job"
 doctor
 says "MQTT 3.1.1 is told" 0 "warn protocol .*3.1.1" "warn acl .*other devices"

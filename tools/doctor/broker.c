@@ -15,6 +15,7 @@
 #define ACK_TIMEOUT_MS 5000u
 #define ECHO_WAIT_MS 300u
 #define TIMES 15u         /* round trips measured; odd */
+#define TOGETHER 6u       /* messages handed over at once; within the window */
 #define NAGLE_MIN_MS 25.0 /* delayed acknowledgements take 40 ms, seldom less */
 #define SLOW_MS 200.0
 #define NOT_AUTHORISED 0x87u
@@ -130,7 +131,7 @@ static lc_mqtt_options options_make(const visit *v)
                              .key_file = c->key,
                              .protocol = (lc_mqtt_protocol)c->protocol,
                              .keepalive_s = 30,
-                             .window = 8,
+                             .window = 8, /* TOGETHER fits */
                              .payload_max = LC_PAYLOAD_BYTES_MAX,
                              .will_topic = "",
                              .filter = v->filter,
@@ -242,44 +243,45 @@ static int time_compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Median of TIMES times until the last of `together` messages, handed over at once, is
- * acknowledged; negative when one was not. */
-static double round_trip_ms(visit *v, uint32_t together)
+/* Sorted times until the last of `together` messages, handed over at once, is acknowledged. False:
+ * one was not. */
+static bool times_measure(visit *v, uint32_t together, double ms[TIMES])
 {
-    double ms[TIMES];
     for (uint32_t i = 0; i < TIMES; i++) {
         uint64_t start_us = lc_loop_now_us();
         for (uint32_t id = 1; id <= together; id++) {
             if (!lc_probe_publish(&v->probe, id, v->topic[OWN_TIME], "{\"v\":1}")) {
-                return -1.0;
+                return false;
             }
         }
         for (uint32_t id = 1; id <= together; id++) {
             if (!lc_probe_wait_ack(&v->probe, id, ACK_TIMEOUT_MS)) {
-                return -1.0;
+                return false;
             }
         }
         ms[i] = (double)(v->probe.ack[together].us - start_us) / 1000.0;
     }
     qsort(ms, TIMES, sizeof *ms, time_compare);
-    return ms[TIMES / 2];
+    return true;
 }
 
-/* One message is answered at once. Of two together the broker's second small packet waits, without
- * nodelay, until our system acknowledges the first one, 40 ms later. */
+/* One message is answered at once. Of several together the broker's second small packet waits,
+ * without nodelay, until our system acknowledges the first one, 40 ms later. That needs the broker
+ * to be slower than we are, which it is not every time: hence the upper quartile. */
 static bool time_check(visit *v)
 {
     lc_doctor *d = v->doctor;
-    double one = round_trip_ms(v, 1), two = one < 0.0 ? one : round_trip_ms(v, 2);
-    if (two < 0.0) {
+    double alone[TIMES], together[TIMES];
+    if (!times_measure(v, 1, alone) || !times_measure(v, TOGETHER, together)) {
         lc_doctor_fail(d, LC_EXIT_BUSY, "round-trip", "a message is not acknowledged within %u s",
                        ACK_TIMEOUT_MS / 1000u);
         lc_doctor_remedy(d, "the broker took us and then fell silent: see its log");
         return false;
     }
-    if (two - one >= NAGLE_MIN_MS) {
-        lc_doctor_warn(d, "round-trip", "%.2f ms for one message, %.1f ms for two together", one,
-                       two);
+    double one = alone[TIMES / 2], many = together[TIMES * 3 / 4];
+    if (many - one >= NAGLE_MIN_MS && alone[TIMES * 3 / 4] - one < NAGLE_MIN_MS) {
+        lc_doctor_warn(d, "round-trip", "%.2f ms for one message, %.1f ms for %u together", one,
+                       many, TOGETHER);
         lc_doctor_remedy(d, "set_tcp_nodelay true in mosquitto.conf: without it small packets wait "
                             "for each other, about 44 ms");
     } else if (one > SLOW_MS) {
@@ -287,8 +289,8 @@ static bool time_check(visit *v)
         lc_doctor_remedy(d, "the way to the broker is slow; a larger queue.window keeps more "
                             "records on it");
     } else {
-        lc_doctor_ok(d, "round-trip", "%.2f ms for one message, %.2f ms for two together", one,
-                     two);
+        lc_doctor_ok(d, "round-trip", "%.2f ms for one message, %.2f ms for %u together", one,
+                     together[TIMES / 2], TOGETHER);
     }
     return true;
 }
