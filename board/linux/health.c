@@ -1,15 +1,13 @@
 /* health.c - rendering of birth, health and status. */
 #include "health.h"
 
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/timex.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "../../runtime/text.h"
+#include "statm.h"
 
 #define SECONDS_2020 1577836800 /* a clock before that was never set */
 #define MODEL_DIGITS 4u         /* bytes of a root hash that name it */
@@ -176,23 +174,6 @@ uint32_t lc_health_birth(const lc_health *health, char *out, uint32_t max)
 
 /* ---- health ---- */
 
-/* Resident bytes, by /proc; no heap. */
-static uint64_t rss_bytes(void)
-{
-    char text[128];
-    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-    if (fd >= 0) {
-        close(fd);
-    }
-    if (got <= 0) {
-        return 0;
-    }
-    text[got] = '\0';
-    const char *blank = strchr(text, ' ');
-    return blank ? strtoull(blank, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
-}
-
 static uint64_t cpu_ms(void)
 {
     struct rusage use;
@@ -258,7 +239,7 @@ static void arena_put(lc_text *t, const char *key, const lc_arena *arena)
 static void memory_put(lc_text *t, const lc_health *h, const lc_node_counts *c)
 {
     open_put(t, "bytes", "{");
-    number_put(t, "rss", rss_bytes());
+    number_put(t, "rss", lc_statm_bytes(LC_STATM_RESIDENT));
     arena_put(t, "state", &h->arenas->state);
     arena_put(t, "scratch", &h->arenas->scratch);
     open_put(t, "outbox", "[");
