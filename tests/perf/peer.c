@@ -1,0 +1,304 @@
+/* peer.c - runs a prebuilt llama.cpp (release v0.5.0, as npm packages carry it) through dlopen, so
+ * that bench_peers.py can compare without building it.
+ *
+ *   peer bench    LIBS MODEL THREADS PROMPT GEN REPS   medians, tokens a second; memory
+ *   peer count    LIBS MODEL PROMPT GEN                marks for insn_count.c, as `leafcutter bench`
+ *   peer cold     LIBS MODEL PROMPT                    load, prompt, argmax: time it from outside
+ *   peer quantize LIBS IN.gguf OUT.gguf                to its Q4_0
+ *
+ * LIBS is the folder of its libraries; it picks the one for this CPU. The structures below are those
+ * of its header of that release; their sizes are checked against what its functions return only by
+ * use, so another release needs another look.
+ */
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- its interface ---- */
+
+struct model_params {
+    void *devices;
+    const void *overrides;
+    int32_t gpu_layers, split_mode, load_mode, lazy_mode, main_gpu;
+    const float *tensor_split;
+    void *progress, *progress_data;
+    const void *kv_overrides;
+    bool vocab_only, check_tensors, extra_buffers, no_host, no_alloc, load_mtp;
+};
+
+struct context_params {
+    uint32_t ctx, batch, ubatch, seq_max, rs_seq, outputs_max, outputs_max_per_seq;
+    int32_t threads, threads_batch;
+    int32_t ctx_type, rope_scaling, pooling, attention, flash_attention;
+    float rope_base, rope_scale, yarn_ext, yarn_attn, yarn_fast, yarn_slow;
+    uint32_t yarn_orig;
+    float defrag;
+    void *eval, *eval_data;
+    int32_t type_k, type_v;
+    void *abort, *abort_data;
+    bool embeddings, offload_kqv, no_perf, op_offload, swa_full, kv_unified;
+    void *samplers;
+    size_t sampler_count;
+    void *other;
+};
+
+struct quantize_params {
+    int32_t threads, type, output_type, embedding_type;
+    bool flags[8];
+    void *pointers[4];
+    int32_t more[2];
+    int64_t reserve[4];
+};
+
+struct batch {
+    int32_t n;
+    int32_t *token;
+    float *embd;
+    int32_t *pos;
+    int32_t *seq_count;
+    int32_t **seq_id;
+    int8_t *logits;
+};
+
+_Static_assert(sizeof(struct model_params) == 0x50, "model_params of v0.5.0");
+_Static_assert(sizeof(struct context_params) == 0xa0, "context_params of v0.5.0");
+
+typedef struct library {
+    void (*ggml_backend_load_all_from_path)(const char *);
+    void (*llama_backend_init)(void);
+    void (*llama_log_set)(void (*)(int, const char *, void *), void *);
+    struct model_params (*llama_model_default_params)(void);
+    struct context_params (*llama_context_default_params)(void);
+    struct quantize_params (*llama_model_quantize_default_params)(void);
+    void *(*llama_model_load_from_file)(const char *, struct model_params);
+    void *(*llama_init_from_model)(void *, struct context_params);
+    int (*llama_decode)(void *, struct batch);
+    struct batch (*llama_batch_init)(int, int, int);
+    float *(*llama_get_logits_ith)(void *, int);
+    void *(*llama_get_memory)(void *);
+    void (*llama_memory_clear)(void *, bool);
+    const void *(*llama_model_get_vocab)(void *);
+    int (*llama_vocab_n_tokens)(const void *);
+    void (*llama_synchronize)(void *);
+    uint32_t (*llama_model_quantize)(const char *, const char *, const struct quantize_params *);
+} library;
+
+enum { CTX = 640, REPS_MAX = 64, QUANTIZE_Q4_0 = 2, LOG_ERROR = 4 };
+
+static library lib;
+static void *context;
+static int vocab;
+static struct batch batch;
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "peer: %s\n", what);
+    exit(1);
+}
+
+static void log_take(int level, const char *text, void *data)
+{
+    (void)data;
+    if (level == LOG_ERROR)
+        fputs(text, stderr);
+}
+
+static void *symbol(const char *name)
+{
+    void *at = dlsym(RTLD_DEFAULT, name);
+    if (!at)
+        fail(name);
+    return at;
+}
+
+static void library_open(const char *folder)
+{
+    static const char *const files[] = {"libggml-base.so", "libggml.v0.5.0.so", "libllama.v0.5.0.so"};
+    char path[1024];
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        if (!dlopen(path, RTLD_NOW | RTLD_GLOBAL))
+            fail(dlerror());
+    }
+#define FIND(name) *(void **)&lib.name = symbol(#name)
+    FIND(ggml_backend_load_all_from_path);
+    FIND(llama_backend_init);
+    FIND(llama_log_set);
+    FIND(llama_model_default_params);
+    FIND(llama_context_default_params);
+    FIND(llama_model_quantize_default_params);
+    FIND(llama_model_load_from_file);
+    FIND(llama_init_from_model);
+    FIND(llama_decode);
+    FIND(llama_batch_init);
+    FIND(llama_get_logits_ith);
+    FIND(llama_get_memory);
+    FIND(llama_memory_clear);
+    FIND(llama_model_get_vocab);
+    FIND(llama_vocab_n_tokens);
+    FIND(llama_synchronize);
+    FIND(llama_model_quantize);
+    lib.llama_log_set(log_take, NULL);
+    lib.ggml_backend_load_all_from_path(folder);
+    lib.llama_backend_init();
+}
+
+static void model_open(const char *path, int threads)
+{
+    struct model_params mp = lib.llama_model_default_params();
+    mp.gpu_layers = 0;
+    void *model = lib.llama_model_load_from_file(path, mp);
+    if (!model)
+        fail("the model cannot be loaded");
+    vocab = lib.llama_vocab_n_tokens(lib.llama_model_get_vocab(model));
+    struct context_params cp = lib.llama_context_default_params();
+    cp.ctx = cp.batch = CTX;
+    cp.threads = cp.threads_batch = threads;
+    context = lib.llama_init_from_model(model, cp);
+    if (!context)
+        fail("no context");
+    batch = lib.llama_batch_init(CTX, 0, 1);
+}
+
+/* ---- what is measured ---- */
+
+/* Tokens spread over the vocabulary, the same every time; the last one's logits. */
+static void feed(int n, int position)
+{
+    batch.n = n;
+    for (int i = 0; i < n; i++) {
+        batch.token[i] = (int32_t)((uint32_t)(position + i) * 7919u % (uint32_t)vocab);
+        batch.pos[i] = position + i;
+        batch.seq_count[i] = 1;
+        batch.seq_id[i][0] = 0;
+        batch.logits[i] = i == n - 1;
+    }
+    if (lib.llama_decode(context, batch) != 0)
+        fail("decode");
+    lib.llama_synchronize(context);
+}
+
+static void clear(void)
+{
+    lib.llama_memory_clear(lib.llama_get_memory(context), true);
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *value, int n)
+{
+    qsort(value, (size_t)n, sizeof *value, compare);
+    return value[n / 2];
+}
+
+static long peak_kib(void)
+{
+    char line[256];
+    long kib = 0;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kib = strtol(line + 6, NULL, 10);
+    if (f)
+        fclose(f);
+    return kib;
+}
+
+static void bench(int prompt, int gen, int reps)
+{
+    double prefill[REPS_MAX], decode[REPS_MAX];
+    reps = reps > REPS_MAX ? REPS_MAX : reps;
+    feed(8, 0);
+    for (int i = 0; i < reps; i++) {
+        clear();
+        double start = seconds();
+        feed(prompt, 0);
+        double middle = seconds();
+        for (int k = 0; k < gen; k++)
+            feed(1, prompt + k);
+        prefill[i] = middle - start;
+        decode[i] = seconds() - middle;
+    }
+    printf("{\"prefill_tps\":%.2f,\"decode_tps\":%.2f,\"rss_peak_bytes\":%ld}\n",
+           prompt / median(prefill, reps), gen / median(decode, reps), peak_kib() * 1024);
+}
+
+static void mark(long tag)
+{
+    (void)syscall(4093L, 0x6d61726bL, tag); /* insn_count.c sees it; nothing else does */
+}
+
+static void count(int prompt, int gen)
+{
+    feed(2, 0); /* what is done once is not counted */
+    feed(1, 2);
+    clear();
+    mark(4);
+    feed(prompt, 0);
+    mark(5);
+    for (int k = 0; k < gen; k++)
+        feed(1, prompt + k);
+    mark(6);
+}
+
+static void cold(int prompt)
+{
+    feed(prompt, 0);
+    const float *logits = lib.llama_get_logits_ith(context, -1);
+    int best = 0;
+    for (int i = 1; i < vocab; i++)
+        if (logits[i] > logits[best])
+            best = i;
+    printf("{\"token\":%d,\"rss_peak_bytes\":%ld}\n", best, peak_kib() * 1024);
+}
+
+static int number(const char *text)
+{
+    long n = strtol(text, NULL, 10);
+    if (n < 1 || n > CTX)
+        fail("a number from 1 to 640 is wanted");
+    return (int)n;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 5)
+        fail("see the head of peer.c");
+    library_open(argv[2]);
+    if (strcmp(argv[1], "quantize") == 0) {
+        struct quantize_params q = lib.llama_model_quantize_default_params();
+        q.type = QUANTIZE_Q4_0;
+        q.threads = 1;
+        return (int)lib.llama_model_quantize(argv[3], argv[4], &q);
+    }
+    if (strcmp(argv[1], "bench") == 0 && argc == 8) {
+        model_open(argv[3], number(argv[4]));
+        bench(number(argv[5]), number(argv[6]), number(argv[7]));
+    } else if (strcmp(argv[1], "count") == 0 && argc == 6) {
+        model_open(argv[3], 1);
+        count(number(argv[4]), number(argv[5]));
+    } else if (strcmp(argv[1], "cold") == 0) {
+        model_open(argv[3], 1);
+        cold(number(argv[4]));
+    } else {
+        fail("see the head of peer.c");
+    }
+    fflush(stdout);
+    _exit(0); /* its threads and destructors are none of our time */
+}
