@@ -9,6 +9,7 @@ p = softmax((z + b) / T) over the eight labels; oos = sigmoid(w0 (z_oos - lse z)
 Fitted: T and b by likelihood, w and c by logistic regression, t so that what is accepted keeps the
 job's target precision (Clopper-Pearson), alpha so that the set holds the true label in 95 of 100.
 """
+
 import argparse
 import hashlib
 import json
@@ -35,7 +36,9 @@ def compose(seed):
     """The calibration lines: hand-written ones never trained on, work orders, strange text.
     The development half of the test lines is not among them: the generator was widened with it."""
     rng = random.Random(seed)
-    rows = evaluate.read_tsv(HAND) + [(t, label) for label in LABELS + [OOS] for t in written(label, held=True)]
+    rows = evaluate.read_tsv(HAND) + [
+        (t, label) for label in LABELS + [OOS] for t in written(label, held=True)
+    ]
     weak = [(t, label) for t, label in datasets.orders("test") if label]
     rows += rng.sample(weak, 40)
     held = datasets.clinc_held()
@@ -87,7 +90,10 @@ def tail(n, right, p):
     """P(at least `right` of n) at success probability p."""
     if p <= 0:
         return 0.0 if right else 1.0
-    return sum(math.exp(log_choose(n, k) + k * math.log(p) + (n - k) * math.log1p(-p)) for k in range(right, n + 1))
+    return sum(
+        math.exp(log_choose(n, k) + k * math.log(p) + (n - k) * math.log1p(-p))
+        for k in range(right, n + 1)
+    )
 
 
 def lower_bound(right, n):
@@ -130,7 +136,7 @@ def fit_alpha(p, truth):
     order = np.argsort(-p, 1)
     mass = []
     for row, ranks, want in zip(p, order, truth):
-        before = sum(row[k] for k in ranks[:list(ranks).index(want)])
+        before = sum(row[k] for k in ranks[: list(ranks).index(want)])
         mass.append(before)
     rank = min(len(mass), math.ceil((len(mass) + 1) * COVERAGE))
     return 1 - float(np.sort(mass)[rank - 1])
@@ -165,7 +171,13 @@ def put(path, block):
     pad = at.group(1)
     rows = [f'{pad}  "{k}": {json.dumps(v)}' for k, v in block.items()]
     with open(path, "w", encoding="utf-8") as file:
-        file.write(text[:at.start()] + f'{pad}"calibration": {{\n' + ",\n".join(rows) + f"\n{pad}}}" + text[end:])
+        file.write(
+            text[: at.start()]
+            + f'{pad}"calibration": {{\n'
+            + ",\n".join(rows)
+            + f"\n{pad}}}"
+            + text[end:]
+        )
 
 
 def read_scores(path, count):
@@ -192,20 +204,44 @@ def fit(args, rows, z):
     (bound, t, good, n), reached, need = fit_threshold(p, right, free, target)
     with open(args.lines, "rb") as file:
         digest = hashlib.sha256(file.read()).hexdigest()
-    print(f"lines {len(rows)} in scope {known.sum()} accuracy {right.mean():.4f} T {temperature:.4f} ECE {evaluate.ece(p.max(1), right):.4f}")
-    print(f"t {t:.4f}: accepted {n} of {known.sum()}, {good} right, bound {bound:.4f}, target {target}")
+    print(
+        f"lines {len(rows)} in scope {known.sum()} accuracy {right.mean():.4f} T {temperature:.4f} ECE {evaluate.ece(p.max(1), right):.4f}"
+    )
+    print(
+        f"t {t:.4f}: accepted {n} of {known.sum()}, {good} right, bound {bound:.4f}, target {target}"
+    )
     if not reached:
-        print(f"target not reached: {need} accepted lines with the same {n - good} errors would do, {max(0, need - n)} more than now")
-    print(f"alpha {alpha:.4f}: one label in the set of {float((set_sizes(p, alpha) == 1).mean()):.3f} of the lines")
-    print(f"oos.t {limit:.4f}: recall {recall:.4f} at {FALSE_OOS:.0%} false, AUROC {evaluate.auroc(oos[known], oos[~known]):.4f}")
+        print(
+            f"target not reached: {need} accepted lines with the same {n - good} errors would do, {max(0, need - n)} more than now"
+        )
+    print(
+        f"alpha {alpha:.4f}: one label in the set of {float((set_sizes(p, alpha) == 1).mean()):.3f} of the lines"
+    )
+    print(
+        f"oos.t {limit:.4f}: recall {recall:.4f} at {FALSE_OOS:.0%} false, AUROC {evaluate.auroc(oos[known], oos[~known]):.4f}"
+    )
+
     def short(v):
         return float(f"{v:.6g}")
-    put(args.job, {"T": short(temperature), "b": [short(v) for v in b], "t": short(math.floor(t * 1e6) / 1e6), "alpha": short(alpha),
-                   "oos": {"w": [short(v) for v in w], "c": short(c), "t": short(limit)}, "n": len(rows), "set": digest})
+
+    put(
+        args.job,
+        {
+            "T": short(temperature),
+            "b": [short(v) for v in b],
+            "t": short(math.floor(t * 1e6) / 1e6),
+            "alpha": short(alpha),
+            "oos": {"w": [short(v) for v in w], "c": short(c), "t": short(limit)},
+            "n": len(rows),
+            "set": digest,
+        },
+    )
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--lines", required=True, help="calibration lines, made when absent")
     parser.add_argument("--text", default="", help="also write the bare texts here, one a line")
     parser.add_argument("--records", default="", help="JSON lines with `z`")

@@ -1,4 +1,5 @@
 """Loaders for the text sets under $LC_SHARED/text, and the weak labels drawn from them."""
+
 import csv
 import json
 import os
@@ -58,7 +59,10 @@ def maintnorm(split):
 def maintie():
     """(text, sorted coarse entity types)."""
     with open(path("maintie", "gold_release.json"), encoding="utf-8") as file:
-        return [(r["text"], sorted({"/".join(e["type"].split("/")[:2]) for e in r["entities"]})) for r in json.load(file)]
+        return [
+            (r["text"], sorted({"/".join(e["type"].split("/")[:2]) for e in r["entities"]}))
+            for r in json.load(file)
+        ]
 
 
 def mwo2kg(name):
@@ -66,7 +70,12 @@ def mwo2kg(name):
     for row in lines("mwo2kg", name):
         if row.strip():
             obj = json.loads(row)
-            out.append((" ".join(obj["tokens"]), sorted({m["labels"][0].split("/")[0] for m in obj["mentions"]})))
+            out.append(
+                (
+                    " ".join(obj["tokens"]),
+                    sorted({m["labels"][0].split("/")[0] for m in obj["mentions"]}),
+                )
+            )
     return out
 
 
@@ -77,14 +86,38 @@ def obd():
 
 # First match wins; patterns are careful rather than complete.
 ORDER_RULES = [
-    ("", r"no leak|leak test|leak detector|fire supp|heater|heating|hot water|cold|tripping hazard"),
-    ("leak", r"\bleak|\bleeking|\bdripping|\bweeping|\bblown (hose|seal|o.?ring|hyd)|\bburst|\blosing (oil|water|air|coolant|fluid)|using (oil|coolant|water)"),
-    ("overheating", r"over ?-?temp|overheat|over heat|high temp|hi temp|running hot|too hot|\bhot bearing|getting hot|\bsmok(e|ing)\b|burning smell"),
-    ("vibration", r"\bvibrat|\bshaking|\bshudder|rough running|running rough|out of balance|misalign|\bknocking|noisy|\bnoise\b|\brattl|\bsqueal"),
-    ("connectivity", r"\bcomms?\b.*(fault|fail|lost|loss|error|problem|down|issue)|(no|lost|loss of) comm|radio (not|u/s|fault|no)|network (fault|fail|down)|no (signal|reception)|\bwifi\b|offline"),
-    ("sensor_fault", r"(sensor|sender|transducer|transmitter|probe|thermocouple|encoder|prox\w*|resolver|gauge|load ?cell|pickup)\b.*(fault|fail|u/s|unserviceable|broken|not (work|read)|error|erratic|faulty|playing up|reading)|(faulty|replace|broken|u/s|unserviceable|failed) [\w ]*(sensor|sender|transducer|transmitter|probe|encoder)\b|calibrat\w* (fault|fail|error)"),
-    ("electrical", r"earth (fault|leak)|e/l trip|earth leakage|\bc/?b\b.*trip|circuit breaker|breaker trip|rcd|short ?circuit|\bshort(ing|ed)\b|blown fuse|fuse blown|no power|power (fail|loss|lost|supply fault)|flat batter|batter\w* flat|jump start|not charging|low voltage|over ?current|under ?voltage|over ?voltage|phase|no supply|overload|tripping|alternator (fault|not)|wiring (fault|damage)|damaged cable|contactor (fault|fail|burn)|globe blown"),
-    ("normal", r"^(\S+ )?(\d+ ?|<num> )?(week|wk|weekly|monthly|daily|month|yearly|annual|hour|hourly|hr)\w*\b.*(service|inspection|insp|check|pm|lube|maint)|\b(service|inspection|lube round|pm service|crack test|oil sample)s?\b( \S+)?$|pre ?-?service|grease audit|\bgeneral service\b"),
+    (
+        "",
+        r"no leak|leak test|leak detector|fire supp|heater|heating|hot water|cold|tripping hazard",
+    ),
+    (
+        "leak",
+        r"\bleak|\bleeking|\bdripping|\bweeping|\bblown (hose|seal|o.?ring|hyd)|\bburst|\blosing (oil|water|air|coolant|fluid)|using (oil|coolant|water)",
+    ),
+    (
+        "overheating",
+        r"over ?-?temp|overheat|over heat|high temp|hi temp|running hot|too hot|\bhot bearing|getting hot|\bsmok(e|ing)\b|burning smell",
+    ),
+    (
+        "vibration",
+        r"\bvibrat|\bshaking|\bshudder|rough running|running rough|out of balance|misalign|\bknocking|noisy|\bnoise\b|\brattl|\bsqueal",
+    ),
+    (
+        "connectivity",
+        r"\bcomms?\b.*(fault|fail|lost|loss|error|problem|down|issue)|(no|lost|loss of) comm|radio (not|u/s|fault|no)|network (fault|fail|down)|no (signal|reception)|\bwifi\b|offline",
+    ),
+    (
+        "sensor_fault",
+        r"(sensor|sender|transducer|transmitter|probe|thermocouple|encoder|prox\w*|resolver|gauge|load ?cell|pickup)\b.*(fault|fail|u/s|unserviceable|broken|not (work|read)|error|erratic|faulty|playing up|reading)|(faulty|replace|broken|u/s|unserviceable|failed) [\w ]*(sensor|sender|transducer|transmitter|probe|encoder)\b|calibrat\w* (fault|fail|error)",
+    ),
+    (
+        "electrical",
+        r"earth (fault|leak)|e/l trip|earth leakage|\bc/?b\b.*trip|circuit breaker|breaker trip|rcd|short ?circuit|\bshort(ing|ed)\b|blown fuse|fuse blown|no power|power (fail|loss|lost|supply fault)|flat batter|batter\w* flat|jump start|not charging|low voltage|over ?current|under ?voltage|over ?voltage|phase|no supply|overload|tripping|alternator (fault|not)|wiring (fault|damage)|damaged cable|contactor (fault|fail|burn)|globe blown",
+    ),
+    (
+        "normal",
+        r"^(\S+ )?(\d+ ?|<num> )?(week|wk|weekly|monthly|daily|month|yearly|annual|hour|hourly|hr)\w*\b.*(service|inspection|insp|check|pm|lube|maint)|\b(service|inspection|lube round|pm service|crack test|oil sample)s?\b( \S+)?$|pre ?-?service|grease audit|\bgeneral service\b",
+    ),
 ]
 ORDER_RULES = [(label, re.compile(rule, re.I)) for label, rule in ORDER_RULES]
 
@@ -92,10 +125,19 @@ CODE_RULES = [
     ("", r"spare|reserved"),
     ("overheating", r"over ?temp|overheat|temperature (too )?high|hot lamp"),
     ("leak", r"leak detected|(small|large|gross|system) leak|evap.*leak"),
-    ("connectivity", r"lost communication|communication (error|fail|lost|bus)|no communication|bus (off|fault)|invalid or missing data|missing data|data link"),
+    (
+        "connectivity",
+        r"lost communication|communication (error|fail|lost|bus)|no communication|bus (off|fault)|invalid or missing data|missing data|data link",
+    ),
     ("vibration", r"knock detected|misfire.*rough|rough road"),
-    ("sensor_fault", r"(sensor|sender|transducer|probe|\bmaf\b|\bmap\b|potentiometer).*(circuit|range|signal|input|intermittent|high|low|out of|no activity|stuck|performance|fault|fail|malfunction|open|short|correlation)|correlation|signal (erratic|implausible|invalid)|out of self test range"),
-    ("electrical", r"short(ed)? (circuit )?to|circuit (open|failure|short|malfunction|low|high)|open circuit|battery|voltage|overcurrent|relay|ground|coil .*(primary|secondary)|glow plug|alternator|generator"),
+    (
+        "sensor_fault",
+        r"(sensor|sender|transducer|probe|\bmaf\b|\bmap\b|potentiometer).*(circuit|range|signal|input|intermittent|high|low|out of|no activity|stuck|performance|fault|fail|malfunction|open|short|correlation)|correlation|signal (erratic|implausible|invalid)|out of self test range",
+    ),
+    (
+        "electrical",
+        r"short(ed)? (circuit )?to|circuit (open|failure|short|malfunction|low|high)|open circuit|battery|voltage|overcurrent|relay|ground|coil .*(primary|secondary)|glow plug|alternator|generator",
+    ),
 ]
 CODE_RULES = [(label, re.compile(rule, re.I)) for label, rule in CODE_RULES]
 
@@ -109,7 +151,11 @@ def weak(text, rules):
 
 def tidy(text):
     """Placeholders of the anonymised orders become what a plant would write."""
-    return " ".join(re.sub(r"ITEM_ID|<id>|\bNA\b|\[ ?sensitive ?\]|<sensitive>", "", text).replace("<num>", "2").split())
+    return " ".join(
+        re.sub(r"ITEM_ID|<id>|\bNA\b|\[ ?sensitive ?\]|<sensitive>", "", text)
+        .replace("<num>", "2")
+        .split()
+    )
 
 
 def orders(part):

@@ -7,6 +7,7 @@
 Prints accuracy in scope with its 95 % Wilson interval, macro F1, ECE, Brier score, AUROC of the
 out-of-scope score, its recall at 5 % false alarms, and the most frequent confusions.
 """
+
 import argparse
 import json
 import math
@@ -49,12 +50,13 @@ def oos_score(z):
 def float_logits(model, tok, texts):
     import torch
     from train import encode, pad
+
     z = np.zeros((len(texts), OOS_AT + 1), np.float32)
     lists = encode(tok, texts, model.shape["context"])
     order = sorted(range(len(texts)), key=lambda i: len(lists[i]))
     with torch.no_grad():
         for at in range(0, len(order), 64):
-            part = order[at:at + 64]
+            part = order[at : at + 64]
             z[part] = model.head["triage"](model.pooled(*pad([lists[i] for i in part]))).numpy()
     return z
 
@@ -122,7 +124,11 @@ def measures(p, score, labels):
 
 def brief(z, labels):
     got = measures(softmax(z[:, :OOS_AT]), oos_score(z), labels)
-    return " ".join(f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in got.items() if k != "interval")
+    return " ".join(
+        f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}"
+        for k, v in got.items()
+        if k != "interval"
+    )
 
 
 def confusions(p, labels, texts, limit=20):
@@ -140,14 +146,25 @@ def watch_sets(dev):
 
     import datasets
     from generate import Generator
+
     made = Generator(424242, held=True)
     rows = [made.line(0.0) for _ in range(1000)]
     held = datasets.clinc_held()
     rng = random.Random(3)
     strange = [t for t, c in datasets.clinc()["test"] if c in held]
-    strange += rng.sample([t for t, _ in datasets.banking("test")], 500) + rng.sample(made.prose, min(400, len(made.prose)))
-    out = [("made+heldout-oos", [r[0] for r in rows] + strange, [r[1] for r in rows] + [OOS] * len(strange))]
-    weak = [(t, label) for t, label in datasets.orders("test") + datasets.codes("test")[::3] if label]
+    strange += rng.sample([t for t, _ in datasets.banking("test")], 500) + rng.sample(
+        made.prose, min(400, len(made.prose))
+    )
+    out = [
+        (
+            "made+heldout-oos",
+            [r[0] for r in rows] + strange,
+            [r[1] for r in rows] + [OOS] * len(strange),
+        )
+    ]
+    weak = [
+        (t, label) for t, label in datasets.orders("test") + datasets.codes("test")[::3] if label
+    ]
     out.append(("weak orders", [t for t, _ in weak], [label for _, label in weak]))
     if dev and os.path.exists(dev):
         rows = read_tsv(dev)
@@ -167,7 +184,11 @@ def from_records(path, count):
     with open(path, encoding="utf-8") as file:
         for row in file:
             got = json.loads(row)
-            if "z" in got and got.get("stage", "head") == "head" and got.get("job", "model") == "model":
+            if (
+                "z" in got
+                and got.get("stage", "head") == "head"
+                and got.get("job", "model") == "model"
+            ):
                 z = np.array([scores(got)])
                 p.append(softmax(z[:, :OOS_AT])[0])
                 score.append(float(oos_score(z)[0]))
@@ -187,6 +208,7 @@ def report(args, rows):
         import torch
         import tokenizer
         from model import Trunk
+
         saved = torch.load(args.weights)
         model = Trunk(saved["shape"], saved["sizes"], 0.0)
         model.load_state_dict(saved["model"])
@@ -201,11 +223,13 @@ def report(args, rows):
         print(f"{key:12} {value}")
     for (want, got), lines in confusions(p, labels, texts):
         print(f"{want} read as {got}: {len(lines)}")
-        for text in lines[:args.show]:
+        for text in lines[: args.show]:
             print("    " + text)
     if args.against:
         other, _ = from_records(args.against, len(rows))
-        print(f"agreement    {float((p.argmax(1) == other.argmax(1)).mean()):.4f} (label with the highest p, all lines)")
+        print(
+            f"agreement    {float((p.argmax(1) == other.argmax(1)).mean()):.4f} (label with the highest p, all lines)"
+        )
         print(f"largest |dp| {float(np.abs(p - other).max()):.4f}")
 
 

@@ -5,6 +5,7 @@
 
 Keys and tensor names are llama.cpp's; the output is tied, so no LM head is stored.
 """
+
 import argparse
 import struct
 
@@ -30,7 +31,11 @@ def pair(key, kind, value):
         return head + text(value)
     if kind == ARRAY:
         item, values = value
-        body = b"".join(text(v) for v in values) if item == STRING else struct.pack(f"<{len(values)}i", *values)
+        body = (
+            b"".join(text(v) for v in values)
+            if item == STRING
+            else struct.pack(f"<{len(values)}i", *values)
+        )
         return head + struct.pack("<IQ", item, len(values)) + body
     return head + struct.pack({U32: "<I", F32: "<f", BOOL: "<?"}[kind], value)
 
@@ -65,17 +70,32 @@ def metadata(shape, vocabulary):
     ]
 
 
-BLOCK = [("attn_norm", "attn_norm"), ("q", "attn_q"), ("k", "attn_k"), ("v", "attn_v"), ("o", "attn_output"),
-         ("ffn_norm", "ffn_norm"), ("gate", "ffn_gate"), ("up", "ffn_up"), ("down", "ffn_down")]
+BLOCK = [
+    ("attn_norm", "attn_norm"),
+    ("q", "attn_q"),
+    ("k", "attn_k"),
+    ("v", "attn_v"),
+    ("o", "attn_output"),
+    ("ffn_norm", "ffn_norm"),
+    ("gate", "ffn_gate"),
+    ("up", "ffn_up"),
+    ("down", "ffn_down"),
+]
 
 
 def tensors(state, layers):
     """[(GGUF name, array)] in file order; arrays are row-major [out][in]."""
     out = [("token_embd.weight", state["embed.weight"])]
     for at in range(layers):
-        out += [(f"blk.{at}.{theirs}.weight", state[f"blocks.{at}.{ours}.weight"]) for ours, theirs in BLOCK]
-    out += [("output_norm.weight", state["norm.weight"]), ("cls.output.weight", state["head.triage.weight"]),
-            ("cls.output.bias", state["head.triage.bias"])]
+        out += [
+            (f"blk.{at}.{theirs}.weight", state[f"blocks.{at}.{ours}.weight"])
+            for ours, theirs in BLOCK
+        ]
+    out += [
+        ("output_norm.weight", state["norm.weight"]),
+        ("cls.output.weight", state["head.triage.weight"]),
+        ("cls.output.bias", state["head.triage.bias"]),
+    ]
     return [(name, t.float().numpy()) for name, t in out]
 
 
@@ -86,12 +106,18 @@ def write(path, shape, vocabulary, state):
         kind = F32_TENSOR if array.ndim == 1 else F16_TENSOR
         data = array.astype("<f4" if kind == F32_TENSOR else "<f2").tobytes()
         dims = array.shape[::-1]
-        infos.append(text(name) + struct.pack("<I", len(dims)) + struct.pack(f"<{len(dims)}Q", *dims) +
-                     struct.pack("<IQ", kind, offset))
+        infos.append(
+            text(name)
+            + struct.pack("<I", len(dims))
+            + struct.pack(f"<{len(dims)}Q", *dims)
+            + struct.pack("<IQ", kind, offset)
+        )
         data += bytes(-len(data) % ALIGN)
         blobs.append(data)
         offset += len(data)
-    head = b"GGUF" + struct.pack("<IQQ", 3, len(items), len(pairs)) + b"".join(pairs) + b"".join(infos)
+    head = (
+        b"GGUF" + struct.pack("<IQQ", 3, len(items), len(pairs)) + b"".join(pairs) + b"".join(infos)
+    )
     with open(path, "wb") as file:
         file.write(head + bytes(-len(head) % ALIGN) + b"".join(blobs))
     return len(head) + offset

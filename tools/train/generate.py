@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Writes seeded, labelled sensor lines: text, tab, label (out-of-scope lines too).
 
-  generate.py --seed 1 --count 200000 -o lines.tsv [--clean]
+generate.py --seed 1 --count 200000 -o lines.tsv [--clean]
 """
+
 import argparse
 import glob
 import os
@@ -12,7 +13,16 @@ import zlib
 from lines import compound, lexicon, noise, oos, process, relations, telemetry, voices, words
 from lines.grammar import Grammar
 
-LABELS = ["normal", "overheating", "vibration", "leak", "electrical", "sensor_fault", "connectivity", "security"]
+LABELS = [
+    "normal",
+    "overheating",
+    "vibration",
+    "leak",
+    "electrical",
+    "sensor_fault",
+    "connectivity",
+    "security",
+]
 OOS = "oos"
 SHARE = {"normal": 1.7}
 # Parts of lines/written in use: a and b came first, c to e with later stages of training.
@@ -65,11 +75,23 @@ class Generator:
     def widened():
         """Asset, fluid and person slots that now and then take any noun of their kind, so that
         what is wrong is learned apart from what it is wrong with."""
+
         def mixed(own, other, share):
             return lambda rng: rng.choice(other if rng.random() < share else own)
-        things, people, stuff = oos.nouns(oos.ARTIFACT), oos.nouns(oos.PERSON), oos.nouns(oos.SUBSTANCE)
-        out = {slot: mixed(words.COMMON[slot], things, 0.2) for slot in ("rot", "fa", "hot", "ea", "any")}
-        out.update(who=mixed(words.COMMON["who"], people, 0.2), fluid=mixed(words.COMMON["fluid"], stuff, 0.15))
+
+        things, people, stuff = (
+            oos.nouns(oos.ARTIFACT),
+            oos.nouns(oos.PERSON),
+            oos.nouns(oos.SUBSTANCE),
+        )
+        out = {
+            slot: mixed(words.COMMON[slot], things, 0.2)
+            for slot in ("rot", "fa", "hot", "ea", "any")
+        }
+        out.update(
+            who=mixed(words.COMMON["who"], people, 0.2),
+            fluid=mixed(words.COMMON["fluid"], stuff, 0.15),
+        )
         return out
 
     def clean(self, label):

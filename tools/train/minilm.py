@@ -7,6 +7,7 @@
 The folder holds config.json, model.safetensors, vocab.txt and, for the pooling, 1_Pooling.
 --half stores matrices as F16.
 """
+
 import argparse
 import json
 import os
@@ -15,20 +16,33 @@ import sys
 
 import numpy as np
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "models", "golden"))
+sys.path.insert(
+    0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "models", "golden")
+)
 from make import write_gguf  # noqa: E402
 
-GLOBAL = {"embeddings.word_embeddings": "token_embd", "embeddings.position_embeddings": "position_embd",
-          "embeddings.token_type_embeddings": "token_types", "embeddings.LayerNorm": "token_embd_norm"}
-LAYER = {"attention.self.query": "attn_q", "attention.self.key": "attn_k", "attention.self.value": "attn_v",
-         "attention.output.dense": "attn_output", "attention.output.LayerNorm": "attn_output_norm",
-         "intermediate.dense": "ffn_up", "output.dense": "ffn_down", "output.LayerNorm": "layer_output_norm"}
+GLOBAL = {
+    "embeddings.word_embeddings": "token_embd",
+    "embeddings.position_embeddings": "position_embd",
+    "embeddings.token_type_embeddings": "token_types",
+    "embeddings.LayerNorm": "token_embd_norm",
+}
+LAYER = {
+    "attention.self.query": "attn_q",
+    "attention.self.key": "attn_k",
+    "attention.self.value": "attn_v",
+    "attention.output.dense": "attn_output",
+    "attention.output.LayerNorm": "attn_output_norm",
+    "intermediate.dense": "ffn_up",
+    "output.dense": "ffn_down",
+    "output.LayerNorm": "layer_output_norm",
+}
 
 
 def read_safetensors(path):
     """F32 and F16 tensors of a file, by name."""
     with open(path, "rb") as f:
-        size, = struct.unpack("<Q", f.read(8))
+        (size,) = struct.unpack("<Q", f.read(8))
         head = json.loads(f.read(size))
         data = f.read()
     out = {}
@@ -53,10 +67,12 @@ def rename(name):
 
 def vocabulary(path):
     """Words as GGUF has them: U+2581 before what begins one, no ## before what does not."""
+
     def mark(word):
         if word.startswith("[") and word.endswith("]"):
             return word
         return word[2:] if word.startswith("##") else "\u2581" + word
+
     with open(path, encoding="utf-8") as f:
         words = f.read().split("\n")[:-1]
     special = {w: words.index(w) for w in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")}
@@ -108,7 +124,9 @@ def main():
         if theirs:
             half = options.half and t.ndim == 2
             tensors[theirs] = t.astype(np.float16 if half else np.float32)
-    write_gguf(options.o, {**keys, **vocabulary(os.path.join(options.folder, "vocab.txt"))}, tensors)
+    write_gguf(
+        options.o, {**keys, **vocabulary(os.path.join(options.folder, "vocab.txt"))}, tensors
+    )
 
 
 if __name__ == "__main__":

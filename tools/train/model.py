@@ -1,4 +1,5 @@
 """The trunk: llama-type blocks without a causal mask, mean pooling, several linear heads."""
+
 import math
 
 import torch
@@ -65,15 +66,26 @@ class Trunk(nn.Module):
         self.embed = nn.Embedding(s["vocab"], s["dim"])
         self.blocks = nn.ModuleList(Block(s) for _ in range(s["layers"]))
         self.norm = Norm(s["dim"], s["eps"])
-        self.head = nn.ModuleDict({n: nn.Linear(s["dim"], k) for n, k in (heads or {"triage": 9}).items()})
-        self.turn = torch.view_as_complex(rope_tables(s["context"], s["dim"] // s["heads"], s["base"]))
+        self.head = nn.ModuleDict(
+            {n: nn.Linear(s["dim"], k) for n, k in (heads or {"triage": 9}).items()}
+        )
+        self.turn = torch.view_as_complex(
+            rope_tables(s["context"], s["dim"] // s["heads"], s["base"])
+        )
         self.reset()
 
     def reset(self):
         deep = 0.02 / math.sqrt(2 * self.shape["layers"])
         for name, p in self.named_parameters():
             if p.dim() == 2:
-                nn.init.normal_(p, std=0.05 if "embed" in name else deep * 2 if (".o." in name or "down" in name) else 0.05)
+                nn.init.normal_(
+                    p,
+                    std=(
+                        0.05
+                        if "embed" in name
+                        else deep * 2 if (".o." in name or "down" in name) else 0.05
+                    ),
+                )
 
     def hidden(self, ids, mask):
         """Normed hidden states [batch][tokens][dim]; mask is 1 at real tokens."""

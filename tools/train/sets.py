@@ -1,4 +1,5 @@
 """The training rows of all tasks: (task, text, label number), from the generator and the sets."""
+
 import random
 
 import datasets
@@ -22,14 +23,18 @@ class Names:
 def intents():
     """{task: [(text, label number)]} of the utterance sets (training splits)."""
     held, names = datasets.clinc_held(), {}
+
     def rows(task, pairs):
         number = names.setdefault(task, Names())
         return [(text, number(label)) for text, label in pairs]
+
     clinc = datasets.clinc()
-    out = {"clinc": rows("clinc", [p for p in clinc["train"] if p[1] not in held]),
-           "banking": rows("banking", datasets.banking("train")),
-           "hwu": rows("hwu", datasets.seq("hwu64", "train")),
-           "snips": rows("snips", datasets.seq("snips", "train"))}
+    out = {
+        "clinc": rows("clinc", [p for p in clinc["train"] if p[1] not in held]),
+        "banking": rows("banking", datasets.banking("train")),
+        "hwu": rows("hwu", datasets.seq("hwu64", "train")),
+        "snips": rows("snips", datasets.seq("snips", "train")),
+    }
     return out, {task: len(n.ids) for task, n in names.items()}
 
 
@@ -95,6 +100,8 @@ class Mixer:
             return self.weak(self.codes, 0.3)
         if source == "foreign":
             return "triage", noise.roughen(rng, rng.choice(self.foreign), 0.5), OOS_AT
-        task = rng.choices(sorted(self.tasks), [3 if t != "family" else 1 for t in sorted(self.tasks)])[0]
+        task = rng.choices(
+            sorted(self.tasks), [3 if t != "family" else 1 for t in sorted(self.tasks)]
+        )[0]
         text, label = rng.choice(self.tasks[task])
         return task, noise.roughen(rng, text, 0.3), label

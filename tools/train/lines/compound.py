@@ -78,8 +78,8 @@ JOIN = [", ", ", ", "; ", " but ", ". ", " - ", " and ", ", but ", ", yet ", " /
 def among(rng, grammar, core):
     """The fault `core` with one or two clauses that are in order around it."""
     fine = [grammar.expand(rng.choice(FINE)) for _ in range(rng.choice([1, 1, 2, 3]))]
-    before = fine if rng.random() < 0.5 else fine[:len(fine) // 2]
-    after = [] if before is fine else fine[len(fine) // 2:]
+    before = fine if rng.random() < 0.5 else fine[: len(fine) // 2]
+    after = [] if before is fine else fine[len(fine) // 2 :]
     out = ""
     for part in before + [core] + after:
         out += (rng.choice(JOIN) if out else "") + part
@@ -89,7 +89,21 @@ def among(rng, grammar, core):
 def over(rng, grammar, core):
     """A fault that is past: the line says normal."""
     end = grammar.expand(rng.choice(OVER))
-    head = rng.choice(["", "", "", "earlier ", "yesterday: ", "alarm ", "report of ", "CLEARED: ", "closed WO: ", "RTN ", "last week "])
+    head = rng.choice(
+        [
+            "",
+            "",
+            "",
+            "earlier ",
+            "yesterday: ",
+            "alarm ",
+            "report of ",
+            "CLEARED: ",
+            "closed WO: ",
+            "RTN ",
+            "last week ",
+        ]
+    )
     return head + core + rng.choice([": ", ", ", " - ", ". ", " -> "]) + end
 
 

@@ -3,6 +3,7 @@
 Numbers: {T:bearing_bad} or {T:-30..-18} prints a quantity of that kind with a unit written one
 of many ways; the argument is a name of limits.py or a range `low..high`.
 """
+
 import re
 
 from .limits import LIMITS
@@ -44,7 +45,22 @@ def temp(rng, arg):
     if decimals == 0 and rng.random() < 0.2:
         decimals = 1
     return show(number, decimals) + rng.choice(
-        ["C", "C", "C", " C", "°C", " °C", " deg C", "degC", " degrees", " degC", "c", "deg", " celsius"])
+        [
+            "C",
+            "C",
+            "C",
+            " C",
+            "°C",
+            " °C",
+            " deg C",
+            "degC",
+            " degrees",
+            " degC",
+            "c",
+            "deg",
+            " celsius",
+        ]
+    )
 
 
 def vib(rng, arg):
@@ -52,7 +68,8 @@ def vib(rng, arg):
     if rng.random() < 0.12:
         return show(number / 25.4, 2) + rng.choice([" in/s", "in/s", " ips", "ips", " in/sec"])
     return show(number, decimals) + rng.choice(
-        ["mm/s", "mm/s", " mm/s", " mm/s rms", "mm/s RMS", " mm/sec", " mms"])
+        ["mm/s", "mm/s", " mm/s", " mm/s rms", "mm/s RMS", " mm/sec", " mms"]
+    )
 
 
 def pressure(rng, arg):
@@ -67,7 +84,9 @@ def pressure(rng, arg):
 
 def volt(rng, arg):
     number, decimals = value(rng, arg)
-    return show(number, decimals) + rng.choice(["V", "V", " V", " volts", " VAC", "Vac", " volt", "v"])
+    return show(number, decimals) + rng.choice(
+        ["V", "V", " V", " volts", " VAC", "Vac", " volt", "v"]
+    )
 
 
 def vdc(rng, arg):
@@ -76,16 +95,27 @@ def vdc(rng, arg):
 
 
 UNITS = {
-    "A": ["A", " A", " amps", "A", " amp"], "MA": [" mA", "mA", " mA", " milliamps"],
-    "G": ["g", " g", " g pk", "g rms"], "pct": ["%", "%", " %", " percent", "pct"],
-    "DBM": [" dBm", "dBm", " dBm", "dbm"], "DB": [" dB", "dB"],
-    "MS": ["ms", " ms", " msec"], "PPM": ["ppm", " ppm", " PPM"],
-    "LEL": ["% LEL", " %LEL", "%LEL"], "HZ": [" Hz", "Hz"], "KW": [" kW", "kW"],
-    "LIT": [" l", " L", " litres", "L", " liters", " gal"], "RPM": [" rpm", "rpm", " RPM", " r/min"],
-    "MOHM": [" Mohm", " MOhm", "M", " megohm", " MΩ"], "LPM": [" l/min", " L/min", " lpm", " gpm"],
-    "M3": [" m3/h", "m3/h", " m³/h"], "DUR": ["s", " s", " sec", " min", "min", " minutes", " h", " hours"],
-    "DAYS": [" days", "d", " weeks", " hours", " shifts"], "UM": [" um", " µm", " micron"],
-    "KM": [" km", " m", " metres"], "RH": ["%", " %RH", "%rh", " % humidity"],
+    "A": ["A", " A", " amps", "A", " amp"],
+    "MA": [" mA", "mA", " mA", " milliamps"],
+    "G": ["g", " g", " g pk", "g rms"],
+    "pct": ["%", "%", " %", " percent", "pct"],
+    "DBM": [" dBm", "dBm", " dBm", "dbm"],
+    "DB": [" dB", "dB"],
+    "MS": ["ms", " ms", " msec"],
+    "PPM": ["ppm", " ppm", " PPM"],
+    "LEL": ["% LEL", " %LEL", "%LEL"],
+    "HZ": [" Hz", "Hz"],
+    "KW": [" kW", "kW"],
+    "LIT": [" l", " L", " litres", "L", " liters", " gal"],
+    "RPM": [" rpm", "rpm", " RPM", " r/min"],
+    "MOHM": [" Mohm", " MOhm", "M", " megohm", " MΩ"],
+    "LPM": [" l/min", " L/min", " lpm", " gpm"],
+    "M3": [" m3/h", "m3/h", " m³/h"],
+    "DUR": ["s", " s", " sec", " min", "min", " minutes", " h", " hours"],
+    "DAYS": [" days", "d", " weeks", " hours", " shifts"],
+    "UM": [" um", " µm", " micron"],
+    "KM": [" km", " m", " metres"],
+    "RH": ["%", " %RH", "%rh", " % humidity"],
 }
 QUANTITIES = {"T": temp, "MM": vib, "P": pressure, "V": volt, "VDC": vdc}
 

@@ -1,14 +1,41 @@
 """Out-of-scope text: near misses, gibberish, prose, dictionary examples, other data sets."""
+
 import glob
 import re
 
 FORTUNES = "/usr/share/games/fortunes"
 WORDNET = "/usr/share/wordnet"
-QUESTIONS = ["the best pizza in town", "the tallest mountain", "my flight", "a good name for a cat", "the meaning of life", "your favourite colour",
-             "a hydraulic press used for", "the boiling point of water", "an electric car cost", "vibration in physics", "it so hot in july",
-             "people talk about leaks in politics", "the sensor in a camera work", "a fuse", "the difference between ac and dc", "insulation made of",
-             "i cook rice", "we going on saturday", "she so angry", "the concert start", "you mean", "the museum open", "the score",
-             "we need a new kitchen tap", "trees lose leaves", "i reset my bank password", "volcanoes erupt", "cats purr", "steam trains popular"]
+QUESTIONS = [
+    "the best pizza in town",
+    "the tallest mountain",
+    "my flight",
+    "a good name for a cat",
+    "the meaning of life",
+    "your favourite colour",
+    "a hydraulic press used for",
+    "the boiling point of water",
+    "an electric car cost",
+    "vibration in physics",
+    "it so hot in july",
+    "people talk about leaks in politics",
+    "the sensor in a camera work",
+    "a fuse",
+    "the difference between ac and dc",
+    "insulation made of",
+    "i cook rice",
+    "we going on saturday",
+    "she so angry",
+    "the concert start",
+    "you mean",
+    "the museum open",
+    "the score",
+    "we need a new kitchen tap",
+    "trees lose leaves",
+    "i reset my bank password",
+    "volcanoes erupt",
+    "cats purr",
+    "steam trains popular",
+]
 LETTERS = "etaoinshrdlucmfwypvbgkjqxz"
 # Fortune files kept out of training, to see whether the score generalises (README.md).
 HELD_FORTUNES = {"literature", "science", "sports", "food"}
@@ -18,20 +45,33 @@ def gibberish(rng):
     """Random letters, keyboard walks, symbol soup, encoded bytes."""
     kind = rng.randint(0, 5)
     if kind == 0:
-        return " ".join("".join(rng.choice(LETTERS) for _ in range(rng.randint(2, 11))) for _ in range(rng.randint(1, 6)))
+        return " ".join(
+            "".join(rng.choice(LETTERS) for _ in range(rng.randint(2, 11)))
+            for _ in range(rng.randint(1, 6))
+        )
     if kind == 1:
-        row = rng.choice(["qwertyuiop", "asdfghjkl", "zxcvbnm", "1234567890", "poiuytrewq", "jklasdf"])
-        return " ".join(row[rng.randint(0, 4):] * rng.randint(1, 3) for _ in range(rng.randint(1, 3)))
+        row = rng.choice(
+            ["qwertyuiop", "asdfghjkl", "zxcvbnm", "1234567890", "poiuytrewq", "jklasdf"]
+        )
+        return " ".join(
+            row[rng.randint(0, 4) :] * rng.randint(1, 3) for _ in range(rng.randint(1, 3))
+        )
     if kind == 2:
-        return "".join(rng.choice("!@#$%^&*()_+-=[]{};:,.<>/?~ ") for _ in range(rng.randint(4, 30)))
+        return "".join(
+            rng.choice("!@#$%^&*()_+-=[]{};:,.<>/?~ ") for _ in range(rng.randint(4, 30))
+        )
     if kind == 3:
         return "".join(rng.choice("0123456789abcdef") for _ in range(rng.choice([16, 32, 40, 64])))
     if kind == 4:
         table = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-        return "".join(rng.choice(table) for _ in range(rng.randint(12, 60))) + rng.choice(["", "=", "=="])
+        return "".join(rng.choice(table) for _ in range(rng.randint(12, 60))) + rng.choice(
+            ["", "=", "=="]
+        )
     consonants, vowels = "bcdfghjklmnprstvz", "aeiou"
-    return " ".join("".join(rng.choice(consonants) + rng.choice(vowels) for _ in range(rng.randint(1, 4)))
-                    for _ in range(rng.randint(2, 7)))
+    return " ".join(
+        "".join(rng.choice(consonants) + rng.choice(vowels) for _ in range(rng.randint(1, 4)))
+        for _ in range(rng.randint(2, 7))
+    )
 
 
 def sentences(text):
@@ -83,6 +123,10 @@ def nouns(kind):
             part = row.split(" ", 5)
             if not row.startswith("  ") and part[1] == kind:
                 word = part[4].replace("_", " ")
-                if word.islower() and word.replace(" ", "").replace("-", "").isalpha() and len(word) <= 22:
+                if (
+                    word.islower()
+                    and word.replace(" ", "").replace("-", "").isalpha()
+                    and len(word) <= 22
+                ):
                     out.append(word)
     return out
