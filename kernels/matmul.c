@@ -203,13 +203,14 @@ static void panel_add(const lc_kernels *k, const lc_mat *w, const uint8_t *tile,
     _Alignas(64) int8_t unpacked[PANEL_BYTES];
     bool offsets = w->type == LC_W_T16A;
     k->unpack_q4(tile, groups, offsets, row, unpacked);
-    for (uint32_t t = 0; t < tokens; t += LC_BLOCK) {
-        lc_act act = block_at(x, t0 + t);
-        act.a += g0 * LC_GROUP * LC_BLOCK;
-        act.ne += g0 * LC_BLOCK;
-        act.c8 += g0 * LC_BLOCK;
-        act.c8s += g0 * LC_BLOCK;
-        k->gemm_unpacked(unpacked, groups, offsets, &act, acc + t * LC_TILE_ROWS + row);
+    size_t first = (size_t)t0 * x->groups + g0 * LC_BLOCK, step = LC_BLOCK * x->groups;
+    lc_act act = {x->a + first * LC_GROUP, x->ne + first, x->c8 + first, x->c8s + first, NULL};
+    for (acc += row; tokens > 0; tokens -= LC_BLOCK, acc += LC_BLOCK * LC_TILE_ROWS) {
+        k->gemm_unpacked(unpacked, groups, offsets, &act, acc);
+        act.a += step * LC_GROUP;
+        act.ne += step;
+        act.c8 += step;
+        act.c8s += step;
     }
 }
 
