@@ -21,18 +21,18 @@ if [ "${1:-}" = --write ]; then
 fi
 
 # Times differ from run to run: everything after the decision's figure in milliseconds stays out.
-tool classify --table models/triage/demo.txt 2> /dev/null | sed -E 's/ +[0-9]+\.[0-9]{2}  .*//' \
+tool classify --table models/triage/demo.txt 2> /dev/null | sed -E 's/ +[0-9]+\.[0-9]{2}(  .*)?$//' \
     > "$tmp/table"
 rows=0
 while IFS= read -r row; do
     rows=$((rows + 1))
-    short=$(sed -E 's/ +[0-9]+\.[0-9]{2}  .*//' <<< "$row")
+    short=$(sed -E 's/ +[0-9]+\.[0-9]{2}(  .*)?$//' <<< "$row")
     if grep -qxF -- "$short" "$tmp/table"; then
         ok "README row $rows"
     else
         not_ok "README row $rows" "$short"
     fi
-done < <(grep -E '  (accept|defer|reject) +[0-9]+\.[0-9]{2} ' README.md)
+done < <(grep -E '  (accept|defer|reject) +[0-9]+\.[0-9]{2}( |$)' README.md)
 is "the README shows rows of the demo" "3" "$rows"
 
 line=$(sed -n "s/^\$ echo '\(.*\)' | .*leafcutter classify | cat\$/\1/p" README.md)
