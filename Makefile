@@ -129,8 +129,9 @@ check-fresh: ## demo and check, twice, in a bare Debian 12 made by debootstrap (
 	@tests/debootstrap.sh
 
 count: build/insn_count.so ## instructions of the shipped job on Arm cores, a line and a cold start
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all
-	@tests/perf/line.sh build/aarch64-linux-gnu/leafcutter build/insn_count.so \
+	@NATIVE=$(B)/leafcutter tests/perf/line.sh build/aarch64-linux-gnu/leafcutter build/insn_count.so \
 	    $$($(MAKE) -s CROSS=aarch64-linux-gnu- print-sysroot)
 
 soak: all ## the daemon for long: faults of five minutes, a day's lines, every CPU (70 minutes)
