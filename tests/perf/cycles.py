@@ -8,6 +8,7 @@ LLVM 19 models N1 and N2; its cortex-a72 and cortex-a53 are the A57 and A53 mode
 in-order stage is of no use here, hence a53.py. Versions below 19 use the A57 model for N1, too: such
 figures are marked with `?`. Data is assumed in the first cache.
 """
+
 import os
 import re
 import shutil
@@ -19,23 +20,52 @@ import a53
 # function, multiply-adds of one pass of its loop; /a: with the offsets of T16A
 KERNELS = {
     "neon53": [("gemm_q4", 1024), ("gemm_q4a", 1024), ("gemv_q4", 512), ("gemv_q4a", 512)],
-    "neon80": [("gemm_q4", 1024), ("gemm_q4a", 1024), ("gemv_q4", 512), ("gemv_q4a", 512),
-               ("gemm_q8", 512), ("gemv_q8", 256)],
-    "dot": [("gemm_unpacked", 2048), ("gemm_unpacked/a", 2048), ("gemm_q4", 1024), ("gemm_q4a", 1024),
-            ("gemv_q4", 512), ("gemv_q4a", 512), ("gemm_q8", 512), ("gemv_q8", 256)],
-    "i8mm": [("gemm_unpacked", 2048), ("gemm_unpacked/a", 2048), ("gemm_q4", 1024), ("gemm_q4a", 1024), ("gemm_q8", 512)],
+    "neon80": [
+        ("gemm_q4", 1024),
+        ("gemm_q4a", 1024),
+        ("gemv_q4", 512),
+        ("gemv_q4a", 512),
+        ("gemm_q8", 512),
+        ("gemv_q8", 256),
+    ],
+    "dot": [
+        ("gemm_unpacked", 2048),
+        ("gemm_unpacked/a", 2048),
+        ("gemm_q4", 1024),
+        ("gemm_q4a", 1024),
+        ("gemv_q4", 512),
+        ("gemv_q4a", 512),
+        ("gemm_q8", 512),
+        ("gemv_q8", 256),
+    ],
+    "i8mm": [
+        ("gemm_unpacked", 2048),
+        ("gemm_unpacked/a", 2048),
+        ("gemm_q4", 1024),
+        ("gemm_q4a", 1024),
+        ("gemm_q8", 512),
+    ],
 }
 # column, llvm-mca's name, levels that run there
-CORES = [("A53", None, ("neon53", "neon80")), ("A72", "cortex-a72", ("neon53", "neon80")),
-         ("N1", "neoverse-n1", ("neon80", "neon53", "dot")), ("N2", "neoverse-n2", ("dot", "i8mm"))]
-GOAL = {("A53", "neon53", "gemm_q4"): 67, ("A72", "neon80", "gemm_q4"): 35.5,
-        ("N1", "dot", "gemm_unpacked"): 11.8, ("N2", "i8mm", "gemm_unpacked"): 7.9}
+CORES = [
+    ("A53", None, ("neon53", "neon80")),
+    ("A72", "cortex-a72", ("neon53", "neon80")),
+    ("N1", "neoverse-n1", ("neon80", "neon53", "dot")),
+    ("N2", "neoverse-n2", ("dot", "i8mm")),
+]
+GOAL = {
+    ("A53", "neon53", "gemm_q4"): 67,
+    ("A72", "neon80", "gemm_q4"): 35.5,
+    ("N1", "dot", "gemm_unpacked"): 11.8,
+    ("N2", "i8mm", "gemm_unpacked"): 7.9,
+}
 
 
 def disassembly(objdump, path):
     """name -> [(address, text)] of every function."""
-    out = subprocess.run([objdump, "-d", "--no-show-raw-insn", path], capture_output=True, text=True,
-                         check=True).stdout
+    out = subprocess.run(
+        [objdump, "-d", "--no-show-raw-insn", path], capture_output=True, text=True, check=True
+    ).stdout
     functions, now = {}, None
     for line in out.splitlines():
         head = re.match(r"^[0-9a-f]+ <(.*)>:$", line)
@@ -57,7 +87,7 @@ def hot_loop(function, offsets):
         jump = re.match(r"^(b|b\.\w+|cbn?z|tbn?z) .*?([0-9a-f]+) <", text)
         if not jump or int(jump[2], 16) > address or int(jump[2], 16) not in index:
             continue
-        body = [t for _, t in function[index[int(jump[2], 16)]:i + 1]]
+        body = [t for _, t in function[index[int(jump[2], 16)] : i + 1]]
         if any(re.match(r"^(b|b\.\w+|cbn?z|tbn?z|ret) ", t) for t in body[:-1]):
             continue
         loops.append(body)
@@ -77,8 +107,12 @@ def mca_program():
 def mca_cycles(program, cpu, loop):
     lines = [re.sub(r" [0-9a-f]+ <.*>$", " .L0", text) for text in loop]
     source = ".L0:\n" + "\n".join(lines) + "\n"
-    run = subprocess.run([program, "-mtriple=aarch64-linux-gnu", f"-mcpu={cpu}", "-iterations=100"],
-                         input=source, capture_output=True, text=True)
+    run = subprocess.run(
+        [program, "-mtriple=aarch64-linux-gnu", f"-mcpu={cpu}", "-iterations=100"],
+        input=source,
+        capture_output=True,
+        text=True,
+    )
     found = re.search(r"^Total Cycles:\s+(\d+)", run.stdout, re.M)
     return int(found[1]) / 100 if found else None
 
@@ -93,8 +127,10 @@ def main():
     build = sys.argv[1]
     objdump = sys.argv[2] if len(sys.argv) > 2 else "aarch64-linux-gnu-objdump"
     program, version = mca_program()
-    print(f"cycles per 256 multiply-adds; A72, N1, N2: {program or 'llvm-mca not found'}"
-          f"{f' of LLVM {version}' if program else ''}")
+    print(
+        f"cycles per 256 multiply-adds; A72, N1, N2: {program or 'llvm-mca not found'}"
+        f"{f' of LLVM {version}' if program else ''}"
+    )
     print(f"{'kernel':22}{'insns':>7}" + "".join(f"{core[0]:>18}" for core in CORES))
     missing = False
     for level, kernels in KERNELS.items():

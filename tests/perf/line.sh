@@ -58,6 +58,6 @@ if [ -n "${NATIVE:-}" ]; then
         echo $(($(date +%s%N) - start))
         i=$((i + 1))
     done | sort -n | awk '{ t[NR] = $1 }
-        END { printf "this machine  cold start to first record %.1f ms (median of %d, least %.1f)\n",
+        END { printf "this machine  cold start to first record %.1f ms (%d runs, least %.1f)\n",
               t[int((NR + 1) / 2)] / 1e6, NR, t[1] / 1e6 }'
 fi

@@ -7,6 +7,7 @@
 A character becomes the first one of its canonical decomposition (so accents go, and of a Hangul
 syllable the first letter stays) in lower case, as the converted models' tokenizers have it.
 """
+
 try:
     import unicodedata2 as unicodedata
 except ImportError:
@@ -62,17 +63,24 @@ def main():
         run = best_run(table, at)
         runs.append(run)
         at = run[2] + 1
-    out = [f"/* unicode_fold.h - made by tools/gen/fold.py from Unicode {VERSION}; do not edit.",
-           " *",
-           " * Runs of code points that fold: first, last << 2 | kind, target of the first. Kind 0: all",
-           " * have the same target; 1: targets rise with the code points; 2: every second one, from the",
-           " * first on, has the next as its target and the others are their own.",
-           " */",
-           "#ifndef LC_UNICODE_FOLD_H", "#define LC_UNICODE_FOLD_H", "", "#include <stdint.h>", "",
-           f"#define LC_FOLD_RUNS {len(runs)}u", "",
-           "static const uint32_t fold_run[LC_FOLD_RUNS][3] = {"]
+    out = [
+        f"/* unicode_fold.h - made by tools/gen/fold.py from Unicode {VERSION}; do not edit.",
+        " *",
+        " * Runs of code points that fold: first, last << 2 | kind, target of the first.",
+        " * Kind 0: all have the same target; 1: targets rise with the code points; 2: every second",
+        " * one, from the first on, has the next as its target and the others are their own.",
+        " */",
+        "#ifndef LC_UNICODE_FOLD_H",
+        "#define LC_UNICODE_FOLD_H",
+        "",
+        "#include <stdint.h>",
+        "",
+        f"#define LC_FOLD_RUNS {len(runs)}u",
+        "",
+        "static const uint32_t fold_run[LC_FOLD_RUNS][3] = {",
+    ]
     cells = [f"{{0x{a:05x}, 0x{b << 2 | kind:05x}, 0x{to:04x}}}," for kind, a, b, to in runs]
-    out += ["    " + " ".join(cells[i:i + 3]) for i in range(0, len(cells), 3)]
+    out += ["    " + " ".join(cells[i : i + 3]) for i in range(0, len(cells), 3)]
     print("\n".join(out + ["};", "", "#endif"]))
 
 
