@@ -284,34 +284,37 @@ LC_INLINE void tile_add(tile *t, uint32_t nq, uint32_t j, const lc_v4 x[LC_QUERI
         t->s[i][j] += p[i];
 }
 
-/* Dimensions d to d + 7 of four keys. */
-LC_INLINE void tile_add8(tile *t, uint32_t nq, const float *q, size_t q_stride, const float *k,
-                         size_t stride)
+/* Where the queries and four keys are read. */
+typedef struct tile_feed {
+    const float *q[LC_QUERIES], *k[4];
+} tile_feed;
+
+/* Eight dimensions of four keys. */
+LC_INLINE void tile_add8(tile *t, uint32_t nq, tile_feed *in)
 {
     lc_v4 low[LC_QUERIES], high[LC_QUERIES];
-    EACH(i, nq) {
-        low[i] = lc_v4_load(q + i * q_stride);
-        high[i] = lc_v4_load(q + i * q_stride + 4);
-        LC_READY2(low[i], high[i]);
-    }
+    EACH(i, nq)
+        lc_v4_take2(&low[i], &high[i], &in->q[i]);
     EACH(j, 4) {
-        lc_v4 a = lc_v4_load(k + j * stride), b = lc_v4_load(k + j * stride + 4);
-        LC_READY2(a, b);
+        lc_v4 a, b;
+        lc_v4_take2(&a, &b, &in->k[j]);
         tile_add(t, nq, j, low, a);
         tile_add(t, nq, j, high, b);
     }
 }
 
 /* What eight dimensions leave over: `rest` of 1 to 4. */
-LC_INLINE void tile_add_part(tile *t, uint32_t nq, const float *q, size_t q_stride, const float *k,
-                             size_t stride, uint32_t rest)
+LC_INLINE void tile_add_part(tile *t, uint32_t nq, tile_feed *in, uint32_t rest)
 {
     lc_v4 x[LC_QUERIES];
-    EACH(i, nq)
-        x[i] = rest == 4 ? lc_v4_load(q + i * q_stride) : lc_v4_load_part(q + i * q_stride, rest);
+    EACH(i, nq) {
+        x[i] = rest >= 4 ? lc_v4_load(in->q[i]) : lc_v4_load_part(in->q[i], rest);
+        in->q[i] += 4;
+    }
     EACH(j, 4) {
-        const float *key = k + j * stride;
-        tile_add(t, nq, j, x, rest == 4 ? lc_v4_load(key) : lc_v4_load_part(key, rest));
+        tile_add(t, nq, j, x,
+                 rest >= 4 ? lc_v4_load(in->k[j]) : lc_v4_load_part(in->k[j], rest));
+        in->k[j] += 4;
     }
 }
 
@@ -323,16 +326,18 @@ LC_INLINE void group_scores(uint32_t nq, const float *q, size_t q_stride, const 
     size_t t = 0;
     for (; t < (keys & ~(size_t)3); t += 4, k += 4 * stride) {
         tile sum;
-        EACH(i, nq)
+        tile_feed in;
+        EACH(i, nq) {
+            in.q[i] = q + i * q_stride;
             EACH(j, 4)
                 sum.s[i][j] = lc_v4_all(0.0f);
-        size_t d = 0;
-        for (; d < (head_dim & ~(size_t)7); d += 8)
-            tile_add8(&sum, nq, q + d, q_stride, k + d, stride);
-        for (; d < head_dim; d += 4) {
-            uint32_t rest = head_dim - d < 4 ? (uint32_t)(head_dim - d) : 4;
-            tile_add_part(&sum, nq, q + d, q_stride, k + d, stride, rest);
         }
+        EACH(j, 4)
+            in.k[j] = k + j * stride;
+        for (size_t n = head_dim / 8; n > 0; n--)
+            tile_add8(&sum, nq, &in);
+        for (uint32_t rest = head_dim & 7; rest > 0; rest = rest > 4 ? rest - 4 : 0)
+            tile_add_part(&sum, nq, &in, rest);
         EACH(i, nq) {
             lc_v4x4 four = {sum.s[i][0], sum.s[i][1], sum.s[i][2], sum.s[i][3]};
             lc_v4_store(scores + i * score_stride + t, lc_v4_sum4(four) * lc_v4_all(scale));

@@ -1,8 +1,8 @@
 /* level.h - what the levels provide, by name: lc_<op>_<weights>_<level>. Only dispatch.c and the
  * files that define them include this; everybody else calls through lc_kernels.
  *
- * Integer kernels: ref everywhere; neon80, neon53, dot, i8mm on aarch64; avx2, avx512 on x86-64. A level
- * may take some of its kernels from a lower one (dispatch.c).
+ * Integer kernels: ref everywhere; neon80, neon53, dot, i8mm on aarch64; avx2, avx512 on x86-64. A
+ * level may take some of its kernels from a lower one (dispatch.c).
  * Float kernels: ref (plain C, emulates the lanes) and v4 (four-lane vectors, every architecture).
  */
 #ifndef LC_LEVEL_H

