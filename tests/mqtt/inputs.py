@@ -21,10 +21,10 @@ LAST_S = 1.5  # up/last comes once a second
 class Watcher(client.Client):
     """Every message below a device, as (topic below the device, payload, retained)."""
 
-    def __init__(self, port, dev):
+    def __init__(self, port, dev, name="watch"):
         self.seen = []
         prefix = f"{TOPICS}/{dev}/"
-        super().__init__(port, "watch-" + dev, [prefix + "#"], on_message=lambda t, p, r:
+        super().__init__(port, f"{name}-{dev}", [prefix + "#"], on_message=lambda t, p, r:
                          self.seen.append((t[len(prefix):], p.decode(), r)))
 
     def of(self, topic, retained=None):
@@ -183,9 +183,7 @@ def retained(real):
     stage.until(lambda: watch.of("up/birth"), 10)
     d.feed_all(["pump 1 temp 96 C", "pump 2 temp 20 C"])
     time.sleep(LAST_S)
-    late = Watcher(real.port, "kept")
-    late.name = "late"
-    late.wait_ready()
+    late = Watcher(real.port, "kept", "late").wait_ready()
     time.sleep(0.2)
     birth = json.loads(late.of("up/birth", True)[0])
     stage.ok("retained: state and birth", late.of("up/state", True) == ["online"] and
