@@ -26,8 +26,8 @@ static const lc_kernels levels[] = {
      .panel_rows = 8, .panel_tokens = 11, FLOAT_KERNELS(v4)},
     {.name = "i8mm", .needs = LC_CPU_NEON | LC_CPU_DOTPROD | LC_CPU_I8MM, .pairs = true,
      GEMV_Q4(dot), GEMM_Q4(i8mm), PANEL_Q4(i8mm), .panel_rows = 8, .panel_tokens = 7,
-     .gemv_q8 = lc_gemv_q8_dot, .gemm_q8 = lc_gemm_q8_i8mm, .gemv_f32 = lc_gemv_f32_v4, .quantise = lc_quantise_pairs_v4,
-     OTHER_FLOAT(v4)},
+     .gemv_q8 = lc_gemv_q8_dot, .gemm_q8 = lc_gemm_q8_i8mm, .gemv_f32 = lc_gemv_f32_v4,
+     .quantise = lc_quantise_pairs_v4, OTHER_FLOAT(v4)},
 #endif
 #if defined(__x86_64__)
     {.name = "avx2", .needs = LC_CPU_AVX2, INT_KERNELS(avx2), FLOAT_KERNELS(v4)},
