@@ -72,7 +72,8 @@ class Session:
 
     def acknowledge(self, number, reason=0):
         """PUBACK; what it says is delivered is this broker's to account for."""
-        if number in self.message and reason < 0x80:
+        refused = self.version == wire.V5 and reason >= 0x80 # 3.1.1 has no reasons
+        if number in self.message and not refused:
             self.broker.taken.append(self.message.pop(number))
         if number:
             self.send(wire.ack(wire.PUBACK, number, self.version, reason))
@@ -396,6 +397,18 @@ class QosThree(Packets):
         body = wire.text("leafcutter/v1/x/dn/text") + b"\0\x07" + wire.properties(self.version)
         return [wire.packet(wire.PUBLISH, body + b"two", 4)] * 50 + \
             [wire.packet(wire.PUBLISH, body + b"three", 6)]
+
+
+@mode("hoard")
+class Hoard(Session):
+    """sends messages of QoS 2 without end, which the client must keep until they are released"""
+    number = 0
+
+    def on_wait(self):
+        for _ in range(200 if self.client else 0):
+            self.number = self.number % 65535 + 1
+            self.send(wire.publish("leafcutter/v1/x/dn/text", "z" * 1000, 2, self.number,
+                                   version=self.version))
 
 
 @mode("strangers")

@@ -9,7 +9,8 @@ import stage
 
 # What becomes of mosquitto_pub with one QoS 1 message. In modes not named here it fails.
 GOOD = {"close-subscribe", "close-tenth", "disconnect-8b", "disconnect-8e", "disconnect-9d",
-        "flood", "no-pong", "no-suback", "polite", "size-limits", "strangers", "tight", "twice"}
+        "flood", "hoard", "no-pong", "no-suback", "polite", "size-limits", "strangers", "tight",
+        "twice"}
 HANGS = {"silent", "deaf", "deaf-later", "no-acks", "some-acks", "wrong-ids", "backwards", "drip",
          "drip-packet", "huge-length", "reset-publish"}
 EITHER = {"huge-message", "garbage", "endless-properties"}  # it may be killed before it gives up
