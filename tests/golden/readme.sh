@@ -12,7 +12,9 @@ if [ "${1:-}" = --write ]; then
     # A row is known by its first 40 characters, the text of the line.
     while IFS= read -r row; do
         case $row in
-        *'  accept '* | *'  defer '* | *'  reject '*) grep -F -- "${row:0:40}" "$tmp/rows" ;;
+        *'  accept '* | *'  defer '* | *'  reject '*)
+            grep -F -- "${row:0:40}" "$tmp/rows" | sed 's/ *$//'
+            ;;
         '{"v":1,'*) cat "$tmp/record" ;;
         *) printf '%s\n' "$row" ;;
         esac
