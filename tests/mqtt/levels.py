@@ -22,6 +22,7 @@ LINES, LINES_EMULATED, LINES_REF = 1000, 60, 20
 NATIVE = os.path.join(stage.ROOT, os.environ.get("LC_NATIVE", stage.BUILD))
 OURS = re.compile(rb'"(?:dev|boot|seq|ts|tq|up|src|ms|in)":(?:"[^"]*"|[0-9.]+),?')
 LABELS = re.compile(rb',"labels":\{[^}]*\}')
+X86 = ("Nehalem", "Haswell") # plain C, AVX2
 ARM = ("cortex-a53", "cortex-a72", "cortex-a76", "max")
 
 
@@ -84,8 +85,8 @@ def compare(name, want, got):
 
 def emulated(broker, name, lines, want, run, daemon=None, threads=(1,)):
     for count in threads:
-        got = daemon_records(broker, re.sub("[^a-z0-9]", "-", f"{name}-{count}"), lines, count,
-                             daemon, run)
+        dev = re.sub("[^a-z0-9]", "-", f"{name}-{count}".lower())
+        got = daemon_records(broker, dev, lines, count, daemon, run)
         compare(f"daemon, {name}, threads {count}", want[:len(lines)], got)
 
 
@@ -114,7 +115,8 @@ def main():
     compare("tool, level ref", want[:len(few)], reference(few, "--level", "ref"))
     emulated(broker, "this machine", lines, want, [], threads=(1, 2, 3, 4))
     if shutil.which("qemu-x86_64") and os.uname().machine == "x86_64" and not stage.SANITIZED:
-        emulated(broker, "x86 without AVX2", few, want, ["qemu-x86_64", "-cpu", "Nehalem"])
+        for cpu in X86:
+            emulated(broker, cpu, few, want, ["qemu-x86_64", "-cpu", cpu])
     if everything:
         daemon, sysroot = make_aarch64()
         for cpu in ARM:
