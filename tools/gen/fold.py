@@ -67,7 +67,8 @@ def main():
         f"/* unicode_fold.h - made by tools/gen/fold.py from Unicode {VERSION}; do not edit.",
         " *",
         " * Runs of code points that fold: first, last << 2 | kind, target of the first.",
-        " * Kind 0: all have the same target; 1: targets rise with the code points; 2: every second",
+        " * Kind 0: all have the same target; 1: targets rise with the code points; 2: every "
+        "second",
         " * one, from the first on, has the next as its target and the others are their own.",
         " */",
         "#ifndef LC_UNICODE_FOLD_H",
