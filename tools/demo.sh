@@ -40,7 +40,7 @@ cat > "$folder/config.json" << END
   "queue": {"batch": 1},
   "log": {"level": "warning"} }
 END
-mosquitto_sub -p $port -t 'leafcutter/v1/demo/up/#' -F '%t %p' > "$folder/received" &
+mosquitto_sub -h 127.0.0.1 -p $port -t 'leafcutter/v1/demo/up/#' -F '%t %p' > "$folder/received" &
 reader=$!
 sleep 0.3
 

@@ -48,7 +48,7 @@ class Trouble:
     def make(self, port, scheme="mqtt", **broker):
         broker = dict({"keepalive_s": 5, "protocol": self.protocol}, **broker)
         self.daemon = stage.Daemon(
-            self.dev, f"{scheme}://localhost:{port}", broker=broker,
+            self.dev, f"{scheme}://127.0.0.1:{port}", broker=broker,
             config={"queue": {"outbox_kb": OUTBOX_KB}})
 
     def prepare(self):

@@ -18,8 +18,6 @@ import time
 import client
 import stage
 
-TICK = os.sysconf("SC_CLK_TCK")
-
 
 def quantiles(times):
     times = sorted(times)
@@ -71,13 +69,13 @@ class Echo(client.Client):
 
 def usage(pid):
     """(CPU seconds, times switched away by waiting, by force) of all threads."""
-    waits = forced = 0
+    waits = forced = nanoseconds = 0
     for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/schedstat", encoding="ascii") as file:
+            nanoseconds += int(file.read().split()[0])
         waits += stage.memory_kb(f"{pid}/task/{thread}", "voluntary_ctxt_switches")
         forced += stage.memory_kb(f"{pid}/task/{thread}", "nonvoluntary_ctxt_switches")
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK, waits, forced
+    return nanoseconds / 1e9, waits, forced
 
 
 def idle(daemon, seconds):
@@ -86,7 +84,7 @@ def idle(daemon, seconds):
     time.sleep(seconds)
     after = usage(pid)
     rounds = daemon.status()["wakeups"] - rounds - 1 # the question itself is one
-    print(f"idle {seconds} s: {(after[0] - before[0]) * 100 / seconds:.3f} % of one CPU, "
+    print(f"idle {seconds} s: {(after[0] - before[0]) * 100 / seconds:.4f} % of one CPU, "
           f"{(after[1] - before[1]) / seconds:.2f} waits a second, "
           f"{rounds / seconds:.2f} rounds of the loop a second")
 

@@ -93,17 +93,17 @@ is "every line of it" "" "$(grep -E 'Error|Unknown config|deprecated' "$tmp/brok
 
 # may USER TOPIC: does the broker take a message of this user?
 may() {
-    mosquitto_pub -V 5 -p "$port" -u "$1" -P secret -q 1 -d -t "$2" -m x 2>&1 |
+    mosquitto_pub -h 127.0.0.1 -V 5 -p "$port" -u "$1" -P secret -q 1 -d -t "$2" -m x 2>&1 |
         sed -nE 's/.*PUBACK.*RC:([0-9]+).*/\1/p' | sed -E 's/^(0|16)$/yes/; s/^135$/no/'
 }
 # hears USER FILTER TOPIC: does this user get what the operator's kind sends there? Sent retained by
 # whoever may, so that nothing has to be timed.
 hears() {
-    timeout 5 mosquitto_sub -V 5 -p "$port" -u "$1" -P secret -q 1 -t "$2" -C 1 -W 1 \
+    timeout 5 mosquitto_sub -h 127.0.0.1 -V 5 -p "$port" -u "$1" -P secret -q 1 -t "$2" -C 1 -W 1 \
         > "$tmp/heard" 2> /dev/null
     [ -s "$tmp/heard" ] && echo yes || echo no
 }
-retain() { mosquitto_pub -V 5 -p "$port" -u "$1" -P secret -q 1 -r -t "$2" -m kept; }
+retain() { mosquitto_pub -h 127.0.0.1 -V 5 -p "$port" -u "$1" -P secret -q 1 -r -t "$2" -m kept; }
 
 root=leafcutter/v1
 wrong=
