@@ -28,7 +28,6 @@ long faults.py --protocol 3.1.1
 long soak.py --lines 86400
 long soak.py --lines 86400 --valgrind
 [ ! -x "$LC_BUILD-san/leafcutterd" ] || LC_BUILD=$LC_BUILD-san long soak.py --lines 86400
-long flow.py --lines 86400
 long levels.py --all
 long figures.py
 passed=$(grep -c '^ok ' "$log")
