@@ -227,7 +227,7 @@ listener() {
 listener server
 config "$url, $(tls "$ca")" "$job"
 doctor
-says "TLS that holds, certificate soon to end" 0 "warn tls TLSv1.[23]; .*ends in 29 days" "ok auth "
+says "TLS that holds, certificate soon to end" 0 "warn tls TLSv1.[23]; .*ends in (29|30) days" "ok auth "
 config "\"url\":\"mqtts://127.0.0.1:$port\", $(tls "$ca")" "$job"
 doctor
 says "by address" 0 "(ok|warn) tls " "ok auth "
