@@ -28,7 +28,7 @@ signed() {
     local_names=DNS:localhost,IP:127.0.0.1
     authority ca
     authority other-ca
-    signed server localhost $local_names ca 30
+    signed server localhost $local_names ca 20
     signed server-expired localhost $local_names ca -1
     signed server-name elsewhere DNS:elsewhere.example ca 30
     signed server-ca localhost $local_names other-ca 30
