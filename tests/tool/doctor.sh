@@ -227,7 +227,8 @@ listener() {
 listener server
 config "$url, $(tls "$ca")" "$job"
 doctor
-says "TLS that holds, certificate soon to end" 0 "warn tls TLSv1.[23]; .*ends in (19|20) days" "ok auth "
+says "TLS that holds, certificate soon to end" 0 \
+    "warn tls TLSv1.[23]; .*ends in (19|20) days" "ok auth "
 config "\"url\":\"mqtts://127.0.0.1:$port\", $(tls "$ca")" "$job"
 doctor
 says "by address" 0 "(ok|warn) tls " "ok auth "
@@ -248,7 +249,8 @@ doctor
 says "a broker's certificate that has ended" 5 "fail tls .*expired > renew .*ended"
 listener server-name
 doctor
-says "a broker's certificate for another name" 5 "fail tls .*(hostname|IP address) mismatch > use the name"
+says "a broker's certificate for another name" 5 \
+    "fail tls .*(hostname|IP address) mismatch > use the name"
 
 listener server "require_certificate true" "use_identity_as_username true"
 config "$url, $(tls "$ca")" "$job"
