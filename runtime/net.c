@@ -14,6 +14,8 @@ struct lc_net {
     const volatile bool *cancel;
     lc_net_probe *probe;
     void *probe_ctx;
+    lc_net_tap *tap;
+    void *tap_ctx;
     lc_arena *scratch;
     uint32_t ctx, batch;
     uint32_t kv_layers; /* 1 when bidirectional: nothing is kept from text to text */
@@ -149,6 +151,8 @@ lc_err lc_net_init(const lc_model *model, const lc_net_options *options, lc_aren
                 .cancel = options->cancel,
                 .probe = options->probe,
                 .probe_ctx = options->probe_ctx,
+                .tap = options->tap,
+                .tap_ctx = options->tap_ctx,
                 .scratch = scratch};
     if (n.tasks.run == NULL) {
         n.tasks.count = 1;
@@ -257,6 +261,9 @@ static lc_err multiply(lc_net *net, lc_acts *acts, const float *x, uint32_t n, c
     bool quantised = false;
     uint64_t macs = 0;
     for (uint32_t j = 0; j < count; j++) {
+        if (net->tap != NULL) {
+            net->tap(net->tap_ctx, p[j].w, n, x);
+        }
         quantised = quantised || p[j].w->type != LC_W_F32;
         all.blocks += lc_matmul_blocks(p[j].w);
         macs += (uint64_t)n * p[j].w->rows * p[j].w->cols;

@@ -13,6 +13,9 @@
 /* Shown x [n][width], what layer `layer` made of n tokens from `position` on. For self-tests. */
 typedef void lc_net_probe(void *ctx, uint32_t layer, uint32_t position, uint32_t n, const float *x);
 
+/* Shown what n tokens bring to a linear: x [n][w->cols]. For calibration when packing. */
+typedef void lc_net_tap(void *ctx, const lc_mat *w, uint32_t n, const float *x);
+
 typedef struct lc_net_options {
     uint32_t ctx;   /* tokens, 0: the model's own (at most LC_CTX_DEFAULT) */
     uint32_t batch; /* tokens of one chunk, 0: a default; bidirectional: ctx */
@@ -21,6 +24,8 @@ typedef struct lc_net_options {
     const volatile bool *cancel; /* NULL, or checked between layers */
     lc_net_probe *probe;         /* NULL, or called after each layer */
     void *probe_ctx;
+    lc_net_tap *tap; /* NULL, or called before each product */
+    void *tap_ctx;
 } lc_net_options;
 
 #define LC_CTX_DEFAULT 512u
