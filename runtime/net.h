@@ -16,9 +16,18 @@ typedef void lc_net_probe(void *ctx, uint32_t layer, uint32_t position, uint32_t
 /* Shown what n tokens bring to a linear: x [n][w->cols]. For calibration when packing. */
 typedef void lc_net_tap(void *ctx, const lc_mat *w, uint32_t n, const float *x);
 
+/* How keys and values are kept. */
+typedef enum lc_kv {
+    LC_KV_AUTO = 0, /* F32 where the pack's linears are F32 or the model sees whole texts, else F16 */
+    LC_KV_F32,
+    LC_KV_F16, /* rounded to nearest even */
+    LC_KV_I8   /* one scale per token and head */
+} lc_kv;
+
 typedef struct lc_net_options {
     uint32_t ctx;   /* tokens, 0: the model's own (at most LC_CTX_DEFAULT) */
     uint32_t batch; /* tokens of one chunk, 0: a default; bidirectional: ctx */
+    uint32_t kv;    /* lc_kv */
     const lc_kernels *kernels;
     lc_tasks tasks;             /* run NULL: one thread */
     const volatile bool *cancel; /* NULL, or checked between layers */
@@ -41,6 +50,8 @@ lc_err lc_net_init(const lc_model *model, const lc_net_options *options, lc_aren
 size_t lc_net_scratch_bytes(const lc_net *net);
 
 void lc_net_reset(lc_net *net); /* forgets all tokens */
+/* Forgets the tokens from `position` on; it is at most lc_net_position. */
+void lc_net_rewind(lc_net *net, uint32_t position);
 uint32_t lc_net_position(const lc_net *net); /* tokens so far */
 uint32_t lc_net_ctx(const lc_net *net);
 uint32_t lc_net_joins(const lc_net *net); /* thread joins since init */
@@ -57,12 +68,34 @@ lc_err lc_net_run(lc_net *net, const uint32_t *ids, uint32_t n, lc_net_sink *sin
 /* The same, but the sink is shown the last token only: the others are spared the last layer. */
 lc_err lc_net_run_last(lc_net *net, const uint32_t *ids, uint32_t n, lc_net_sink *sink,
                        void *ctx) LC_CHECKED;
+/* Runs a tree of n tokens (at most the batch) after those so far: token i follows token parent[i],
+ * which stands before it in ids, or with LC_NO_PARENT the tokens so far. It sees these, its
+ * ancestors and itself, and gets the bits that running its path alone would give. The sink is shown
+ * all n at once, in the order of ids. Afterwards the net stands where it stood. Errors as
+ * lc_net_run; ARGUMENT: a parent that does not stand before its child, or a bidirectional model. */
+#define LC_NO_PARENT 0xffffffffu
+lc_err lc_net_run_tree(lc_net *net, const uint32_t *ids, const uint32_t *parent, uint32_t n,
+                       lc_net_sink *sink, void *ctx) LC_CHECKED;
 /* logits[vocab] of one normed hidden state [width]. */
 lc_err lc_net_logits(lc_net *net, const float *hidden, float *logits) LC_CHECKED;
+/* logits[count] of the given rows of the output head: the bits that lc_net_logits gives them. */
+lc_err lc_net_logits_rows(lc_net *net, const float *hidden, const uint32_t *rows, uint32_t count,
+                          float *logits) LC_CHECKED;
 /* Resets, runs all tokens of a text, pools as the model says (causal default: last): pooled[width].
  */
 lc_err lc_net_pool(lc_net *net, const uint32_t *ids, uint32_t n, float *pooled) LC_CHECKED;
 /* out[classes] = cls . pooled + bias. */
 lc_err lc_net_classify(lc_net *net, const float *pooled, float *out) LC_CHECKED;
+
+/* What the net holds of the tokens so far, as bytes (FORMAT.md, PREFIX): a prompt prefix that is
+ * computed once. It fits any context and batch of the same pack and kind of cache. */
+size_t lc_net_snapshot_bytes(const lc_net *net, uint32_t tokens);
+/* Writes lc_net_snapshot_bytes(net, lc_net_position(net)) bytes. */
+void lc_net_snapshot_save(const lc_net *net, uint8_t *out);
+/* Resets and stands after the tokens of a snapshot. Checks that it is one of this pack and cache
+ * (FORMAT) and no longer than the context (LIMIT); on error the net is reset. Values that are no
+ * numbers are found when they are used: a run then says NUMBER. */
+lc_err lc_net_snapshot_load(lc_net *net, const uint8_t *data, size_t bytes,
+                            lc_diag *diag) LC_CHECKED;
 
 #endif

@@ -1,0 +1,165 @@
+/* net_attn.c - rotary positions and attention over the cache. */
+#include "net_parts.h"
+
+#include <string.h>
+
+#include "../kernels/math.h"
+
+static void fill_rotation(const float *freq, uint32_t pairs, uint32_t t, float *rot)
+{
+    for (uint32_t i = 0; i < pairs; i++) {
+        const float *part = freq + 2 * (size_t)i;
+        double angle = (double)t * ((double)part[0] + (double)part[1]);
+        rot[2 * i] = (float)lc_cos(angle);
+        rot[2 * i + 1] = (float)lc_sin(angle);
+    }
+}
+
+void lc_net_turn(lc_net *net, uint32_t positions)
+{
+    uint32_t pairs = net->model->info.rope_dims / 2;
+    for (uint32_t t = net->rot_filled; t < positions; t++) {
+        size_t at = (size_t)t * pairs * 2;
+        fill_rotation(net->model->rope_freq, pairs, t, net->rot[0] + at);
+        if (net->model->rope_freq_local != NULL) {
+            fill_rotation(net->model->rope_freq_local, pairs, t, net->rot[1] + at);
+        }
+    }
+    net->rot_filled = lc_max_u32(net->rot_filled, positions);
+}
+
+/* Norms each head of n tokens, where the model does, and turns it to its position. */
+static void place_heads(const lc_net *net, const lc_norm *norm, const float *rot, uint32_t heads,
+                        uint32_t n, float *x)
+{
+    const lc_model_info *i = &net->model->info;
+    lc_rope_kind kind = net->model->arch->rope;
+    if (norm->gain != NULL) {
+        lc_net_normalise(net, norm, x, (size_t)n * heads, i->head_dim, x);
+    }
+    for (uint32_t t = 0; kind != LC_ROPE_NONE && t < n; t++) {
+        net->k->rope(x + (size_t)t * heads * i->head_dim, heads, i->head_dim, i->rope_dims,
+                     rot + (size_t)t * i->rope_dims, kind == LC_ROPE_HALVES);
+    }
+}
+
+/* The chunk being attended: token t of n stands at position first + t. */
+typedef struct attention {
+    const lc_net *net;
+    const lc_net_buffers *b;
+    const float *key, *value; /* [ctx][kv width] of this layer */
+    uint32_t first, n;
+    uint32_t window; /* keys that are seen back, itself included, and as many forward */
+    float scale;
+} attention;
+
+/* The keys [from, to) that the token at a position sees. */
+static void seen(const attention *a, uint32_t position, uint32_t *from, uint32_t *to)
+{
+    uint32_t end = a->first + a->n;
+    uint32_t ahead = a->net->model->info.causal ? 1 : a->window;
+    *from = position + 1 > a->window ? position + 1 - a->window : 0;
+    *to = end - position > ahead ? position + ahead : end;
+}
+
+/* Queries of one KV head that are attended together, `step` floats apart. */
+typedef struct query_block {
+    uint32_t count;
+    size_t at, step; /* in q and att */
+    size_t kv_at;
+} query_block;
+
+static void attend(const attention *a, const query_block *q, uint32_t from, uint32_t keys,
+                   uint32_t more, float *scores)
+{
+    const lc_model_info *info = &a->net->model->info;
+    size_t kv_at = (size_t)from * lc_kv_width(info) + q->kv_at;
+    a->net->k->attend(a->b->q + q->at, q->count, q->step, a->key + kv_at, a->value + kv_at,
+                      lc_kv_width(info), keys, more, info->head_dim, a->scale, scores,
+                      a->b->att + q->at);
+}
+
+/* The heads of one token that share a KV head: they see the same keys. */
+static void attend_heads(const attention *a, uint32_t t, uint32_t kv_head, float *scores)
+{
+    const lc_model_info *info = &a->net->model->info;
+    uint32_t group = info->heads / info->kv_heads, from, to;
+    query_block q = {.step = info->head_dim};
+    q.kv_at = (size_t)kv_head * info->head_dim;
+    seen(a, a->first + t, &from, &to);
+    for (uint32_t h = 0; h < group; h += q.count) {
+        q.count = group - h < LC_QUERIES ? group - h : LC_QUERIES;
+        q.at = (size_t)t * lc_q_width(info) + ((size_t)kv_head * group + h) * info->head_dim;
+        attend(a, &q, from, to - from, 0, scores);
+    }
+}
+
+/* Neighbouring tokens of one head, where each head has its own keys: together if they see the same
+ * keys, or each one key more. */
+static void attend_tokens(const attention *a, uint32_t t, uint32_t head, float *scores)
+{
+    const lc_model_info *info = &a->net->model->info;
+    query_block q = {.step = lc_q_width(info)};
+    uint32_t count = a->n - t < LC_QUERIES ? a->n - t : LC_QUERIES, from, to, last_from, last_to;
+    q.kv_at = (size_t)head * info->head_dim;
+    seen(a, a->first + t, &from, &to);
+    seen(a, a->first + t + count - 1, &last_from, &last_to);
+    bool alike = from == last_from && (last_to == to || last_to == to + count - 1);
+    uint32_t more = last_to != to;
+    for (uint32_t i = 0; i < count; i += q.count) {
+        q.count = alike ? count : 1;
+        q.at = (size_t)(t + i) * lc_q_width(info) + q.kv_at;
+        seen(a, a->first + t + i, &from, &to);
+        attend(a, &q, from, to - from, alike ? more : 0, scores);
+    }
+}
+
+static void attention_task(void *arg, uint32_t i, uint32_t n)
+{
+    const attention *a = arg;
+    const lc_model_info *info = &a->net->model->info;
+    bool shared = info->heads > info->kv_heads;
+    float *scores = a->b->scores + i * lc_net_score_floats(a->net);
+    uint32_t step = shared ? 1 : LC_QUERIES; /* tokens of a unit */
+    uint64_t units = (uint64_t)((a->n + step - 1) / step) * info->kv_heads;
+    for (uint64_t u = units * i / n; u < units * (i + 1) / n; u++) {
+        uint32_t t = (uint32_t)(u / info->kv_heads) * step;
+        uint32_t head = (uint32_t)(u % info->kv_heads);
+        (shared ? attend_heads : attend_tokens)(a, t, head, scores);
+    }
+}
+
+/* h = O . attention(norm(x)) for the tokens from `skip` on; keys and values for all. */
+lc_err lc_net_attend(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t n, uint32_t skip)
+{
+    const lc_model_info *i = &net->model->info;
+    const lc_layer *l = &net->model->layer[layer];
+    bool local = lc_layer_is_local(i, layer);
+    size_t kv_layer = net->kv_layers == 1 ? 0 : layer;
+    float *key = net->key + kv_layer * net->ctx * lc_kv_width(i);
+    float *value = net->value + kv_layer * net->ctx * lc_kv_width(i);
+    size_t new_kv = (size_t)net->position * lc_kv_width(i);
+    const lc_product qkv[3] = {
+        {&l->q, l->q_bias, b->q, lc_q_width(i)},
+        {&l->k, l->k_bias, key + new_kv, lc_kv_width(i)},
+        {&l->v, l->v_bias, value + new_kv, lc_kv_width(i)},
+    };
+    const float *in = lc_net_input(net, b, &l->attn_norm, n);
+    lc_err err = lc_net_multiply(net, &b->acts, in, n, qkv, 3);
+    if (err != LC_OK) {
+        return err;
+    }
+    const float *rot = net->rot[local] + (size_t)net->position * i->rope_dims;
+    place_heads(net, &l->q_norm, rot, i->heads, n, b->q);
+    place_heads(net, &l->k_norm, rot, i->kv_heads, n, key + new_kv);
+    lc_net_buffers tail = lc_net_tail(net, b, skip);
+    attention a = {.net = net, .b = &tail, .key = key, .value = value};
+    a.first = net->position + skip;
+    a.n = n - skip;
+    a.window = local ? i->window : net->ctx;
+    a.scale = i->attn_scale > 0.0f ? i->attn_scale : 1.0f / lc_sqrtf((float)i->head_dim);
+    uint64_t keys = net->position + n;
+    lc_net_share(net, attention_task, &a, keys * a.n * lc_q_width(i) * 2);
+    const lc_product o = {&l->o, l->o_bias, tail.h, i->width};
+    return lc_net_multiply(net, &b->acts, tail.att, a.n, &o, 1);
+}

@@ -1,0 +1,129 @@
+/* net_out.c - what is read from hidden states: logits, a pooled vector, classes. */
+#include "net_parts.h"
+
+#include <string.h>
+
+#include "../kernels/vec.h"
+
+static bool all_finite(const float *x, uint32_t n)
+{
+    const lc_v4 most = lc_v4_all(3.4e38f);
+    lc_i4 good = {-1, -1, -1, -1};
+    uint32_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        lc_v4 v = lc_v4_load(x + i);
+        good &= (v >= -most) & (v <= most);
+    }
+    bool all = (good[0] & good[1] & good[2] & good[3]) != 0;
+    for (; i < n; i++) {
+        all = all && x[i] >= -3.4e38f && x[i] <= 3.4e38f;
+    }
+    return all;
+}
+
+static void cap_logits(const lc_model_info *i, float *logits)
+{
+    for (uint32_t j = 0; i->logit_cap > 0.0f && j < i->vocab; j++) {
+        logits[j] = i->logit_cap * lc_tanhf(logits[j] / i->logit_cap);
+    }
+}
+
+lc_err lc_net_logits(lc_net *net, const float *hidden, float *logits)
+{
+    const lc_model_info *i = &net->model->info;
+    lc_err err = lc_net_project(net, &net->model->output, NULL, hidden, logits);
+    if (err == LC_OK && !all_finite(logits, i->vocab)) {
+        err = LC_ERR_NUMBER;
+    }
+    if (err == LC_OK) {
+        lc_net_scale(logits, i->vocab, i->logit_scale);
+        cap_logits(i, logits);
+    }
+    return err;
+}
+
+/* ---- classification ---- */
+
+typedef struct pooling {
+    lc_net *net;
+    uint32_t kind;
+    uint32_t n; /* tokens of the text */
+    float *out; /* [width] */
+} pooling;
+
+static lc_err pool_sink(void *ctx, uint32_t position, uint32_t n, const float *hidden)
+{
+    pooling *p = ctx;
+    uint32_t width = p->net->model->info.width;
+    for (uint32_t t = 0; t < n; t++) {
+        const float *state = hidden + (size_t)t * width;
+        uint32_t at = position + t;
+        if (p->kind == LC_POOL_MEAN && at > 0) {
+            p->net->k->add(p->out, state, width);
+        } else if (at == (p->kind == LC_POOL_LAST ? p->n - 1 : 0)) {
+            memcpy(p->out, state, width * sizeof *state);
+        }
+    }
+    return LC_OK;
+}
+
+lc_err lc_net_pool(lc_net *net, const uint32_t *ids, uint32_t n, float *pooled)
+{
+    const lc_model_info *i = &net->model->info;
+    lc_assert(n > 0);
+    pooling p = {.net = net, .kind = i->pooling, .n = n, .out = pooled};
+    if (p.kind == LC_POOL_NONE) {
+        p.kind = i->causal ? LC_POOL_LAST : LC_POOL_MEAN;
+    }
+    lc_net_reset(net);
+    lc_err err = lc_net_run_wanted(net, ids, n, p.kind == LC_POOL_LAST ? 1 : n, pool_sink, &p);
+    if (err == LC_OK && p.kind == LC_POOL_MEAN) {
+        for (uint32_t j = 0; j < i->width; j++) {
+            pooled[j] = pooled[j] / (float)n;
+        }
+    }
+    return err;
+}
+
+/* dense = norm(act(pooler . pooled + bias)) */
+static lc_err run_dense(lc_net *net, const float *pooled)
+{
+    const lc_model *m = net->model;
+    uint32_t width = m->info.width;
+    lc_err err = lc_net_project(net, &m->pooler, m->pooler_bias, pooled, net->dense);
+    if (err != LC_OK) {
+        return err;
+    }
+    for (uint32_t j = 0; m->arch->pool_tanh && j < width; j++) {
+        net->dense[j] = lc_tanhf(net->dense[j]);
+    }
+    if (!m->arch->pool_tanh) {
+        net->k->act_mul(m->arch->pool_act, net->dense, NULL, width, net->dense);
+    }
+    if (m->pooler_norm.gain != NULL) {
+        lc_net_normalise(net, &m->pooler_norm, net->dense, 1, width, net->dense);
+    }
+    return LC_OK;
+}
+
+lc_err lc_net_classify(lc_net *net, const float *pooled, float *out)
+{
+    const lc_model *model = net->model;
+    lc_assert(model->info.classes > 0);
+    const float *in = pooled;
+    lc_err err = LC_OK;
+    if (net->dense != NULL) {
+        err = run_dense(net, pooled);
+        in = net->dense;
+    }
+    if (err == LC_OK) {
+        err = lc_net_project(net, &model->cls, NULL, in, out);
+    }
+    if (err != LC_OK) {
+        return err;
+    }
+    if (model->cls_bias != NULL) {
+        net->k->add(out, model->cls_bias, model->info.classes);
+    }
+    return all_finite(out, model->info.classes) ? LC_OK : LC_ERR_NUMBER;
+}
