@@ -227,10 +227,10 @@ $(SIM_BIN): $(B)/tests/%: $(B)/tests/sim/%.o $(B)/librest.a $(B)/libleafcutter.a
 $(KTEST_BIN): $(call objects,$(KTEST_SRC)) $(B)/libleafcutter.a
 	$(call SAY,link)$(CC) $(LDFLAGS_ALL) $(if $(CROSS),-static) -o $@ $(filter %.o %.a,$^) -lm
 $(REPLAY_BIN): $(B)/tests/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o \
-        $(B)/tests/fuzz/common.o $(B)/librest.a $(B)/libleafcutter.a $(SEEDS)
+        $(B)/tests/fuzz/common.o $(B)/tests/libhelp.a $(B)/librest.a $(B)/libleafcutter.a $(SEEDS)
 	$(LINK)
 $(FUZZ_BIN): $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/common.o \
-        $(B)/librest.a $(B)/libleafcutter.a
+        $(B)/tests/libhelp.a $(B)/librest.a $(B)/libleafcutter.a
 	$(call SAY,link)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $(INPUTS) $(LIBS)
 
 # Counts instructions under an emulator, so it is for this machine in every configuration.

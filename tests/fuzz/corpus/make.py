@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Writes the vocabulary-only GGUF seeds in gguf/: one per pre-tokenizer, and one SentencePiece."""
+"""Writes the vocabulary-only GGUF seeds in gguf/ (one per pre-tokenizer, and one SentencePiece) and
+the vocabularies in tok/ (laid out as fuzz_tok.c says)."""
+
 import os
 import struct
 
@@ -76,3 +78,37 @@ def spm():
 for pretokenizer in ("gpt-2", "smollm", "qwen2", "llama-bpe", "falcon"):
     write(f"bpe-{pretokenizer}.gguf", bpe(pretokenizer))
 write("spm.gguf", spm())
+
+
+def tok(name, head, tokens, merges, text):
+    """tokens: (type, score, text)."""
+    lines = ["%d%c%s" % (kind, score, word) for kind, score, word in tokens]
+    parts = [bytes(head).decode("latin-1"), "\n".join(lines), "\n".join(merges), text]
+    with open(os.path.join(HERE, "tok", name), "wb") as file:
+        file.write("\0".join(parts).encode())
+
+
+for number, pretokenizer in enumerate(("gpt-2", "smollm", "qwen2", "llama-bpe", "falcon")):
+    letters = [(1, 65, letter) for letter in "temprisng815.C\u0120"]
+    joined = [(1, 65, word) for word in ("te", "mp", "temp", "\u0120temp")]
+    tok(
+        "bpe-" + pretokenizer,
+        (3, 5 + number, 1, 29),
+        [(3, 65, "<|end|>"), *letters, *joined],
+        ["t e", "m p", "te mp", "\u0120 temp", "8 1"],
+        "temp 81.5 temp's rising <|end|>\n",
+    )
+SPM = [(2, 65, "<unk>"), (3, 65, "<s>"), (3, 65, "</s>"), (6, 65, "<0x0A>"), (6, 65, "<0xC2>")]
+WORDS = [
+    (1, 66 + i, w) for i, w in enumerate(("\u2581", *"temp", "te", "mp", "temp", "\u2581temp"))
+]
+tok("spm", (1, 1, 37, 15), SPM + WORDS, [], "temp temp \u00b0\n</s>")
+PIECES = ["\u2581temp", "\u2581rising", "ing", "\u2581ris", "\u25818", "1", "\u2581,", "\u2581e"]
+BERT = [(2, 65, "[UNK]"), (3, 65, "[CLS]"), (3, 65, "[SEP]")]
+tok(
+    "wordpiece",
+    (2, 1, 65, 13),
+    BERT + [(1, 65, p) for p in PIECES],
+    [],
+    "Temp rising, 81 \u00c9 [SEP]",
+)
