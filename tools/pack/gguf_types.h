@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /* ggml's numbers of the types that the packer treats apart. */
-enum { LC_GGML_F32 = 0, LC_GGML_F16 = 1, LC_GGML_Q4_0 = 2 };
+enum { LC_GGML_F32 = 0, LC_GGML_F16 = 1, LC_GGML_Q4_0 = 2, LC_GGML_BF16 = 30 };
 
 #define LC_Q4_0_BYTES 18u /* half d; u8 q[16]: low nibbles are weights 0..15, high 16..31 */
 #define LC_GGML_BLOCK_MAX 256u
