@@ -11,6 +11,7 @@
 #define LC_HEAD_DIM_MAX 512u
 #define LC_WIDTH_MAX 16384u          /* model width and FFN width */
 #define LC_TOKEN_TYPES_MAX 16u
+#define LC_RANK_MAX 256u             /* of an adapter */
 #define LC_SECTIONS_MAX 1024u
 #define LC_TENSORS_MAX 8192u
 #define LC_TASKS_MAX 8u
@@ -20,6 +21,7 @@
 #define LC_RULES_MAX 64u             /* of a stage */
 #define LC_NAME_BYTES_MAX 64u        /* job, task, stage, label, rule names */
 #define LC_PACKS_MAX 4u              /* packs of one job */
+#define LC_ADAPTERS_MAX 8u           /* adapters of one job */
 #define LC_TRENDS_MAX 64u            /* of a job */
 #define LC_PRIVACY_MAX 32u           /* entries of `never`, and of `redact` */
 #define LC_LABEL_TEXT_BYTES_MAX 512u /* a label's text, its action */
