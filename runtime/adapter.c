@@ -90,6 +90,7 @@ lc_lora *lc_lora_of(lc_lora_layer *layer, uint32_t role)
 
 /* Reading the pairs in order: where the matrix before ended, and the pair before. */
 typedef struct binder {
+    const lc_model *model;
     lc_adapter *adapter;
     header *h;
     lc_lora_layer layer; /* being filled */
@@ -147,7 +148,7 @@ static void keep_layers(binder *b, uint32_t layer)
 static bool linear_of(const binder *b, uint32_t role, uint32_t layer, uint32_t *rows,
                       uint32_t *cols)
 {
-    const lc_model *m = b->adapter->model;
+    const lc_model *m = b->model;
     uint64_t roles = m->arch->needs | m->arch->allows;
     return layer < m->info.layers && role < LC_ROLE_COUNT && (roles >> role & 1) != 0 &&
            lc_role_shape(&m->info, role, rows, cols);
@@ -192,10 +193,12 @@ static lc_err read_pair(binder *b)
     return err == LC_OK ? read_mat(b, at + 24, b_at, &to->b) : err;
 }
 
-static lc_err read_pairs(lc_adapter *adapter, header *h, lc_arena *state, lc_diag *diag)
+static lc_err read_pairs(const lc_model *model, lc_adapter *adapter, header *h, lc_arena *state,
+                         lc_diag *diag)
 {
-    uint32_t layers = adapter->model->info.layers;
-    binder b = {.adapter = adapter, .h = h, .measuring = state->measuring, .diag = diag};
+    uint32_t layers = model->info.layers;
+    binder b = {.model = model, .adapter = adapter, .h = h, .diag = diag};
+    b.measuring = state->measuring;
     b.end = HEADER_BYTES + (uint64_t)h->pairs * PAIR_BYTES;
     if (h->section.bytes < b.end + LC_READ_AHEAD) {
         return refuse(&b, LC_ERR_FORMAT, 44, "pair count does not fit the section");
@@ -234,7 +237,7 @@ static lc_err read_names(lc_adapter *adapter, lc_reader *r, lc_arena *state)
 }
 
 /* Names, then weights and bias, each at a multiple of 64, then the read-ahead: nothing else. */
-static lc_err read_head(lc_adapter *adapter, lc_arena *state, lc_diag *diag)
+static lc_err read_head(lc_adapter *adapter, uint32_t width, lc_arena *state, lc_diag *diag)
 {
     lc_section s;
     bool there = lc_leaf_find(&adapter->leaf, LC_SECTION_CLASSES, 0, &s);
@@ -252,7 +255,6 @@ static lc_err read_head(lc_adapter *adapter, lc_arena *state, lc_diag *diag)
     if (read_names(adapter, &r, state) != LC_OK) {
         return lc_fail(diag, LC_ERR_FORMAT, s.offset + r.at, "class names end early");
     }
-    uint32_t width = adapter->model->info.width;
     uint64_t cls_at = LC_ROUND_UP((uint64_t)r.at, UINT64_C(64));
     uint64_t cls_bytes = lc_mat_data_bytes(LC_W_F32, adapter->classes, width);
     uint64_t bias_at = LC_ROUND_UP(cls_at + cls_bytes, UINT64_C(64));
@@ -273,7 +275,7 @@ lc_err lc_adapter_open(const void *data, size_t bytes, const lc_model *model, lc
     if (((uintptr_t)data & 63) != 0) {
         return lc_fail(diag, LC_ERR_ARGUMENT, 0, "adapter is not aligned to 64 bytes in memory");
     }
-    lc_adapter made = {.model = model};
+    lc_adapter made = {0};
     header h;
     lc_err err = lc_leaf_open(data, bytes, &made.leaf, diag);
     if (err == LC_OK) {
@@ -286,12 +288,13 @@ lc_err lc_adapter_open(const void *data, size_t bytes, const lc_model *model, lc
     if (err != LC_OK) {
         return err;
     }
+    made.base = h.base;
     made.rank = h.rank;
     made.pairs = h.pairs;
     made.classes = h.classes;
-    err = read_pairs(&made, &h, state, diag);
+    err = read_pairs(model, &made, &h, state, diag);
     if (err == LC_OK) {
-        err = read_head(&made, state, diag);
+        err = read_head(&made, model->info.width, state, diag);
     }
     if (err == LC_OK) {
         *adapter = made;

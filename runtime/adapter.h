@@ -23,7 +23,7 @@ typedef struct lc_lora_layer {
 
 typedef struct lc_adapter {
     lc_leaf leaf;
-    const lc_model *model; /* that it belongs to */
+    const uint8_t *base;   /* [32] root of the model that it belongs to */
     uint32_t rank;         /* the largest of its corrections, 0: it is a head only */
     uint32_t pairs;        /* corrections */
     lc_lora_layer *layer;  /* [layers] in the state arena */
@@ -36,7 +36,6 @@ typedef struct lc_adapter {
 /* lc_adapter_open - checks an adapter against its model and pushes its tables on `state`.
  *
  *   data   64-byte aligned, LC_READ_AHEAD bytes readable behind it; kept by the caller
- *   model  opened and, unless the arena measures, at the address that it keeps
  *
  * With a measuring arena everything is checked and counted, but adapter->layer and
  * adapter->class_name must not be followed. On error nothing may be used of adapter.

@@ -34,8 +34,9 @@ static lc_err ffn_block(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t
 {
     const lc_model_info *i = &net->model->info;
     const lc_layer *l = &net->model->layer[layer];
-    const lc_product up_gate[2] = {{&l->up, l->up_bias, b->up, i->ffn},
-                                   {&l->gate, NULL, b->gate, i->ffn}};
+    const lc_lora_layer *c = lc_net_corrections(net, layer);
+    const lc_product up_gate[2] = {{&l->up, l->up_bias, b->up, i->ffn, &c->up},
+                                   {&l->gate, NULL, b->gate, i->ffn, &c->gate}};
     bool gated = l->gate.data != NULL;
     const float *in = lc_net_input(net, b, &l->ffn_norm, n);
     lc_err err = lc_net_multiply(net, &b->acts, in, n, up_gate, gated ? 2 : 1);
@@ -44,7 +45,7 @@ static lc_err ffn_block(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t
     }
     net->k->act_mul(net->model->arch->act, gated ? b->gate : b->up, gated ? b->up : NULL,
                     n * i->ffn, b->gate);
-    const lc_product down = {&l->down, l->down_bias, b->h, i->width};
+    const lc_product down = {&l->down, l->down_bias, b->h, i->width, &c->down};
     return lc_net_multiply(net, &b->acts, b->gate, n, &down, 1);
 }
 

@@ -6,6 +6,7 @@
 #ifndef LC_NET_H
 #define LC_NET_H
 
+#include "adapter.h"
 #include "arena.h"
 #include "model.h"
 #include "tasks.h"
@@ -28,6 +29,7 @@ typedef struct lc_net_options {
     uint32_t ctx;   /* tokens, 0: the model's own (at most LC_CTX_DEFAULT) */
     uint32_t batch; /* tokens of one chunk, 0: a default; bidirectional: ctx */
     uint32_t kv;    /* lc_kv */
+    uint32_t rank;  /* of the widest adapter that lc_net_adapt will be given; 0: none */
     const lc_kernels *kernels;
     lc_tasks tasks;             /* run NULL: one thread */
     const volatile bool *cancel; /* NULL, or checked between layers */
@@ -53,6 +55,9 @@ void lc_net_reset(lc_net *net); /* forgets all tokens */
 /* Forgets the tokens from `position` on; it is at most lc_net_position. */
 void lc_net_rewind(lc_net *net, uint32_t position);
 uint32_t lc_net_position(const lc_net *net); /* tokens so far */
+/* From here on all products are those of the adapter, NULL: the model's own. Forgets all tokens. The
+ * adapter belongs to the net's model, is at most options.rank wide, and stays while it is in use. */
+void lc_net_adapt(lc_net *net, const lc_adapter *adapter);
 uint32_t lc_net_ctx(const lc_net *net);
 uint32_t lc_net_joins(const lc_net *net); /* thread joins since init */
 
@@ -84,7 +89,9 @@ lc_err lc_net_logits_rows(lc_net *net, const float *hidden, const uint32_t *rows
 /* Resets, runs all tokens of a text, pools as the model says (causal default: last): pooled[width].
  */
 lc_err lc_net_pool(lc_net *net, const uint32_t *ids, uint32_t n, float *pooled) LC_CHECKED;
-/* out[classes] = cls . pooled + bias. */
+/* Outputs of the classification head: the adapter's if it has one, else the model's; 0: none. */
+uint32_t lc_net_classes(const lc_net *net);
+/* out[lc_net_classes] = cls . pooled + bias. */
 lc_err lc_net_classify(lc_net *net, const float *pooled, float *out) LC_CHECKED;
 
 /* What the net holds of the tokens so far, as bytes (FORMAT.md, PREFIX): a prompt prefix that is

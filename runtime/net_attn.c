@@ -139,10 +139,11 @@ lc_err lc_net_attend(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t n,
     float *key = net->key + kv_layer * net->ctx * lc_kv_width(i);
     float *value = net->value + kv_layer * net->ctx * lc_kv_width(i);
     size_t new_kv = (size_t)net->position * lc_kv_width(i);
+    const lc_lora_layer *c = lc_net_corrections(net, layer);
     const lc_product qkv[3] = {
-        {&l->q, l->q_bias, b->q, lc_q_width(i)},
-        {&l->k, l->k_bias, key + new_kv, lc_kv_width(i)},
-        {&l->v, l->v_bias, value + new_kv, lc_kv_width(i)},
+        {&l->q, l->q_bias, b->q, lc_q_width(i), &c->q},
+        {&l->k, l->k_bias, key + new_kv, lc_kv_width(i), &c->k},
+        {&l->v, l->v_bias, value + new_kv, lc_kv_width(i), &c->v},
     };
     const float *in = lc_net_input(net, b, &l->attn_norm, n);
     lc_err err = lc_net_multiply(net, &b->acts, in, n, qkv, 3);
@@ -160,6 +161,6 @@ lc_err lc_net_attend(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t n,
     a.scale = i->attn_scale > 0.0f ? i->attn_scale : 1.0f / lc_sqrtf((float)i->head_dim);
     uint64_t keys = net->position + n;
     lc_net_share(net, attention_task, &a, keys * a.n * lc_q_width(i) * 2);
-    const lc_product o = {&l->o, l->o_bias, tail.h, i->width};
+    const lc_product o = {&l->o, l->o_bias, tail.h, i->width, &c->o};
     return lc_net_multiply(net, &b->acts, tail.att, a.n, &o, 1);
 }

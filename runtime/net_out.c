@@ -106,10 +106,24 @@ static lc_err run_dense(lc_net *net, const float *pooled)
     return LC_OK;
 }
 
+/* The adapter, when the head is its own. */
+static const lc_adapter *head_adapter(const lc_net *net)
+{
+    return net->adapter != NULL && net->adapter->classes > 0 ? net->adapter : NULL;
+}
+
+uint32_t lc_net_classes(const lc_net *net)
+{
+    const lc_adapter *own = head_adapter(net);
+    return own != NULL ? own->classes : net->model->info.classes;
+}
+
 lc_err lc_net_classify(lc_net *net, const float *pooled, float *out)
 {
-    const lc_model *model = net->model;
-    lc_assert(model->info.classes > 0);
+    const lc_adapter *own = head_adapter(net);
+    const lc_mat *cls = own != NULL ? &own->cls : &net->model->cls;
+    const float *bias = own != NULL ? own->cls_bias : net->model->cls_bias;
+    lc_assert(cls->rows > 0);
     const float *in = pooled;
     lc_err err = LC_OK;
     if (net->dense != NULL) {
@@ -117,13 +131,13 @@ lc_err lc_net_classify(lc_net *net, const float *pooled, float *out)
         in = net->dense;
     }
     if (err == LC_OK) {
-        err = lc_net_project(net, &model->cls, NULL, in, out);
+        err = lc_net_project(net, cls, NULL, in, out);
     }
     if (err != LC_OK) {
         return err;
     }
-    if (model->cls_bias != NULL) {
-        net->k->add(out, model->cls_bias, model->info.classes);
+    if (bias != NULL) {
+        net->k->add(out, bias, cls->rows);
     }
-    return all_finite(out, model->info.classes) ? LC_OK : LC_ERR_NUMBER;
+    return all_finite(out, cls->rows) ? LC_OK : LC_ERR_NUMBER;
 }

@@ -1,12 +1,23 @@
 /* net_parts.h - private to net*.c: the net itself and what its parts do for each other.
  *
  * net_plan.c lays out, net_work.c computes products and norms, net_attn.c attends, net.c runs
- * layers, net_out.c reads logits, pooled states and classes.
+ * layers, net_out.c reads logits, pooled states and classes, net_adapt.c adds what adapters correct.
  */
 #ifndef LC_NET_PARTS_H
 #define LC_NET_PARTS_H
 
 #include "net.h"
+
+#define LC_PRODUCTS_MAX 3u /* of one input, taken together */
+
+/* What the corrections of an adapter need. */
+typedef struct lc_net_low {
+    uint32_t rank;                 /* room for adapters up to this one; 0: for none */
+    float *x[LC_PRODUCTS_MAX];     /* [batch][rank of the pair] what A makes of a product's input */
+    lc_acts acts[LC_PRODUCTS_MAX]; /* the same, as B takes it */
+    float *sum;                    /* [threads][sum_floats] what B makes of it, some rows at a time */
+    size_t sum_floats;
+} lc_net_low;
 
 struct lc_net {
     const lc_model *model;
@@ -29,6 +40,8 @@ struct lc_net {
     float *key;          /* [kv_layers][ctx][kv_heads * head_dim] */
     float *value;        /* the same */
     lc_acts one;         /* one hidden state, for logits and classes */
+    const lc_adapter *adapter; /* NULL: none */
+    lc_net_low low;
     size_t scratch_bytes;
 };
 
@@ -44,12 +57,13 @@ typedef struct lc_net_buffers {
     lc_acts acts;
 } lc_net_buffers;
 
-/* One of up to three products of the same activations, which take one join. */
+/* One of up to LC_PRODUCTS_MAX products of the same activations, which take one join. */
 typedef struct lc_product {
     const lc_mat *w;
     const float *bias; /* [w->rows] or NULL */
     float *y;          /* [tokens][stride] */
     size_t stride;
+    const lc_lora *lora; /* its correction; NULL or without rows: none */
 } lc_product;
 
 static inline uint32_t lc_max_u32(uint32_t a, uint32_t b)
@@ -90,6 +104,17 @@ void lc_net_normalise(const lc_net *net, const lc_norm *norm, const float *x, si
 const float *lc_net_input(const lc_net *net, const lc_net_buffers *b, const lc_norm *norm,
                           uint32_t n);
 void lc_net_scale(float *x, size_t n, float by);
+
+/* ---- net_adapt.c ---- */
+
+/* The corrections of a layer, all without rows when there is no adapter. */
+const lc_lora_layer *lc_net_corrections(const lc_net *net, uint32_t layer);
+bool lc_net_low_push(lc_net *net, uint32_t rank, lc_arena *state);
+/* low.x[j] = A of p[j]'s correction times the activations, ready for B. */
+lc_err lc_net_low_set(lc_net *net, const lc_acts *acts, const lc_product *p, uint32_t count);
+/* Adds B low.x[j] to p's rows of blocks [b0, b1); thread: whose sums are used. */
+void lc_net_low_add(const lc_net *net, const lc_product *p, uint32_t j, uint32_t thread,
+                    uint32_t b0, uint32_t b1);
 
 /* ---- net_attn.c ---- */
 

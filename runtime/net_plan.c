@@ -105,7 +105,7 @@ lc_err lc_net_init(const lc_model *model, const lc_net_options *options, lc_aren
         return err;
     }
     lc_net *place = LC_PUSH(state, lc_net, 1);
-    if (place == NULL || !push_state(&n, state)) {
+    if (place == NULL || !push_state(&n, state) || !lc_net_low_push(&n, options->rank, state)) {
         return lc_fail(diag, LC_ERR_ARENA, 0, "state arena too small for the network");
     }
     lc_net_buffers b;

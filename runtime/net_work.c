@@ -20,7 +20,7 @@ void lc_net_share(lc_net *net, lc_task_fn *fn, void *arg, uint64_t macs)
 }
 
 typedef struct products {
-    const lc_kernels *k;
+    const lc_net *net;
     const lc_acts *x;
     const lc_product *p;
     uint32_t count;
@@ -40,7 +40,8 @@ static void products_task(void *arg, uint32_t i, uint32_t n)
         uint32_t b1 = to > base ? to - base : 0;
         b1 = b1 < blocks ? b1 : blocks;
         if (b0 < b1) {
-            lc_matmul(all->k, p->w, p->bias, all->x, p->y, p->stride, b0, b1);
+            lc_matmul(all->net->k, p->w, p->bias, all->x, p->y, p->stride, b0, b1);
+            lc_net_low_add(all->net, p, j, i, b0, b1);
         }
         base += blocks;
     }
@@ -50,7 +51,7 @@ static void products_task(void *arg, uint32_t i, uint32_t n)
 lc_err lc_net_multiply(lc_net *net, lc_acts *acts, const float *x, uint32_t n, const lc_product *p,
                        uint32_t count)
 {
-    products all = {.k = net->k, .x = acts, .p = p, .count = count};
+    products all = {.net = net, .x = acts, .p = p, .count = count};
     bool quantised = false;
     uint64_t macs = 0;
     for (uint32_t j = 0; j < count; j++) {
@@ -64,8 +65,11 @@ lc_err lc_net_multiply(lc_net *net, lc_acts *acts, const float *x, uint32_t n, c
     if (!lc_acts_set(net->k, acts, x, n, p[0].w->cols, quantised)) {
         return LC_ERR_NUMBER;
     }
-    lc_net_share(net, products_task, &all, macs);
-    return LC_OK;
+    lc_err err = lc_net_low_set(net, acts, p, count);
+    if (err == LC_OK) {
+        lc_net_share(net, products_task, &all, macs);
+    }
+    return err;
 }
 
 /* ---- norms and scales ---- */
@@ -106,6 +110,6 @@ const float *lc_net_input(const lc_net *net, const lc_net_buffers *b, const lc_n
 /* y[rows] = w . x + bias for one hidden state. */
 lc_err lc_net_project(lc_net *net, const lc_mat *w, const float *bias, const float *x, float *y)
 {
-    const lc_product p = {w, bias, y, w->rows};
+    const lc_product p = {w, bias, y, w->rows, NULL};
     return lc_net_multiply(net, &net->one, x, 1, &p, 1);
 }
