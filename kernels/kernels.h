@@ -155,6 +155,8 @@ uint32_t lc_matmul_blocks(const lc_mat *w);
  * Overwrites y; adds bias[r] when bias is not NULL. Exact: same bits at every level and split. */
 void lc_matmul(const lc_kernels *k, const lc_mat *w, const float *bias, const lc_acts *x, float *y,
                size_t y_stride, uint32_t b0, uint32_t b1);
+/* `rows` rows from `row` on as a matrix of its own; in T16 and T16A row is a multiple of 16. */
+lc_mat lc_mat_part(const lc_mat *w, uint32_t row, uint32_t rows);
 /* out[cols] = row r as floats: a gathered embedding row. */
 void lc_mat_row(const lc_mat *w, uint32_t r, float *out);
 

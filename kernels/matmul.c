@@ -316,6 +316,19 @@ void lc_matmul(const lc_kernels *k, const lc_mat *w, const float *bias, const lc
 
 /* ---- rows ---- */
 
+lc_mat lc_mat_part(const lc_mat *w, uint32_t row, uint32_t rows)
+{
+    uint32_t groups = (w->cols + LC_GROUP - 1) / LC_GROUP;
+    size_t bytes = w->type == LC_W_F32  ? w->cols * sizeof(float)
+                   : w->type == LC_W_R8 ? (size_t)groups * LC_GROUP
+                                        : block_bytes(w, groups) / LC_TILE_ROWS;
+    lc_mat part = *w;
+    part.rows = rows;
+    part.data = (const uint8_t *)w->data + row * bytes;
+    part.scale = w->scale != NULL ? w->scale + row : NULL;
+    return part;
+}
+
 static void row_q4(const lc_mat *w, bool offsets, uint32_t r, float *out)
 {
     uint32_t groups = (w->cols + LC_GROUP - 1) / LC_GROUP;

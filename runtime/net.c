@@ -11,6 +11,7 @@ lc_net_buffers lc_net_tail(const lc_net *net, const lc_net_buffers *b, uint32_t 
     tail.h += (size_t)skip * i->width;
     tail.q += (size_t)skip * lc_q_width(i);
     tail.att += (size_t)skip * lc_q_width(i);
+    tail.depth += skip;
     return tail;
 }
 
@@ -62,7 +63,7 @@ static void embed(lc_net *net, lc_net_buffers *b, const uint32_t *ids, uint32_t 
         lc_mat_row(&m->embed, ids[t], x);
         lc_net_scale(x, width, m->info.embed_scale);
         if (m->position.rows > 0) {
-            lc_mat_row(&m->position, net->position + t, b->h);
+            lc_mat_row(&m->position, net->position + b->depth[t], b->h);
             net->k->add(x, b->h, width);
         }
         if (m->token_type.rows > 0) { /* a line is one text: all tokens are of type 0 */
@@ -100,7 +101,6 @@ static lc_err run_chunk(lc_net *net, lc_net_buffers *b, const uint32_t *ids, uin
     const lc_model_info *i = &net->model->info;
     skip = net->probe == NULL ? skip : 0;
     embed(net, b, ids, n);
-    lc_net_turn(net, net->position + n);
     for (uint32_t layer = 0; layer < i->layers; layer++) {
         if (net->cancel != NULL && *net->cancel) {
             return LC_ERR_CANCELLED;
@@ -121,7 +121,16 @@ static lc_err run_chunk(lc_net *net, lc_net_buffers *b, const uint32_t *ids, uin
     return LC_OK;
 }
 
-/* wanted: how many of the last tokens the sink is shown. */
+/* Each of n tokens stands after the one before. */
+static void line_up(lc_net *net, lc_net_buffers *b, uint32_t n)
+{
+    b->parent = NULL;
+    for (uint32_t t = 0; t < n; t++) {
+        b->depth[t] = t;
+    }
+    lc_net_turn(net, net->position + n);
+}
+
 lc_err lc_net_run_wanted(lc_net *net, const uint32_t *ids, uint32_t n, uint32_t wanted,
                          lc_net_sink *sink, void *ctx)
 {
@@ -136,6 +145,7 @@ lc_err lc_net_run_wanted(lc_net *net, const uint32_t *ids, uint32_t n, uint32_t 
         uint32_t chunk = n < net->batch ? n : net->batch;
         uint32_t unwanted = n > wanted ? n - wanted : 0;
         uint32_t skip = unwanted < chunk ? unwanted : chunk - 1; /* at least one, for simplicity */
+        line_up(net, &b, chunk);
         err = run_chunk(net, &b, ids, chunk, skip);
         if (err == LC_OK && sink != NULL && unwanted < chunk) {
             err = sink(ctx, net->position + skip, chunk - skip,
@@ -157,4 +167,48 @@ lc_err lc_net_run(lc_net *net, const uint32_t *ids, uint32_t n, lc_net_sink *sin
 lc_err lc_net_run_last(lc_net *net, const uint32_t *ids, uint32_t n, lc_net_sink *sink, void *ctx)
 {
     return lc_net_run_wanted(net, ids, n, 1, sink, ctx);
+}
+
+/* Each token stands after its parent. */
+static lc_err branch_out(lc_net *net, lc_net_buffers *b, const uint32_t *parent, uint32_t n)
+{
+    uint32_t longest = 0;
+    b->parent = parent;
+    for (uint32_t t = 0; t < n; t++) {
+        if (parent[t] != LC_NO_PARENT && parent[t] >= t) {
+            return LC_ERR_ARGUMENT;
+        }
+        b->depth[t] = parent[t] == LC_NO_PARENT ? 0 : b->depth[parent[t]] + 1;
+        longest = lc_max_u32(longest, b->depth[t] + 1);
+    }
+    if (longest > net->ctx - net->position) {
+        return LC_ERR_LIMIT;
+    }
+    lc_net_turn(net, net->position + longest);
+    return LC_OK;
+}
+
+lc_err lc_net_run_tree(lc_net *net, const uint32_t *ids, const uint32_t *parent, uint32_t n,
+                       lc_net_sink *sink, void *ctx)
+{
+    if (!net->model->info.causal) {
+        return LC_ERR_ARGUMENT;
+    }
+    if (n > net->batch) {
+        return LC_ERR_LIMIT;
+    }
+    lc_net_buffers b;
+    size_t mark = lc_arena_mark(net->scratch);
+    lc_err err = lc_net_push(net, net->scratch, &b) ? LC_OK : LC_ERR_ARENA;
+    if (err == LC_OK) {
+        err = branch_out(net, &b, parent, n);
+    }
+    if (err == LC_OK && n > 0) {
+        err = run_chunk(net, &b, ids, n, 0);
+        if (err == LC_OK && sink != NULL) {
+            err = sink(ctx, net->position, n, b.h);
+        }
+    }
+    lc_arena_rewind(net->scratch, mark);
+    return err;
 }

@@ -19,7 +19,7 @@ typedef void lc_net_tap(void *ctx, const lc_mat *w, uint32_t n, const float *x);
 
 /* How keys and values are kept. */
 typedef enum lc_kv {
-    LC_KV_AUTO = 0, /* F32 where the pack's linears are F32 or the model sees whole texts, else F16 */
+    LC_KV_AUTO = 0, /* F32 in an F32 pack or a model that sees whole texts, else F16 */
     LC_KV_F32,
     LC_KV_F16, /* rounded to nearest even */
     LC_KV_I8   /* one scale per token and head */
@@ -99,9 +99,9 @@ lc_err lc_net_classify(lc_net *net, const float *pooled, float *out) LC_CHECKED;
 size_t lc_net_snapshot_bytes(const lc_net *net, uint32_t tokens);
 /* Writes lc_net_snapshot_bytes(net, lc_net_position(net)) bytes. */
 void lc_net_snapshot_save(const lc_net *net, uint8_t *out);
-/* Resets and stands after the tokens of a snapshot. Checks that it is one of this pack and cache
- * (FORMAT) and no longer than the context (LIMIT); on error the net is reset. Values that are no
- * numbers are found when they are used: a run then says NUMBER. */
+/* Resets and stands after the tokens of a snapshot. Errors, after which the net is reset: FORMAT
+ * (damaged, or of another pack), UNSUPPORTED (of another lc_kv), LIMIT (longer than the context),
+ * VERSION. Values that are no numbers are found when they are used: a run then says NUMBER. */
 lc_err lc_net_snapshot_load(lc_net *net, const uint8_t *data, size_t bytes,
                             lc_diag *diag) LC_CHECKED;
 

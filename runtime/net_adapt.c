@@ -1,8 +1,8 @@
 /* net_adapt.c - what an adapter adds to the products: y += B (A x), with A x taken once for all
  * products of an input, and B in the same split as the base's rows.
  *
- * A and B are matrices like the base's and go through lc_matmul, so every level gives the same bits;
- * the sum is one addition an element, whatever the split.
+ * A and B are matrices like the base's and go through lc_matmul, so every level gives the same
+ * bits; the sum is one addition an element, whatever the split.
  */
 #include "net_parts.h"
 
@@ -39,7 +39,7 @@ bool lc_net_low_push(lc_net *net, uint32_t rank, lc_arena *state)
     bool fits = true;
     low->rank = rank;
     for (uint32_t j = 0; j < LC_PRODUCTS_MAX && rank > 0; j++) {
-        low->x[j] = LC_PUSH(state, float, (size_t)net->batch * rank);
+        low->x[j] = LC_PUSH(state, float, (size_t)net->batch *rank);
         void *acts = lc_arena_push(state, lc_acts_bytes(net->batch, rank));
         fits = fits && low->x[j] != NULL && acts != NULL;
         if (fits && !state->measuring) {

@@ -28,9 +28,10 @@ void lc_net_turn(lc_net *net, uint32_t positions)
     net->rot_filled = lc_max_u32(net->rot_filled, positions);
 }
 
-/* Norms each head of n tokens, where the model does, and turns it to its position. */
-static void place_heads(const lc_net *net, const lc_norm *norm, const float *rot, uint32_t heads,
-                        uint32_t n, float *x)
+/* Norms each head of n tokens, where the model does, and turns it to its position. rot is of the
+ * tokens' first position; depth: how far after it each one stands. */
+static void place_heads(const lc_net *net, const lc_norm *norm, const float *rot,
+                        const uint32_t *depth, uint32_t heads, uint32_t n, float *x)
 {
     const lc_model_info *i = &net->model->info;
     lc_rope_kind kind = net->model->arch->rope;
@@ -39,27 +40,27 @@ static void place_heads(const lc_net *net, const lc_norm *norm, const float *rot
     }
     for (uint32_t t = 0; kind != LC_ROPE_NONE && t < n; t++) {
         net->k->rope(x + (size_t)t * heads * i->head_dim, heads, i->head_dim, i->rope_dims,
-                     rot + (size_t)t * i->rope_dims, kind == LC_ROPE_HALVES);
+                     rot + (size_t)depth[t] * i->rope_dims, kind == LC_ROPE_HALVES);
     }
 }
 
-/* The chunk being attended: token t of n stands at position first + t. */
+/* Tokens being attended: they stand at `first` + their depth, and nothing is kept from `end` on. */
 typedef struct attention {
     const lc_net *net;
     const lc_net_buffers *b;
-    const float *key, *value; /* [ctx][kv width] of this layer */
-    uint32_t first, n;
+    lc_net_past *past;
+    uint32_t first, n, end;
     uint32_t window; /* keys that are seen back, itself included, and as many forward */
     float scale;
 } attention;
 
-/* The keys [from, to) that the token at a position sees. */
-static void seen(const attention *a, uint32_t position, uint32_t *from, uint32_t *to)
+/* The keys [from, to) that token t sees. */
+static void seen(const attention *a, uint32_t t, uint32_t *from, uint32_t *to)
 {
-    uint32_t end = a->first + a->n;
+    uint32_t position = a->first + a->b->depth[t];
     uint32_t ahead = a->net->model->info.causal ? 1 : a->window;
     *from = position + 1 > a->window ? position + 1 - a->window : 0;
-    *to = end - position > ahead ? position + ahead : end;
+    *to = a->end - position > ahead ? position + ahead : a->end;
 }
 
 /* Queries of one KV head that are attended together, `step` floats apart. */
@@ -74,9 +75,9 @@ static void attend(const attention *a, const query_block *q, uint32_t from, uint
 {
     const lc_model_info *info = &a->net->model->info;
     size_t kv_at = (size_t)from * lc_kv_width(info) + q->kv_at;
-    a->net->k->attend(a->b->q + q->at, q->count, q->step, a->key + kv_at, a->value + kv_at,
-                      lc_kv_width(info), keys, more, info->head_dim, a->scale, scores,
-                      a->b->att + q->at);
+    a->net->k->attend(a->b->q + q->at, q->count, q->step, a->past->key + kv_at,
+                      a->past->value + kv_at, lc_kv_width(info), keys, more, info->head_dim,
+                      a->scale, scores, a->b->att + q->at);
 }
 
 /* The heads of one token that share a KV head: they see the same keys. */
@@ -86,7 +87,7 @@ static void attend_heads(const attention *a, uint32_t t, uint32_t kv_head, float
     uint32_t group = info->heads / info->kv_heads, from, to;
     query_block q = {.step = info->head_dim};
     q.kv_at = (size_t)kv_head * info->head_dim;
-    seen(a, a->first + t, &from, &to);
+    seen(a, t, &from, &to);
     for (uint32_t h = 0; h < group; h += q.count) {
         q.count = group - h < LC_QUERIES ? group - h : LC_QUERIES;
         q.at = (size_t)t * lc_q_width(info) + ((size_t)kv_head * group + h) * info->head_dim;
@@ -102,14 +103,14 @@ static void attend_tokens(const attention *a, uint32_t t, uint32_t head, float *
     query_block q = {.step = lc_q_width(info)};
     uint32_t count = a->n - t < LC_QUERIES ? a->n - t : LC_QUERIES, from, to, last_from, last_to;
     q.kv_at = (size_t)head * info->head_dim;
-    seen(a, a->first + t, &from, &to);
-    seen(a, a->first + t + count - 1, &last_from, &last_to);
+    seen(a, t, &from, &to);
+    seen(a, t + count - 1, &last_from, &last_to);
     bool alike = from == last_from && (last_to == to || last_to == to + count - 1);
     uint32_t more = last_to != to;
     for (uint32_t i = 0; i < count; i += q.count) {
         q.count = alike ? count : 1;
         q.at = (size_t)(t + i) * lc_q_width(info) + q.kv_at;
-        seen(a, a->first + t + i, &from, &to);
+        seen(a, t + i, &from, &to);
         attend(a, &q, from, to - from, alike ? more : 0, scores);
     }
 }
@@ -129,38 +130,86 @@ static void attention_task(void *arg, uint32_t i, uint32_t n)
     }
 }
 
-/* h = O . attention(norm(x)) for the tokens from `skip` on; keys and values for all. */
+/* Keys and values of a token's path through its tree take the places that they would have in a
+ * line: what is kept of other branches is written over. */
+static void keep_path(const attention *a, uint32_t t, uint32_t kv_head)
+{
+    const lc_net_buffers *b = a->b;
+    size_t width = lc_kv_width(&a->net->model->info);
+    for (uint32_t at = t; at != LC_NO_PARENT; at = b->parent[at]) {
+        lc_net_keep(a->net, a->past, a->first + b->depth[at], kv_head, b->k + at * width,
+                    b->v + at * width);
+    }
+}
+
+/* Branches share places, so a KV head is one thread's. */
+static void tree_task(void *arg, uint32_t i, uint32_t n)
+{
+    const attention *a = arg;
+    uint32_t heads = a->net->model->info.kv_heads;
+    float *scores = a->b->scores + i * lc_net_score_floats(a->net);
+    for (uint32_t head = heads * i / n; head < heads * (i + 1) / n; head++) {
+        for (uint32_t t = 0; t < a->n; t++) {
+            keep_path(a, t, head);
+            attend_heads(a, t, head, scores);
+        }
+    }
+}
+
+/* Queries of n tokens to b->q, keys and values to b->k and b->v, turned to their positions. */
+static lc_err make_heads(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t n)
+{
+    const lc_model_info *i = &net->model->info;
+    const lc_layer *l = &net->model->layer[layer];
+    const lc_lora_layer *c = lc_net_corrections(net, layer);
+    const lc_product qkv[3] = {
+        {&l->q, l->q_bias, b->q, lc_q_width(i), &c->q},
+        {&l->k, l->k_bias, b->k, lc_kv_width(i), &c->k},
+        {&l->v, l->v_bias, b->v, lc_kv_width(i), &c->v},
+    };
+    const float *in = lc_net_input(net, b, &l->attn_norm, n);
+    lc_err err = lc_net_multiply(net, &b->acts, in, n, qkv, 3);
+    if (err == LC_OK) {
+        bool local = lc_layer_is_local(i, layer);
+        const float *rot = net->rot[local] + (size_t)net->position * i->rope_dims;
+        place_heads(net, &l->q_norm, rot, b->depth, i->heads, n, b->q);
+        place_heads(net, &l->k_norm, rot, b->depth, i->kv_heads, n, b->k);
+    }
+    return err;
+}
+
+static void keep_line(const lc_net *net, const lc_net_buffers *b, lc_net_past *past, uint32_t n)
+{
+    const lc_model_info *i = &net->model->info;
+    size_t width = lc_kv_width(i);
+    for (uint32_t t = 0; t < n; t++) {
+        for (uint32_t head = 0; head < i->kv_heads; head++) {
+            lc_net_keep(net, past, net->position + t, head, b->k + t * width, b->v + t * width);
+        }
+    }
+}
+
 lc_err lc_net_attend(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t n, uint32_t skip)
 {
     const lc_model_info *i = &net->model->info;
     const lc_layer *l = &net->model->layer[layer];
-    bool local = lc_layer_is_local(i, layer);
-    size_t kv_layer = net->kv_layers == 1 ? 0 : layer;
-    float *key = net->key + kv_layer * net->ctx * lc_kv_width(i);
-    float *value = net->value + kv_layer * net->ctx * lc_kv_width(i);
-    size_t new_kv = (size_t)net->position * lc_kv_width(i);
     const lc_lora_layer *c = lc_net_corrections(net, layer);
-    const lc_product qkv[3] = {
-        {&l->q, l->q_bias, b->q, lc_q_width(i), &c->q},
-        {&l->k, l->k_bias, key + new_kv, lc_kv_width(i), &c->k},
-        {&l->v, l->v_bias, value + new_kv, lc_kv_width(i), &c->v},
-    };
-    const float *in = lc_net_input(net, b, &l->attn_norm, n);
-    lc_err err = lc_net_multiply(net, &b->acts, in, n, qkv, 3);
+    lc_err err = make_heads(net, b, layer, n);
     if (err != LC_OK) {
         return err;
     }
-    const float *rot = net->rot[local] + (size_t)net->position * i->rope_dims;
-    place_heads(net, &l->q_norm, rot, i->heads, n, b->q);
-    place_heads(net, &l->k_norm, rot, i->kv_heads, n, key + new_kv);
     lc_net_buffers tail = lc_net_tail(net, b, skip);
-    attention a = {.net = net, .b = &tail, .key = key, .value = value};
-    a.first = net->position + skip;
+    attention a = {.net = net, .b = &tail, .past = lc_net_past_of(net, layer)};
+    a.first = net->position;
     a.n = n - skip;
-    a.window = local ? i->window : net->ctx;
+    a.end = net->position + n;
+    a.window = lc_layer_is_local(i, layer) ? i->window : net->ctx;
     a.scale = i->attn_scale > 0.0f ? i->attn_scale : 1.0f / lc_sqrtf((float)i->head_dim);
-    uint64_t keys = net->position + n;
-    lc_net_share(net, attention_task, &a, keys * a.n * lc_q_width(i) * 2);
+    if (b->parent == NULL) {
+        keep_line(net, b, a.past, n);
+    }
+    lc_net_share(net, b->parent != NULL ? tree_task : attention_task, &a,
+                 (uint64_t)a.end * a.n * lc_q_width(i) * 2);
     const lc_product o = {&l->o, l->o_bias, tail.h, i->width, &c->o};
     return lc_net_multiply(net, &b->acts, tail.att, a.n, &o, 1);
 }

@@ -21,25 +21,32 @@ static bool all_finite(const float *x, uint32_t n)
     return all;
 }
 
-static void cap_logits(const lc_model_info *i, float *logits)
+/* Raw logits become what the model means by them. */
+static lc_err finish_logits(const lc_model_info *i, float *logits, uint32_t count)
 {
-    for (uint32_t j = 0; i->logit_cap > 0.0f && j < i->vocab; j++) {
+    if (!all_finite(logits, count)) {
+        return LC_ERR_NUMBER;
+    }
+    lc_net_scale(logits, count, i->logit_scale);
+    for (uint32_t j = 0; i->logit_cap > 0.0f && j < count; j++) {
         logits[j] = i->logit_cap * lc_tanhf(logits[j] / i->logit_cap);
     }
+    return LC_OK;
 }
 
 lc_err lc_net_logits(lc_net *net, const float *hidden, float *logits)
 {
-    const lc_model_info *i = &net->model->info;
-    lc_err err = lc_net_project(net, &net->model->output, NULL, hidden, logits);
-    if (err == LC_OK && !all_finite(logits, i->vocab)) {
-        err = LC_ERR_NUMBER;
-    }
-    if (err == LC_OK) {
-        lc_net_scale(logits, i->vocab, i->logit_scale);
-        cap_logits(i, logits);
-    }
-    return err;
+    const lc_model *m = net->model;
+    lc_err err = lc_net_project(net, &m->output, NULL, hidden, logits);
+    return err == LC_OK ? finish_logits(&m->info, logits, m->info.vocab) : err;
+}
+
+lc_err lc_net_logits_rows(lc_net *net, const float *hidden, const uint32_t *rows, uint32_t count,
+                          float *logits)
+{
+    const lc_model *m = net->model;
+    lc_err err = lc_net_project_rows(net, &m->output, hidden, rows, count, logits);
+    return err == LC_OK ? finish_logits(&m->info, logits, count) : err;
 }
 
 /* ---- classification ---- */

@@ -1,7 +1,8 @@
 /* net_parts.h - private to net*.c: the net itself and what its parts do for each other.
  *
  * net_plan.c lays out, net_work.c computes products and norms, net_attn.c attends, net.c runs
- * layers, net_out.c reads logits, pooled states and classes, net_adapt.c adds what adapters correct.
+ * layers, net_out.c reads logits, pooled states and classes, net_past.c keeps what tokens leave to
+ * later ones, net_adapt.c adds what adapters correct.
  */
 #ifndef LC_NET_PARTS_H
 #define LC_NET_PARTS_H
@@ -19,6 +20,12 @@ typedef struct lc_net_low {
     size_t sum_floats;
 } lc_net_low;
 
+/* What one layer keeps of the tokens so far. */
+typedef struct lc_net_past {
+    float *key;   /* [ctx][kv width] */
+    float *value; /* the same */
+} lc_net_past;
+
 struct lc_net {
     const lc_model *model;
     const lc_kernels *k;
@@ -30,6 +37,7 @@ struct lc_net {
     void *tap_ctx;
     lc_arena *scratch;
     uint32_t ctx, batch;
+    uint32_t kv;        /* lc_kv, not AUTO */
     uint32_t kv_layers; /* 1 when bidirectional: nothing is kept from text to text */
     uint32_t position;
     uint32_t joins;
@@ -37,23 +45,26 @@ struct lc_net {
     float *rot[2];       /* [ctx][rope_dims/2][2] cosine, sine; of global and of local layers */
     float *zero;         /* [width], for LayerNorms without bias; NULL: RMS norms */
     float *dense;        /* [width] what the dense layer before the classes makes; NULL: none */
-    float *key;          /* [kv_layers][ctx][kv_heads * head_dim] */
-    float *value;        /* the same */
+    lc_net_past *past;   /* [kv_layers] */
     lc_acts one;         /* one hidden state, for logits and classes */
     const lc_adapter *adapter; /* NULL: none */
     lc_net_low low;
     size_t scratch_bytes;
 };
 
-/* What one run needs on scratch; n is the batch. */
+/* What one run needs on scratch; n is the batch. Token t of a chunk stands at position + depth[t]:
+ * in a line depth[t] is t, in a tree the number of its ancestors in the chunk. */
 typedef struct lc_net_buffers {
-    float *x;      /* [n][width] residual stream */
-    float *h;      /* [n][width] normed, and what a block adds to x */
-    float *q;      /* [n][heads * head_dim] */
-    float *att;    /* [n][heads * head_dim] */
-    float *gate;   /* [n][ffn] */
-    float *up;     /* [n][ffn] */
-    float *scores; /* [threads][LC_QUERIES][ctx padded to 4] */
+    uint32_t *depth;        /* [n] */
+    const uint32_t *parent; /* [n] of a tree, NULL: a line */
+    float *x;               /* [n][width] residual stream */
+    float *h;               /* [n][width] normed, and what a block adds to x */
+    float *q;               /* [n][heads * head_dim] */
+    float *att;             /* [n][heads * head_dim] */
+    float *gate;            /* [n][ffn] */
+    float *up;              /* [n][ffn] */
+    float *k, *v;           /* [n][kv width], in the place of gate and up */
+    float *scores;          /* [threads][LC_QUERIES][ctx padded to 4] */
     lc_acts acts;
 } lc_net_buffers;
 
@@ -95,6 +106,9 @@ void lc_net_share(lc_net *net, lc_task_fn *fn, void *arg, uint64_t macs);
 /* Quantises x [n][cols] when a weight needs it, then computes all products. */
 lc_err lc_net_multiply(lc_net *net, lc_acts *acts, const float *x, uint32_t n, const lc_product *p,
                        uint32_t count);
+/* y[count] = the given rows of w . x for one hidden state. */
+lc_err lc_net_project_rows(lc_net *net, const lc_mat *w, const float *x, const uint32_t *rows,
+                           uint32_t count, float *y);
 /* y[rows] = w . x + bias for one hidden state. */
 lc_err lc_net_project(lc_net *net, const lc_mat *w, const float *bias, const float *x, float *y);
 /* y = norm(x) for n rows of `width`; y may be x. */
@@ -122,6 +136,14 @@ void lc_net_low_add(const lc_net *net, const lc_product *p, uint32_t j, uint32_t
 void lc_net_turn(lc_net *net, uint32_t positions);
 /* h = O . attention(norm(x)) for the tokens from `skip` on; keys and values for all. */
 lc_err lc_net_attend(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t n, uint32_t skip);
+
+/* ---- net_past.c ---- */
+
+/* What layer `layer` keeps. */
+lc_net_past *lc_net_past_of(const lc_net *net, uint32_t layer);
+/* Keeps keys and values k, v of one KV head of a token at `position`. */
+void lc_net_keep(const lc_net *net, lc_net_past *past, uint32_t position, uint32_t kv_head,
+                 const float *k, const float *v);
 
 /* ---- net.c ---- */
 

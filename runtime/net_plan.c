@@ -12,18 +12,19 @@ size_t lc_net_score_floats(const lc_net *net)
 bool lc_net_push(const lc_net *net, lc_arena *scratch, lc_net_buffers *b)
 {
     const lc_model_info *i = &net->model->info;
-    size_t n = net->batch;
+    size_t n = net->batch, q = lc_q_width(i), up = lc_max_u32(i->ffn, lc_kv_width(i));
     uint32_t widest = lc_max_u32(i->ffn, lc_max_u32(i->width, lc_q_width(i)));
     b->x = LC_PUSH(scratch, float, n * i->width);
     b->h = LC_PUSH(scratch, float, n * i->width);
-    b->q = LC_PUSH(scratch, float, n *lc_q_width(i));
-    b->att = LC_PUSH(scratch, float, n *lc_q_width(i));
-    b->gate = LC_PUSH(scratch, float, n * i->ffn);
-    b->up = LC_PUSH(scratch, float, n * i->ffn);
-    b->scores = LC_PUSH(scratch, float, net->tasks.count *lc_net_score_floats(net));
+    b->q = LC_PUSH(scratch, float, n *q);
+    b->att = LC_PUSH(scratch, float, n *q);
+    b->k = b->gate = LC_PUSH(scratch, float, n *up);
+    b->v = b->up = LC_PUSH(scratch, float, n *up);
+    b->depth = LC_PUSH(scratch, uint32_t, n);
+    b->scores = LC_PUSH(scratch, float, (size_t)net->tasks.count *lc_net_score_floats(net));
     void *acts = lc_arena_push(scratch, lc_acts_bytes(net->batch, widest));
     if (b->x == NULL || b->h == NULL || b->q == NULL || b->att == NULL || b->gate == NULL ||
-        b->up == NULL || b->scores == NULL || acts == NULL) {
+        b->up == NULL || b->depth == NULL || b->scores == NULL || acts == NULL) {
         return false;
     }
     if (!scratch->measuring) {
@@ -45,6 +46,7 @@ static lc_err choose_sizes(const lc_net_options *options, lc_net *net, lc_diag *
     uint32_t batch = options->batch == 0 ? LC_BATCH_DEFAULT : options->batch;
     net->ctx = ctx;
     net->batch = !i->causal || batch > ctx ? ctx : batch;
+    net->kv = LC_KV_F32;
     net->kv_layers = i->causal ? i->layers : 1;
     return LC_OK;
 }
@@ -67,16 +69,28 @@ static bool push_extras(lc_net *net, lc_arena *state)
            (net->dense != NULL) == (model->pooler.rows > 0);
 }
 
+static bool push_past(lc_net *net, lc_arena *state)
+{
+    size_t floats = (size_t)net->ctx * lc_kv_width(&net->model->info);
+    net->past = LC_PUSH(state, lc_net_past, net->kv_layers);
+    bool fits = net->past != NULL;
+    for (uint32_t i = 0; fits && i < net->kv_layers; i++) {
+        lc_net_past past = {.key = LC_PUSH(state, float, floats),
+                            .value = LC_PUSH(state, float, floats)};
+        fits = past.key != NULL && past.value != NULL;
+        if (!state->measuring) {
+            net->past[i] = past;
+        }
+    }
+    return fits;
+}
+
 static bool push_state(lc_net *net, lc_arena *state)
 {
     const lc_model_info *i = &net->model->info;
-    size_t kv = (size_t)net->kv_layers * net->ctx * lc_kv_width(i);
     net->rot[0] = LC_PUSH(state, float, (size_t)net->ctx * i->rope_dims);
-    net->key = LC_PUSH(state, float, kv);
-    net->value = LC_PUSH(state, float, kv);
     void *one = lc_arena_push(state, lc_acts_bytes(1, i->width));
-    if (net->rot[0] == NULL || net->key == NULL || net->value == NULL || one == NULL ||
-        !push_extras(net, state)) {
+    if (net->rot[0] == NULL || one == NULL || !push_past(net, state) || !push_extras(net, state)) {
         return false;
     }
     if (!state->measuring) {
@@ -131,6 +145,12 @@ size_t lc_net_scratch_bytes(const lc_net *net)
 void lc_net_reset(lc_net *net)
 {
     net->position = 0;
+}
+
+void lc_net_rewind(lc_net *net, uint32_t position)
+{
+    lc_assert(position <= net->position);
+    net->position = position;
 }
 
 uint32_t lc_net_position(const lc_net *net)

@@ -113,3 +113,29 @@ lc_err lc_net_project(lc_net *net, const lc_mat *w, const float *bias, const flo
     const lc_product p = {w, bias, y, w->rows, NULL};
     return lc_net_multiply(net, &net->one, x, 1, &p, 1);
 }
+
+lc_err lc_net_project_rows(lc_net *net, const lc_mat *w, const float *x, const uint32_t *rows,
+                           uint32_t count, float *y)
+{
+    bool tiles = w->type == LC_W_T16 || w->type == LC_W_T16A;
+    uint32_t step = tiles ? LC_TILE_ROWS : 1; /* rows that are computed at once */
+    uint32_t first = UINT32_MAX;              /* of those in some */
+    float some[LC_TILE_ROWS];
+    if (net->tap != NULL) {
+        net->tap(net->tap_ctx, w, 1, x);
+    }
+    if (!lc_acts_set(net->k, &net->one, x, 1, w->cols, w->type != LC_W_F32)) {
+        return LC_ERR_NUMBER;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        lc_assert(rows[i] < w->rows);
+        if (rows[i] / step * step != first) {
+            first = rows[i] / step * step;
+            uint32_t left = w->rows - first;
+            lc_mat part = lc_mat_part(w, first, left < step ? left : step);
+            lc_matmul(net->k, &part, NULL, &net->one, some, LC_TILE_ROWS, 0, 1);
+        }
+        y[i] = some[rows[i] - first];
+    }
+    return LC_OK;
+}
