@@ -9,7 +9,7 @@ build) need=$build ;;
 demo) need="$build mosquitto mosquitto-clients" ;;
 static) need="$build dpkg-dev patch" ;;
 check) need="$build libcmocka-dev python3 xz-utils binutils gcc-aarch64-linux-gnu qemu-user
-    mosquitto mosquitto-clients openssl mandoc systemd" ;;
+    g++ pkg-config qemu-system-arm mosquitto mosquitto-clients openssl mandoc systemd" ;;
 ci) need="$build clang libclang-rt-14-dev dpkg-dev patch" ;; # a second compiler, static builds
 *) echo "usage: packages.sh build|demo|check|static|ci" >&2; exit 2 ;;
 esac

@@ -35,7 +35,9 @@
 #define LC_COLS_MAX 16384u    /* columns of T16 and R8 (int32 accumulator) */
 #define LC_COLS_MAX_T16A 8192u
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "packs and vectors are little-endian");
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "packs and vectors are little-endian"
+#endif
 
 /* Rounds up to a multiple of a power of two. */
 #define LC_ROUND_UP(n, to) (((n) + ((to) - 1u)) & ~(size_t)((to) - 1u))

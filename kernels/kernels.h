@@ -124,6 +124,13 @@ enum {
     LC_CPU_AVX512 = 1u << 5   /* F, BW, VL and VNNI */
 };
 
+/* What every CPU has for which this is compiled: for programs that do not ask the CPU itself. */
+#if defined(__ARM_NEON) && defined(__aarch64__)
+#define LC_CPU_BASELINE LC_CPU_NEON
+#else
+#define LC_CPU_BASELINE 0u
+#endif
+
 /* ---- dispatch ---- */
 
 /* Levels in this build, worst first ("ref" is always 0). */

@@ -46,7 +46,7 @@ lc_err lc_fail(lc_diag *diag, lc_err err, uint64_t offset, const char *text);
 
 /* Panics on our own mistakes, never on input. Stays in release builds. The board supplies
  * lc_panic. */
-_Noreturn void lc_panic(const char *file, int line, const char *what);
+void lc_panic(const char *file, int line, const char *what) __attribute__((noreturn));
 #define lc_assert(cond) ((cond) ? (void)0 : lc_panic(__FILE__, __LINE__, #cond))
 
 #endif

@@ -81,7 +81,12 @@ levels() {
         export LC_RUN
         "$tests/run.sh" "$results" "${cpu#cortex-}" "${list[@]}" "$tests/mqtt/levels.py"
     done
-    unset LC_RUN LC_NATIVE
+    unset LC_RUN
+    [ -z "${LC_NATIVE:-}" ] || {
+        mk build/insn_count.so
+        "$tests/run.sh" "$results" bare "$tests/example/example.sh"
+    }
+    unset LC_NATIVE
 }
 
 second_compiler() {
@@ -142,6 +147,7 @@ esac
 if [ -z "$SAN" ] && [[ ${1:-all} = all || ${1:-all} = levels ]]; then
     [ "${1:-all}" != all ] || must house check.py
     for tier in a53 a72 a76 max; do must $tier "${emulated[@]}"; done
+    [ "${1:-all}" != all ] || must bare example.sh
 fi
 
 awk '{ p += $3; f += $4; s += $5 }

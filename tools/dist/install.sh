@@ -33,3 +33,8 @@ install -m 644 "$here"/mosquitto/leafcutter.conf "$here"/mosquitto/leafcutter.ac
     "$target/share/leafcutter/mosquitto/"
 folder share/leafcutter/schemas
 install -m 644 "$here"/schemas/*.json "$target/share/leafcutter/schemas/"
+
+folder lib/pkgconfig
+sed "s#@PREFIX@#$prefix#; s#@VERSION@#$(cat "$here/../../VERSION")#" "$here/leafcutter.pc.in" \
+    > "$target/lib/pkgconfig/leafcutter.pc"
+chmod 644 "$target/lib/pkgconfig/leafcutter.pc"
