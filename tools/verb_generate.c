@@ -28,6 +28,7 @@ typedef struct generation {
     double prefill_ms, decode_ms;
     char *text; /* [text_bytes], heap; all that was generated */
     size_t text_bytes, text_room;
+    uint32_t *ids; /* [r->n], heap; the tokens generated, for --json */
 } generation;
 
 /* ---- choosing a token ---- */
@@ -102,6 +103,9 @@ static int token_say(generation *g, uint32_t id)
     char piece[LC_TOKEN_BYTES_MAX];
     bool first = g->tokens == 0 && g->r->prompt[0] == 0;
     uint32_t bytes = lc_tok_decode(&g->session->model.tok, id, first, piece, sizeof piece);
+    if (g->ids) {
+        g->ids[g->tokens] = id;
+    }
     g->tokens++;
     return text_add(g, piece, bytes);
 }
@@ -166,6 +170,11 @@ static void result_print(const generation *g)
     lc_emit_bytes(&e, "text", g->text ? g->text : "", g->text_bytes);
     lc_emit_u64(&e, "tokens", g->tokens);
     lc_emit_u64(&e, "prompt_tokens", g->prompt_tokens);
+    lc_emit_open(&e, "ids", '[');
+    for (uint32_t i = 0; g->ids && i < g->tokens; i++) {
+        lc_emit_u64(&e, NULL, g->ids[i]);
+    }
+    lc_emit_close(&e);
     lc_emit_text(&e, "stop", g->stop);
     lc_emit_real(&e, "prefill_ms", g->prefill_ms, 3);
     lc_emit_real(&e, "decode_ms", g->decode_ms, 3);
@@ -217,7 +226,9 @@ static int request_run(request *r)
                          "a bidirectional model cannot generate");
     } else {
         generation g = {.session = &session, .r = r, .random = r->seed};
-        rc = generation_run(&g);
+        g.ids = r->json ? calloc(r->n, sizeof *g.ids) : NULL;
+        rc = r->json && !g.ids ? lc_ui_no_memory() : generation_run(&g);
+        free(g.ids);
         free(g.text);
     }
     lc_session_close(&session);

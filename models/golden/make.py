@@ -46,17 +46,18 @@ def write_gguf(path, keys, tensors):
     for k, v in keys.items():
         kind, body = gguf_value(v)
         head += gguf_string(k) + struct.pack("<I", kind) + body
-    offset, blob = 0, b""
+    offset, blobs = 0, []
     for name, t in tensors.items():
         half = t.dtype == np.float16
         data = t.astype("<f2" if half else "<f4").tobytes()
         dims = t.shape[::-1]
         head += gguf_string(name) + struct.pack("<I", len(dims))
         head += struct.pack("<%dQ" % len(dims), *dims) + struct.pack("<IQ", int(half), offset)
-        blob += data + b"\0" * (-len(data) % 32)
-        offset = len(blob)
+        blobs.append(data + b"\0" * (-len(data) % 32))
+        offset += len(blobs[-1])
     with open(path, "wb") as f:
-        f.write(head + b"\0" * (-len(head) % 32) + blob)
+        f.write(head + b"\0" * (-len(head) % 32))
+        f.writelines(blobs)
 
 
 def byte_alphabet():

@@ -4,12 +4,19 @@
  *   peer bench    LIBS MODEL THREADS PROMPT GEN REPS   medians, tokens a second; memory
  *   peer count    LIBS MODEL PROMPT GEN                marks for insn_count.c, as those of bench
  *   peer cold     LIBS MODEL PROMPT                    load, prompt, argmax: time it from outside
- *   peer quantize LIBS IN.gguf OUT.gguf                to its Q4_0
+ *   peer quantize LIBS IN.gguf OUT.gguf [TYPE [WORD...]]    its number of a file type (2: Q4_0);
+ *                 words: pure, requantize, embed-f32, NAME:COLS (a tensor with importances)
+ *   peer continue LIBS MODEL IDS.u32 GEN OUT.f32       greedy; logits of every token [][vocab], and
+ *                                                      OUT.f32.ids: all tokens
+ *   peer states   LIBS MODEL IDS.u32 OUT.f32           an encoder's hidden states [tokens][width]
+ *   peer pooled   LIBS MODEL IDS.u32 KIND OUT.f32      KIND 1 mean, 2 first, 4 its class scores
+ *   peer load     LIBS MODEL                           milliseconds of loading
  *
  * LIBS is the folder of its libraries; it picks the one for this CPU. The structures below are
  * those of its header of that release; another release needs another look.
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -46,10 +53,17 @@ struct context_params {
     void *other;
 };
 
+struct importance { /* the last has no name */
+    const char *name;
+    const float *data;
+    size_t size;
+};
+
 struct quantize_params {
     int32_t threads, type, output_type, embedding_type;
-    bool flags[8];
-    void *pointers[4];
+    bool requantize, output_tensor, only_copy, pure, keep_split, dry_run, flags[2];
+    const struct importance *imatrix;
+    void *pointers[3];
     int32_t more[2];
     int64_t reserve[4];
 };
@@ -85,12 +99,17 @@ typedef struct library {
     int (*llama_vocab_n_tokens)(const void *);
     void (*llama_synchronize)(void *);
     uint32_t (*llama_model_quantize)(const char *, const char *, const struct quantize_params *);
+    int (*llama_model_n_embd)(const void *);
+    uint32_t (*llama_model_n_cls_out)(const void *);
+    float *(*llama_get_embeddings_ith)(void *, int);
+    float *(*llama_get_embeddings_seq)(void *, int);
 } library;
 
-enum { CTX = 640, REPS_MAX = 64, QUANTIZE_Q4_0 = 2, LOG_ERROR = 4 };
+enum { CTX = 640, REPS_MAX = 64, QUANTIZE_Q4_0 = 2, LOG_ERROR = 4, IMPORTANCES_MAX = 256 };
+enum { POOL_UNSET = -1, POOL_NONE = 0, POOL_CLASSES = 4 };
 
 static library lib;
-static void *context;
+static void *model, *context;
 static int vocab;
 static struct batch batch;
 
@@ -143,22 +162,50 @@ static void library_open(const char *folder)
     FIND(llama_vocab_n_tokens);
     FIND(llama_synchronize);
     FIND(llama_model_quantize);
+    FIND(llama_model_n_embd);
+    FIND(llama_model_n_cls_out);
+    FIND(llama_get_embeddings_ith);
+    FIND(llama_get_embeddings_seq);
     lib.llama_log_set(log_take, NULL);
     lib.ggml_backend_load_all_from_path(folder);
     lib.llama_backend_init();
 }
 
-static void model_open(const char *path, int threads)
+static void model_load(const char *path)
 {
     struct model_params mp = lib.llama_model_default_params();
     mp.gpu_layers = 0;
-    void *model = lib.llama_model_load_from_file(path, mp);
+    model = lib.llama_model_load_from_file(path, mp);
     if (!model)
         fail("the model cannot be loaded");
     vocab = lib.llama_vocab_n_tokens(lib.llama_model_get_vocab(model));
+}
+
+static void model_open(const char *path, int threads)
+{
+    model_load(path);
     struct context_params cp = lib.llama_context_default_params();
     cp.ctx = cp.batch = CTX;
     cp.threads = cp.threads_batch = threads;
+    context = lib.llama_init_from_model(model, cp);
+    if (!context)
+        fail("no context");
+    batch = lib.llama_batch_init(CTX, 0, 1);
+}
+
+/* Nothing rounded that need not be: no flash attention, keys and values in F32, every output kept.
+ * pooling: of an encoder, else POOL_UNSET. */
+static void model_open_exact(const char *path, int pooling)
+{
+    model_load(path);
+    struct context_params cp = lib.llama_context_default_params();
+    cp.ctx = cp.batch = cp.ubatch = CTX;
+    cp.outputs_max = cp.outputs_max_per_seq = CTX;
+    cp.threads = cp.threads_batch = 1;
+    cp.flash_attention = 0;
+    cp.type_k = cp.type_v = 0;
+    cp.embeddings = pooling != POOL_UNSET;
+    cp.pooling = pooling;
     context = lib.llama_init_from_model(model, cp);
     if (!context)
         fail("no context");
@@ -257,15 +304,134 @@ static void count(int prompt, int gen)
     mark(6);
 }
 
-static void cold(int prompt)
+static int argmax(const float *logits)
 {
-    feed(prompt, 0);
-    const float *logits = lib.llama_get_logits_ith(context, -1);
     int best = 0;
     for (int i = 1; i < vocab; i++)
         if (logits[i] > logits[best])
             best = i;
-    printf("{\"token\":%d,\"rss_peak_bytes\":%ld}\n", best, peak_kib() * 1024);
+    return best;
+}
+
+static void cold(int prompt)
+{
+    feed(prompt, 0);
+    printf("{\"token\":%d,\"rss_peak_bytes\":%ld}\n", argmax(lib.llama_get_logits_ith(context, -1)),
+           peak_kib() * 1024);
+}
+
+/* ---- what is compared ---- */
+
+static void decode(const int32_t *ids, int n, int position)
+{
+    batch.n = n;
+    for (int i = 0; i < n; i++) {
+        batch.token[i] = ids[i];
+        batch.pos[i] = position + i;
+        batch.seq_count[i] = 1;
+        batch.seq_id[i][0] = 0;
+        batch.logits[i] = 1;
+    }
+    if (lib.llama_decode(context, batch) != 0)
+        fail("decode");
+    lib.llama_synchronize(context);
+}
+
+static int ids_read(const char *path, int32_t *ids)
+{
+    FILE *f = fopen(path, "rb");
+    size_t n = f ? fread(ids, sizeof *ids, CTX, f) : 0;
+    if (f)
+        fclose(f);
+    if (n == 0)
+        fail("no token ids");
+    return (int)n;
+}
+
+static void put(FILE *f, const void *data, size_t bytes)
+{
+    if (!f || !data || fwrite(data, 1, bytes, f) != bytes)
+        fail("a result cannot be written");
+}
+
+static FILE *create(const char *path, const char *ending)
+{
+    char name[1024];
+    snprintf(name, sizeof name, "%s%s", path, ending);
+    FILE *f = fopen(name, "wb");
+    if (!f)
+        fail(strerror(errno));
+    return f;
+}
+
+static void continued(const char *ids_path, int gen, const char *path)
+{
+    static int32_t ids[2 * CTX];
+    int n = ids_read(ids_path, ids);
+    FILE *out = create(path, ""), *names = create(path, ".ids");
+    if (n + gen > CTX)
+        fail("too many tokens");
+    decode(ids, n, 0);
+    for (int i = 0; i < n; i++)
+        put(out, lib.llama_get_logits_ith(context, i), (size_t)vocab * sizeof(float));
+    for (int end = n + gen; n < end; n++) {
+        ids[n] = argmax(lib.llama_get_logits_ith(context, -1));
+        decode(ids + n, 1, n);
+        put(out, lib.llama_get_logits_ith(context, -1), (size_t)vocab * sizeof(float));
+    }
+    put(names, ids, (size_t)n * sizeof *ids);
+    fclose(out);
+    fclose(names);
+}
+
+static void states(const char *ids_path, const char *path)
+{
+    static int32_t ids[CTX];
+    int n = ids_read(ids_path, ids);
+    FILE *out = create(path, "");
+    decode(ids, n, 0);
+    for (int i = 0; i < n; i++)
+        put(out, lib.llama_get_embeddings_ith(context, i),
+            (size_t)lib.llama_model_n_embd(model) * sizeof(float));
+    fclose(out);
+}
+
+static void pooled(const char *ids_path, int kind, const char *path)
+{
+    static int32_t ids[CTX];
+    int n = ids_read(ids_path, ids);
+    FILE *out = create(path, "");
+    decode(ids, n, 0);
+    size_t count = kind == POOL_CLASSES ? lib.llama_model_n_cls_out(model)
+                                        : (size_t)lib.llama_model_n_embd(model);
+    put(out, lib.llama_get_embeddings_seq(context, 0), count * sizeof(float));
+    fclose(out);
+}
+
+static uint32_t quantize(int argc, char **argv)
+{
+    static struct importance imatrix[IMPORTANCES_MAX + 1];
+    struct quantize_params q = lib.llama_model_quantize_default_params();
+    int count = 0;
+    q.type = argc > 5 ? (int)strtol(argv[5], NULL, 10) : QUANTIZE_Q4_0;
+    q.threads = 1;
+    for (int i = 6; i < argc; i++) {
+        char *colon = strrchr(argv[i], ':');
+        q.pure = q.pure || strcmp(argv[i], "pure") == 0;
+        q.requantize = q.requantize || strcmp(argv[i], "requantize") == 0;
+        if (strcmp(argv[i], "embed-f32") == 0)
+            q.embedding_type = 0;
+        if (colon && count < IMPORTANCES_MAX) {
+            size_t cols = strtoul(colon + 1, NULL, 10);
+            float *weight = malloc((cols + 1) * sizeof *weight);
+            for (size_t c = 0; weight && c < cols; c++)
+                weight[c] = 0.5f + (float)(c * 7919u % 101u) / 101.0f;
+            *colon = 0;
+            imatrix[count++] = (struct importance){argv[i], weight, cols};
+            q.imatrix = imatrix;
+        }
+    }
+    return lib.llama_model_quantize(argv[3], argv[4], &q);
 }
 
 static int number(const char *text)
@@ -276,29 +442,55 @@ static int number(const char *text)
     return (int)n;
 }
 
-int main(int argc, char **argv)
+static bool compared(int argc, char **argv)
 {
-    if (argc < 5)
-        fail("see the head of peer.c");
-    library_open(argv[2]);
-    if (strcmp(argv[1], "quantize") == 0) {
-        struct quantize_params q = lib.llama_model_quantize_default_params();
-        q.type = QUANTIZE_Q4_0;
-        q.threads = 1;
-        return (int)lib.llama_model_quantize(argv[3], argv[4], &q);
+    if (strcmp(argv[1], "continue") == 0 && argc == 7) {
+        model_open_exact(argv[3], POOL_UNSET);
+        continued(argv[4], number(argv[5]), argv[6]);
+    } else if (strcmp(argv[1], "states") == 0 && argc == 6) {
+        model_open_exact(argv[3], POOL_NONE);
+        states(argv[4], argv[5]);
+    } else if (strcmp(argv[1], "pooled") == 0 && argc == 7) {
+        int kind = number(argv[5]);
+        model_open_exact(argv[3], kind);
+        pooled(argv[4], kind, argv[6]);
+    } else {
+        return false;
     }
+    return true;
+}
+
+static bool measured(int argc, char **argv)
+{
     if (strcmp(argv[1], "bench") == 0 && argc == 8) {
         model_open(argv[3], number(argv[4]));
         bench(number(argv[5]), number(argv[6]), number(argv[7]));
     } else if (strcmp(argv[1], "count") == 0 && argc == 6) {
         model_open(argv[3], 1);
         count(number(argv[4]), number(argv[5]));
-    } else if (strcmp(argv[1], "cold") == 0) {
+    } else if (strcmp(argv[1], "cold") == 0 && argc == 5) {
         model_open(argv[3], 1);
         cold(number(argv[4]));
+    } else if (strcmp(argv[1], "load") == 0 && argc == 4) {
+        double start = seconds();
+        model_open(argv[3], 1);
+        printf("{\"load_ms\":%.1f,\"rss_peak_bytes\":%ld}\n", 1e3 * (seconds() - start),
+               peak_kib() * 1024);
     } else {
-        fail("see the head of peer.c");
+        return false;
     }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 4)
+        fail("see the head of peer.c");
+    library_open(argv[2]);
+    if (strcmp(argv[1], "quantize") == 0 && argc >= 5)
+        return (int)quantize(argc, argv);
+    if (!measured(argc, argv) && !compared(argc, argv))
+        fail("see the head of peer.c");
     fflush(stdout);
     _exit(0); /* its threads and destructors are none of our time */
 }
