@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../board/linux/chat.h"
 #include "mark.h"
 #include "session.h"
 #include "verbs.h"
@@ -12,16 +13,20 @@
 typedef struct request {
     lc_session_options session;
     const char *prompt;
+    const char *system; /* or NULL: the template's */
     uint32_t n;
     double temperature;
     uint64_t seed;
-    bool chat, json;
+    bool chat, think, show, json;
 } request;
 
 typedef struct generation {
     lc_session *session;
     const request *r;
+    lc_chat chat; /* kind 0: none */
     uint32_t prompt_tokens;
+    uint32_t end[LC_CHAT_ENDS_MAX]; /* [ends] tokens that end the answer */
+    uint32_t ends;
     uint32_t tokens;  /* generated */
     const char *stop; /* "count" "end" "context" */
     uint64_t random;
@@ -101,13 +106,23 @@ static int text_add(generation *g, const char *piece, size_t bytes)
 static int token_say(generation *g, uint32_t id)
 {
     char piece[LC_TOKEN_BYTES_MAX];
-    bool first = g->tokens == 0 && g->r->prompt[0] == 0;
+    bool first = g->tokens == 0 && (g->r->prompt[0] == 0 || g->r->chat);
     uint32_t bytes = lc_tok_decode(&g->session->model.tok, id, first, piece, sizeof piece);
     if (g->ids) {
         g->ids[g->tokens] = id;
     }
     g->tokens++;
     return text_add(g, piece, bytes);
+}
+
+static bool is_end(const generation *g, uint32_t id)
+{
+    for (uint32_t i = 0; i < g->ends; i++) {
+        if (g->end[i] == id) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* One token after another, each fed back, until one of the stops. */
@@ -118,7 +133,7 @@ static int tokens_decode(generation *g)
     g->stop = "count";
     while (g->tokens < g->r->n) {
         uint32_t id = token_choose(g);
-        if (id == s->model.tok.eos) {
+        if (is_end(g, id)) {
             g->stop = "end";
             break;
         }
@@ -145,11 +160,69 @@ static int tokens_decode(generation *g)
     return LC_UI_GO;
 }
 
+/* Valid UTF-8 of text on the heap; data is NULL without memory. */
+static lc_str text_clean(const char *text)
+{
+    uint32_t replaced = 0;
+    char *clean = malloc(3 * strlen(text) + 1);
+    return (lc_str){clean,
+                    clean ? (uint32_t)lc_utf8_clean(text, strlen(text), clean, &replaced) : 0};
+}
+
+static int chat_encode(generation *g, const lc_chat_turn *turn)
+{
+    lc_session *s = g->session;
+    lc_chat_piece piece[LC_CHAT_PIECES_MAX];
+    bool cut = false;
+    char *text = malloc(lc_chat_text_bytes(turn));
+    if (!text) {
+        return lc_ui_no_memory();
+    }
+    uint32_t count = lc_chat_render(&g->chat, &s->model.tok, turn, text, piece);
+    lc_err err = lc_chat_encode(&s->model.tok, piece, count, &s->memory.arenas.scratch, s->ids,
+                                s->ctx, &g->prompt_tokens, &cut);
+    free(text);
+    if (err) {
+        return lc_session_fail(s, err);
+    }
+    if (cut) {
+        return lc_ui_error(LC_EXIT_REJECTED, s->options.model, NULL,
+                           "the prompt is longer than the context of %u tokens", s->ctx);
+    }
+    return LC_UI_GO;
+}
+
+/* The prompt as a turn of the model's chat template. */
+static int chat_begin(generation *g)
+{
+    lc_session *s = g->session;
+    lc_diag diag = {0};
+    if (lc_chat_open(&s->model.leaf, &g->chat, &diag) != LC_OK) {
+        return lc_ui_diag(s->options.model, &diag, "without --chat the prompt is taken as it is");
+    }
+    g->ends = lc_chat_ends(&g->chat, &s->model.tok, g->end);
+    lc_str system = text_clean(g->r->system ? g->r->system : "");
+    lc_chat_turn turn = {.system = g->r->system ? &system : NULL,
+                         .user = text_clean(g->r->prompt),
+                         .think = g->r->think};
+    bool memory = system.data && turn.user.data;
+    int rc = memory ? chat_encode(g, &turn) : lc_ui_no_memory();
+    free((char *)system.data);
+    free((char *)turn.user.data);
+    return rc;
+}
+
 /* The prompt's tokens on session->ids; an empty prompt is BOS alone. */
 static int prompt_encode(generation *g)
 {
     lc_session *s = g->session;
     const lc_tok *tok = &s->model.tok;
+    if (g->r->chat) {
+        return chat_begin(g);
+    }
+    if (tok->eos != LC_TOKEN_NONE) {
+        g->end[g->ends++] = tok->eos;
+    }
     if (g->r->prompt[0]) {
         return lc_session_encode(s, g->r->prompt, strlen(g->r->prompt), &g->prompt_tokens);
     }
@@ -183,12 +256,38 @@ static void result_print(const generation *g)
     lc_emit_close(&e);
 }
 
+/* --show: what the network would be given. */
+static int prompt_print(const generation *g)
+{
+    lc_emit e;
+    lc_emit_init(&e, stdout);
+    lc_emit_open(&e, NULL, '{');
+    if (g->chat.kind) {
+        lc_emit_text(&e, "chat", lc_chat_name(g->chat.kind));
+    }
+    lc_emit_open(&e, "prompt", '[');
+    for (uint32_t i = 0; i < g->prompt_tokens; i++) {
+        lc_emit_u64(&e, NULL, g->session->ids[i]);
+    }
+    lc_emit_close(&e);
+    lc_emit_open(&e, "end", '[');
+    for (uint32_t i = 0; i < g->ends; i++) {
+        lc_emit_u64(&e, NULL, g->end[i]);
+    }
+    lc_emit_close(&e);
+    lc_emit_close(&e);
+    return LC_EXIT_OK;
+}
+
 static int generation_run(generation *g)
 {
     lc_session *s = g->session;
     int rc = prompt_encode(g);
     if (rc != LC_UI_GO) {
         return rc;
+    }
+    if (g->r->show) {
+        return prompt_print(g);
     }
     lc_mark(LC_MARK_FIRST_LINE);
     uint64_t start_us = lc_ui_now_us();
@@ -213,7 +312,9 @@ static int generation_run(generation *g)
 static int request_run(request *r)
 {
     lc_session session;
-    size_t bytes = strlen(r->prompt);
+    lc_str system = lc_str_from(r->system ? r->system : "");
+    lc_chat_turn turn = {.system = r->system ? &system : NULL, .user = lc_str_from(r->prompt)};
+    size_t bytes = r->chat ? lc_chat_text_bytes(&turn) : strlen(r->prompt);
     r->session.text_bytes = bytes;
     /* A token is at least a byte of the text, so this many positions always suffice. */
     r->session.ctx = (uint32_t)bytes + SPM_PREFIX_TOKENS + r->n;
@@ -241,9 +342,12 @@ static int request_check(const request *r)
         return lc_ui_error(LC_EXIT_USAGE, NULL, "leafcutter generate --help lists the options",
                            "generate wants --model, --prompt and -n");
     }
-    if (r->chat) {
-        return lc_ui_error(LC_EXIT_USAGE, NULL, NULL,
-                           "--chat: chat templates are not in this version");
+    if (!r->chat && (r->system || r->think)) {
+        return lc_ui_error(LC_EXIT_USAGE, NULL, NULL, "--system and --think belong to --chat");
+    }
+    if (r->system && strlen(r->system) > LC_LINE_BYTES_MAX) {
+        return lc_ui_error(LC_EXIT_USAGE, NULL, NULL, "--system takes %u bytes at most",
+                           LC_LINE_BYTES_MAX);
     }
     if (r->n > GENERATE_MAX || strlen(r->prompt) > LC_CTX_MAX * (size_t)LC_TOKEN_BYTES_MAX / 4) {
         return lc_ui_error(LC_EXIT_USAGE, NULL, NULL, "-n takes 1 to %u", GENERATE_MAX);
@@ -264,7 +368,12 @@ int lc_verb_generate(int argc, char **argv)
         {"temp", "T", LC_OPT_REAL, &r.temperature, "sample at this temperature (0: greedy)"},
         {"seed", "S", LC_OPT_U64, &r.seed, "of the samples (default 0)"},
         {"float", NULL, LC_OPT_FLAG, &r.session.as_float, "weights in F32"},
-        {"chat", NULL, LC_OPT_FLAG, &r.chat, "not in this version"},
+        {"chat", NULL, LC_OPT_FLAG, &r.chat,
+         "the prompt is a question, put as the model's template"},
+        {"system", "TEXT", LC_OPT_TEXT, &r.system,
+         "chat: instead of the template's own (\"\": none)"},
+        {"think", NULL, LC_OPT_FLAG, &r.think, "chat: let a model that can think do so (Qwen3)"},
+        {"show", NULL, LC_OPT_FLAG, &r.show, "print the prompt's tokens and do not run"},
         LC_OPT_ROW_THREADS(&r.session.threads),
         LC_OPT_ROW_LEVEL(&r.session.level),
         LC_OPT_ROW_JSON(&r.json),

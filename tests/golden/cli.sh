@@ -33,6 +33,8 @@ exits 3 "a model that is none" generate --model Makefile --prompt a -n 1
 exits 3 "a folder as a model" generate --model . --prompt a -n 1
 exits 3 "a model without a head" classify --model $model
 exits 3 "a bidirectional model as a writer" generate --model $head --prompt a -n 1
+exits 3 "--chat with a model that has no template" generate --model $model --chat --prompt a -n 1
+exits 2 "--system without --chat" generate --model $model --system a --prompt a -n 1
 exits 3 "more tokens than the context" logits --model $model --out "$tmp/l" \
     --tokens "$(yes 1 | head -n 40000 | paste -sd ,)"
 exits 4 "a model that is not there" generate --model "$tmp/none" --prompt a -n 1

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../board/linux/chat.h"
 #include "fail.h"
 #include "gguf_types.h"
 #include "pack_plan.h"
@@ -346,6 +347,23 @@ static lc_err write_notes(packer *p)
     return LC_OK;
 }
 
+/* Only a template of the table leaves a trace; without one the file is as it always was. */
+static lc_err write_chat(packer *p)
+{
+    lc_str jinja;
+    lc_chat chat;
+    lc_buf *body;
+    if (!lc_gguf_str(p->g, "tokenizer.chat_template", &jinja) ||
+        !lc_chat_recognise(jinja, &chat) || !utf8_valid(chat.system)) {
+        return LC_OK;
+    }
+    lc_err err = new_section(p, LC_SECTION_CHAT, 0, &body);
+    if (!err) {
+        lc_chat_write(&chat, body);
+    }
+    return err;
+}
+
 static lc_err write_tokenizer(packer *p)
 {
     lc_buf *body;
@@ -384,6 +402,9 @@ static lc_err write_all(packer *p, lc_buf *out)
     }
     if (!err) {
         err = write_notes(p);
+    }
+    if (!err) {
+        err = write_chat(p);
     }
     if (err) {
         return err;
