@@ -96,7 +96,7 @@ TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(SIM_BIN) $(if $(CROSS),,$(R
 
 # ---- targets ----
 
-.PHONY: count-model mca bench-peers all help tests demo check check-levels check-static check-fresh count soak fuzz fuzz-programs packages install clean
+.PHONY: count-model mca bench-peers all help tests demo check check-levels check-static check-fresh count soak fuzz fuzz-programs packages install deb clean
 .DELETE_ON_ERROR:
 .PRECIOUS: $(SOURCES)/%/.ready
 .SUFFIXES:
@@ -175,6 +175,11 @@ install: all $(MAN) ## install programs, library, headers, the shipped job, man 
 	install -m 644 $(wildcard runtime/*.h) $(DESTDIR)$(PREFIX)/include/leafcutter/runtime/
 	install -m 644 $(wildcard models/triage/*) $(DESTDIR)$(PREFIX)/share/leafcutter/models/triage/
 	tools/dist/install.sh $(DESTDIR)$(PREFIX) $(PREFIX) $(MAN)
+
+deb: all $(MAN) ## Debian packages for the architecture that is built, in build/deb
+	@rm -rf build/deb/$(TRIPLE)
+	@$(MAKE) --no-print-directory -s install DESTDIR=$(CURDIR)/build/deb/$(TRIPLE) PREFIX=/usr
+	@tools/dist/deb/build.sh build/deb/$(TRIPLE) $(TRIPLE) build/deb
 
 clean: ## remove build/, but keep what was downloaded
 	find build -mindepth 1 -maxdepth 1 ! -name 'sysroot-*' ! -name 'source-*' -exec rm -rf {} +

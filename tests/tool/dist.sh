@@ -37,7 +37,8 @@ is "leafcutterd.8 holds every key" "" "$missing"
 mkdir "$tmp/man"
 cp "$tmp/leafcutter.1" "$tmp/leafcutterd.8" "$tmp/man"
 tools/dist/install.sh "$tmp/dest/usr" /usr "$tmp"/man/*
-is "what is installed" "lib/systemd/system/leafcutterd.service
+is "what is installed" "lib/pkgconfig/leafcutter.pc
+lib/systemd/system/leafcutterd.service
 lib/sysusers.d/leafcutter.conf
 share/bash-completion/completions/leafcutter
 share/bash-completion/completions/leafcutterd
