@@ -414,6 +414,16 @@ static slot slot_of(const lc_model_info *info, uint32_t role, void *base)
     return s;
 }
 
+void lc_layer_bind(const lc_model_info *info, const lc_tensor *t, lc_layer *layer)
+{
+    slot s = slot_of(info, t->role, layer);
+    if (s.vec != NULL) {
+        *s.vec = t->mat.data;
+    } else {
+        *s.mat = t->mat;
+    }
+}
+
 static bool slot_taken(const slot *s)
 {
     return s->vec != NULL ? *s->vec != NULL : s->mat->data != NULL;

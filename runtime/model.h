@@ -158,6 +158,8 @@ lc_tensor lc_model_tensor(const lc_model *model, uint32_t i);
 
 /* Shape that a role must have in a model of these sizes; cols 1: a vector. False: no such role. */
 bool lc_role_shape(const lc_model_info *info, uint32_t role, uint32_t *rows, uint32_t *cols);
+/* Puts a tensor of a layer in its place, unchecked: for who makes a layer without a pack. */
+void lc_layer_bind(const lc_model_info *info, const lc_tensor *t, lc_layer *layer);
 uint32_t lc_role_section(uint32_t role); /* type of the section that it lies in */
 
 /* Bytes of a matrix's data and of its scales as stored (scales follow, both 64-byte aligned). */

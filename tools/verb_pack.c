@@ -13,7 +13,7 @@
 typedef struct request {
     const char *in, *out;
     const char *type, *text;
-    uint32_t align, threads;
+    uint32_t align, threads, tokens;
     bool json;
 } request;
 
@@ -22,6 +22,20 @@ static void hex(const uint8_t *bytes, size_t n, char *out)
     for (size_t i = 0; i < n; i++) {
         snprintf(out + 2 * i, 3, "%02x", bytes[i]);
     }
+}
+
+static void emit_loss(lc_emit *e, const lc_pack_loss *loss)
+{
+    if (!loss->measured) {
+        lc_emit_null(e, "kl");
+        return;
+    }
+    lc_emit_real(e, "kl", loss->kl, 7);
+    lc_emit_real(e, "cosine_loss", loss->cosine_loss, 9);
+    lc_emit_real(e, "perplexity", loss->perplexity, 4);
+    lc_emit_real(e, "perplexity_source", loss->perplexity_source, 4);
+    lc_emit_u64(e, "tokens", loss->tokens);
+    lc_emit_u64(e, "held_tokens", loss->held_tokens);
 }
 
 static void print_json(const request *r, const lc_buf *file, const lc_pack_report *report)
@@ -48,30 +62,57 @@ static void print_json(const request *r, const lc_buf *file, const lc_pack_repor
         lc_emit_u64(&e, "bytes", t->bytes);
         lc_emit_real(&e, "sqnr_db", t->sqnr_db, 2);
         lc_emit_bool(&e, "kept", t->kept);
+        if (report->loss.measured) {
+            lc_emit_real(&e, "output_db", t->output_db, 2);
+            lc_emit_bool(&e, "compensated", t->compensated);
+        }
         lc_emit_close(&e);
     }
     lc_emit_close(&e);
-    lc_emit_null(&e, "kl");
+    emit_loss(&e, &report->loss);
     lc_emit_close(&e);
 }
 
 static void print_tensor(const lc_column *columns, uint32_t n, const lc_pack_tensor *t)
 {
-    char shape[32], bytes[24], db[24] = "exact";
+    char shape[32], bytes[24], db[24] = "exact", out[24] = "";
     snprintf(shape, sizeof shape, t->cols == 1 ? "%u" : "%u x %u", t->rows, t->cols);
     snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)t->bytes);
     if (isfinite(t->sqnr_db)) {
         snprintf(db, sizeof db, "%.2f", t->sqnr_db);
     }
-    const char *cell[] = {t->name, lc_pack_wtype_name(t->type),       shape, bytes,
-                          db,      t->kept ? "Q4_0 nibbles kept" : ""};
+    if (isfinite(t->output_db)) {
+        snprintf(out, sizeof out, "%.2f", t->output_db);
+    }
+    const char *note = t->kept ? "Q4_0 nibbles kept" : t->compensated ? "compensated" : "";
+    const char *cell[] = {t->name, lc_pack_wtype_name(t->type), shape, bytes, db, out, note};
     lc_table_row(stdout, columns, n, cell);
+}
+
+static void print_loss(const lc_pack_loss *l)
+{
+    if (!l->measured) {
+        return;
+    }
+    printf("calibrated on %u tokens of %u lines; against F32 on the %u of %u others:", l->tokens,
+           l->texts, l->held_tokens, l->held_texts);
+    if (isfinite(l->kl)) {
+        printf(" KL %.6f", l->kl);
+    }
+    if (isfinite(l->perplexity)) {
+        printf(", perplexity %.4f (F32 %.4f)", l->perplexity, l->perplexity_source);
+    }
+    if (isfinite(l->cosine_loss)) {
+        printf("%s 1 - cosine %.7f", isfinite(l->kl) ? "," : "", l->cosine_loss);
+    }
+    printf("\n");
 }
 
 static void print_table(const request *r, const lc_buf *file, const lc_pack_report *report)
 {
     const lc_column columns[] = {{"tensor", 28, false}, {"type", 4, false},   {"shape", 14, true},
-                                 {"bytes", 11, true},   {"SQNR dB", 7, true}, {"", 0, false}};
+                                 {"bytes", 11, true},   {"SQNR dB", 7, true}, {"output", 6, true},
+                                 {"", 0, false}};
     char root[17];
     hex(file->data + ROOT_AT, 8, root);
     lc_table_head(stdout, columns, LC_COUNT(columns));
@@ -80,6 +121,7 @@ static void print_table(const request *r, const lc_buf *file, const lc_pack_repo
     }
     printf("\n%s  %zu bytes, %.3f bits a weight, %llu parameters, root %s\n", r->out, file->bytes,
            report->bits_per_weight, (unsigned long long)report->info.parameters, root);
+    print_loss(&report->loss);
 }
 
 static void show_progress(void *ctx, uint64_t done, uint64_t total)
@@ -87,13 +129,17 @@ static void show_progress(void *ctx, uint64_t done, uint64_t total)
     lc_progress_step(ctx, done, total);
 }
 
-static int pack_file(const request *r, const lc_map *in, lc_buf *file, lc_pack_report *report)
+static int pack_file(const request *r, const lc_map *in, const lc_map *text, lc_buf *file,
+                     lc_pack_report *report)
 {
     lc_gguf g;
     lc_diag diag = {0};
     lc_progress progress;
     lc_pack_options options = {.align = r->align, .threads = r->threads, .progress = show_progress};
     (void)lc_pack_type_find(r->type, &options.type); /* checked with the options */
+    options.text = (const char *)text->data;
+    options.text_bytes = text->bytes;
+    options.tokens = r->tokens;
     options.progress_ctx = &progress;
     lc_err err = lc_gguf_open(in->data, in->bytes, &g, &diag);
     if (err) {
@@ -108,15 +154,21 @@ static int pack_file(const request *r, const lc_map *in, lc_buf *file, lc_pack_r
 
 static int request_run(const request *r)
 {
-    lc_map in;
+    lc_map in, text = {0};
     lc_buf file = {0};
     lc_pack_report report = {0};
     int rc = lc_ui_map(r->in, &in);
     if (rc != LC_UI_GO) {
         return rc;
     }
-    rc = pack_file(r, &in, &file, &report);
+    if (r->text) {
+        rc = lc_ui_map(r->text, &text);
+    }
+    if (rc == LC_UI_GO) {
+        rc = pack_file(r, &in, &text, &file, &report);
+    }
     lc_map_close(&in);
+    lc_map_close(&text);
     if (rc == LC_UI_GO) {
         rc = lc_ui_write(r->out, file.data, file.bytes);
     }
@@ -140,8 +192,8 @@ static int request_check(const request *r)
     const char *wrong = NULL;
     if (!r->in || !r->out) {
         wrong = "pack wants one GGUF file and -o OUT.leaf";
-    } else if (r->text) {
-        wrong = "--text: measuring the loss on a text is not in this version";
+    } else if (r->tokens && !r->text) {
+        wrong = "--tokens: of which text? --text FILE names it";
     } else if (!lc_pack_type_find(r->type, &type)) {
         wrong = "--type takes q4, t16, q8 or f32";
     } else if (r->align &&
@@ -161,7 +213,9 @@ int lc_verb_pack(int argc, char **argv)
         {"type", "TYPE", LC_OPT_TEXT, &r.type,
          "q4 (default: T16A, embedding and output R8), t16 (smaller), q8, f32"},
         {"align", "BYTES", LC_OPT_U32, &r.align, "of sections (default: 64, over 4 MiB 65536)"},
-        {"text", "FILE", LC_OPT_TEXT, &r.text, "not in this version"},
+        {"text", "FILE", LC_OPT_TEXT, &r.text,
+         "lines like those the model will read: rounds for them, measures what is lost"},
+        {"tokens", "N", LC_OPT_U32, &r.tokens, "of the text that are used (default: 16384)"},
         LC_OPT_ROW_THREADS(&r.threads),
         LC_OPT_ROW_JSON(&r.json),
     };

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "../../board/linux/chat.h"
+#include "calib.h"
 #include "fail.h"
 #include "gguf_types.h"
 #include "pack_plan.h"
 #include "quant.h"
-#include "real.h"
 #include "tok_pack.h"
 
 /* One run of the packer. */
@@ -18,7 +18,9 @@ typedef struct packer {
     const lc_pack_options *options;
     lc_pack_plan plan;
     lc_leaf_writer writer;
-    uint64_t done; /* weights */
+    uint64_t done;   /* weights */
+    lc_calib *calib; /* NULL: no text */
+    lc_pack_loss loss;
     lc_diag *diag;
 } packer;
 
@@ -51,46 +53,7 @@ static lc_err out_of_memory(const packer *p)
 
 static void source_row(const void *ctx, uint32_t r, float *out)
 {
-    const lc_pack_item *item = ctx;
-    lc_gguf_row(item->from, (uint64_t)item->row0 + r, out);
-}
-
-/* The file's factor i of the frequencies. */
-static lc_err rope_factor(const packer *p, uint32_t i, double *factor)
-{
-    lc_gguf_tensor one = *p->plan.rope_factors;
-    float read;
-    one.ne[0] = 1;
-    lc_gguf_row(&one, i, &read);
-    if (!(read >= 1e-6f && read <= 1e6f)) {
-        return lc_fail_format(p->diag, LC_ERR_FORMAT, one.offset, "%.*s: factor %u out of range",
-                              (int)one.name.bytes, one.name.data, i);
-    }
-    *factor = (double)read;
-    return LC_OK;
-}
-
-/* base^(-2i / dims), divided by the file's factors, each as high and low part. */
-static lc_err put_rope(const packer *p, const lc_pack_item *item, uint8_t *out)
-{
-    const lc_pack_source *source = &p->plan.source;
-    bool local = item->role == LC_T_ROPE_FREQ_LOCAL;
-    double base = local ? source->rope_base_local : source->rope_base;
-    for (uint32_t i = 0; i < item->rows; i++) {
-        double power = -2.0 * (double)i / (double)source->info.rope_dims;
-        double f = lc_real_pow(base, power);
-        double factor = 1.0;
-        lc_err err = p->plan.rope_factors && !local ? rope_factor(p, i, &factor) : LC_OK;
-        if (err) {
-            return err;
-        }
-        f = f / factor / (local ? 1.0 : source->rope_factor);
-        float parts[2];
-        parts[0] = (float)f;
-        parts[1] = (float)(f - (double)parts[0]);
-        memcpy(out + i * sizeof parts, parts, sizeof parts);
-    }
-    return LC_OK;
+    lc_pack_row(ctx, r, out);
 }
 
 static lc_err put_weights(const packer *p, lc_pack_item *item, uint8_t *out)
@@ -104,7 +67,7 @@ static lc_err put_weights(const packer *p, lc_pack_item *item, uint8_t *out)
         source.rows = 1;
         source.cols = item->rows;
     }
-    source.q4_0 = item->keep ? t->data + first : NULL;
+    source.q4_0 = item->keep ? lc_pack_kept(item) : NULL;
     lc_diag inner;
     lc_err err =
         lc_quant_matrix(item->type, &source, p->options->threads, out, &item->sqnr_db, &inner);
@@ -127,9 +90,11 @@ static lc_err put_tensor(packer *p, lc_pack_item *item, lc_buf *body)
     }
     if (!item->from) {
         item->sqnr_db = (double)__builtin_inff();
-        return put_rope(p, item, out);
+        return lc_pack_rope(&p->plan, item, out, p->diag);
     }
-    lc_err err = put_weights(p, item, out);
+    bool calibrated = p->calib && item->layer != LC_GLOBAL;
+    lc_err err =
+        calibrated ? lc_calib_tensor(p->calib, item, out, p->diag) : put_weights(p, item, out);
     p->done += (uint64_t)item->rows * item->cols;
     if (!err && p->options->progress) {
         p->options->progress(p->options->progress_ctx, p->done, p->plan.source.info.parameters);
@@ -204,6 +169,19 @@ static lc_err write_model(packer *p)
     return LC_OK;
 }
 
+static lc_err write_layer(packer *p, uint32_t layer)
+{
+    lc_buf *body;
+    lc_err err = new_section(p, LC_SECTION_LAYER, layer, &body);
+    if (!err && p->calib) {
+        err = lc_calib_layer(p->calib, layer, p->diag);
+    }
+    if (!err) {
+        err = put_tensors(p, LC_SECTION_LAYER, layer, body);
+    }
+    return !err && p->calib ? lc_calib_layer_done(p->calib, p->diag) : err;
+}
+
 static lc_err write_weights(packer *p)
 {
     lc_buf *body;
@@ -212,10 +190,7 @@ static lc_err write_weights(packer *p)
         err = put_tensors(p, LC_SECTION_EMBED, LC_GLOBAL, body);
     }
     for (uint32_t i = 0; !err && i < p->plan.source.info.layers; i++) {
-        err = new_section(p, LC_SECTION_LAYER, i, &body);
-        if (!err) {
-            err = put_tensors(p, LC_SECTION_LAYER, i, body);
-        }
+        err = write_layer(p, i);
     }
     return err;
 }
@@ -368,7 +343,13 @@ static lc_err write_tokenizer(packer *p)
 {
     lc_buf *body;
     lc_err err = new_section(p, LC_SECTION_TOKENIZER, 0, &body);
-    return err ? err : lc_tok_pack(p->g, body, p->diag);
+    if (!err) {
+        err = lc_tok_pack(p->g, body, p->diag);
+    }
+    if (!err && p->options->text) {
+        err = lc_calib_open(&p->plan, p->options, body, &p->calib, p->diag);
+    }
+    return err;
 }
 
 /* ---- the whole ---- */
@@ -397,6 +378,9 @@ static lc_err write_all(packer *p, lc_buf *out)
     if (!err) {
         err = write_classes(p);
     }
+    if (!err && p->calib) {
+        err = lc_calib_loss(p->calib, &p->loss, p->diag);
+    }
     if (!err) {
         err = write_tensor_table(p);
     }
@@ -424,6 +408,7 @@ static bool make_report(const packer *p, lc_pack_report *report)
     memset(report, 0, sizeof *report);
     report->info = p->plan.source.info;
     report->align = p->writer.align;
+    report->loss = p->loss;
     report->tensor = rows;
     for (uint32_t i = 0; i < p->plan.count; i++) {
         const lc_pack_item *item = &p->plan.item[i];
@@ -438,6 +423,8 @@ static bool make_report(const packer *p, lc_pack_report *report)
         row->bytes = item->bytes;
         row->sqnr_db = item->sqnr_db;
         row->kept = item->keep;
+        row->output_db = item->output_db;
+        row->compensated = item->compensated;
         bytes += item->bytes;
     }
     report->bits_per_weight = (double)bytes * 8.0 / (double)report->info.parameters;
@@ -474,6 +461,7 @@ lc_err lc_pack_gguf(const lc_gguf *g, const lc_pack_options *options, lc_buf *ou
     } else {
         *out = file;
     }
+    lc_calib_close(p->calib);
     lc_leaf_writer_free(&p->writer);
     lc_pack_plan_free(&p->plan);
     free(p);

@@ -6,6 +6,7 @@
 
 #include "fail.h"
 #include "gguf_types.h"
+#include "real.h"
 
 typedef struct pattern {
     uint32_t role;
@@ -53,8 +54,8 @@ static const pattern LAYER[] = {
     {LC_T_FFN_NORM_BIAS, "ffn_norm.bias"},
 };
 static const pattern CLASSES[] = {
-    {LC_T_CLS, "cls.output.weight"}, {LC_T_CLS_BIAS, "cls.output.bias"},
-    {LC_T_POOLER, "cls.weight"},     {LC_T_POOLER_BIAS, "cls.bias"},
+    {LC_T_CLS, "cls.output.weight"},       {LC_T_CLS_BIAS, "cls.output.bias"},
+    {LC_T_POOLER, "cls.weight"},           {LC_T_POOLER_BIAS, "cls.bias"},
     {LC_T_POOLER_NORM, "cls.norm.weight"},
 };
 
@@ -81,7 +82,7 @@ static const pattern *pattern_of(uint32_t role)
 void lc_pack_role_name(uint32_t role, uint32_t layer, char name[64])
 {
     const pattern *p = pattern_of(role);
-    const char *text = p && p->name                    ? p->name
+    const char *text = p && p->name                   ? p->name
                        : role == LC_T_ROPE_FREQ_LOCAL ? ROPE_LOCAL
                                                       : ROPE_FACTORS;
     if (layer == LC_GLOBAL) {
@@ -89,6 +90,56 @@ void lc_pack_role_name(uint32_t role, uint32_t layer, char name[64])
     } else {
         (void)snprintf(name, 64, "blk.%u.%s", layer, text);
     }
+}
+
+/* ---- weights of an item ---- */
+
+void lc_pack_row(const lc_pack_item *item, uint32_t r, float *out)
+{
+    lc_gguf_row(item->from, (uint64_t)item->row0 + r, out);
+}
+
+const uint8_t *lc_pack_kept(const lc_pack_item *item)
+{
+    const lc_gguf_tensor *t = item->from;
+    return t->data + item->row0 * (t->bytes / (t->ne[1] * t->ne[2] * t->ne[3]));
+}
+
+/* The file's factor i of the frequencies. */
+static lc_err rope_factor(const lc_pack_plan *plan, uint32_t i, double *factor, lc_diag *diag)
+{
+    lc_gguf_tensor one = *plan->rope_factors;
+    float read;
+    one.ne[0] = 1;
+    lc_gguf_row(&one, i, &read);
+    if (!(read >= 1e-6f && read <= 1e6f)) {
+        return lc_fail_format(diag, LC_ERR_FORMAT, one.offset, "%.*s: factor %u out of range",
+                              (int)one.name.bytes, one.name.data, i);
+    }
+    *factor = (double)read;
+    return LC_OK;
+}
+
+lc_err lc_pack_rope(const lc_pack_plan *plan, const lc_pack_item *item, uint8_t *out, lc_diag *diag)
+{
+    const lc_pack_source *source = &plan->source;
+    bool local = item->role == LC_T_ROPE_FREQ_LOCAL;
+    double base = local ? source->rope_base_local : source->rope_base;
+    for (uint32_t i = 0; i < item->rows; i++) {
+        double power = -2.0 * (double)i / (double)source->info.rope_dims;
+        double f = lc_real_pow(base, power);
+        double factor = 1.0;
+        lc_err err = plan->rope_factors && !local ? rope_factor(plan, i, &factor, diag) : LC_OK;
+        if (err) {
+            return err;
+        }
+        f = f / factor / (local ? 1.0 : source->rope_factor);
+        float parts[2];
+        parts[0] = (float)f;
+        parts[1] = (float)(f - (double)parts[0]);
+        memcpy(out + i * sizeof parts, parts, sizeof parts);
+    }
+    return LC_OK;
 }
 
 /* ---- weight types ---- */
@@ -184,7 +235,7 @@ static bool wanted(const lc_pack_source *source, uint32_t role, bool *needed)
 static lc_err add_item(const lc_gguf *g, lc_pack_type type, const pattern *p, uint32_t layer,
                        lc_pack_plan *plan, lc_diag *diag)
 {
-    lc_pack_item item = {.role = p->role, .layer = layer};
+    lc_pack_item item = {.role = p->role, .layer = layer, .output_db = (double)__builtin_nanf("")};
     bool needed;
     if (!wanted(&plan->source, p->role, &needed) ||
         !lc_role_shape(&plan->source.info, p->role, &item.rows, &item.cols)) {

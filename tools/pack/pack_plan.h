@@ -17,6 +17,8 @@ typedef struct lc_pack_item {
     /* filled when the tensor is written */
     uint64_t offset, bytes;
     double sqnr_db;
+    double output_db; /* with a text: held-out outputs; else NaN */
+    bool compensated; /* errors of rounding were handed on */
 } lc_pack_item;
 
 typedef struct lc_pack_plan {
@@ -31,6 +33,14 @@ typedef struct lc_pack_plan {
 lc_err lc_pack_plan_make(const lc_gguf *g, lc_pack_type type, lc_pack_plan *plan,
                          lc_diag *diag) LC_CHECKED;
 void lc_pack_plan_free(lc_pack_plan *plan);
+/* Row r of an item's matrix as float32, exact. A vector is row 0. */
+void lc_pack_row(const lc_pack_item *item, uint32_t r, float *out);
+/* The Q4_0 blocks of an item that is kept. */
+const uint8_t *lc_pack_kept(const lc_pack_item *item);
+/* Frequencies of an item without a source: base^(-2i / dims), divided by the file's factors, each
+ * as high and low part: out float [rows][2]. Errors: FORMAT. */
+lc_err lc_pack_rope(const lc_pack_plan *plan, const lc_pack_item *item, uint8_t *out,
+                    lc_diag *diag) LC_CHECKED;
 /* A role's name in the GGUF, "blk.3.attn_q.weight". */
 void lc_pack_role_name(uint32_t role, uint32_t layer, char name[64]);
 #endif

@@ -1,4 +1,4 @@
-/* The search of one row (plain: every column weighs the same, padding columns nothing).
+/* The search of one row. Every column has a weight: 1, or how much it meets; padding columns 0.
  *
  * T16   1. each group alone: scales +-max|w| / c, refitted by least squares; the best group scale
  * of the row, over 127, is the row scale.
@@ -27,7 +27,19 @@ bool lc_quant_work_init(lc_quant_work *work, uint32_t cols)
     work->w = calloc(groups, LC_GROUP * sizeof(double));
     work->d = calloc(groups, LC_QUANT_CANDIDATES * sizeof(double));
     work->b = calloc(groups, sizeof(double));
-    return work->w && work->d && work->b;
+    work->wt = calloc(groups, LC_GROUP * sizeof(double));
+    if (!work->w || !work->d || !work->b || !work->wt) {
+        return false;
+    }
+    lc_quant_work_weigh(work, cols, NULL);
+    return true;
+}
+
+void lc_quant_work_weigh(lc_quant_work *work, uint32_t cols, const double *weight)
+{
+    for (uint32_t k = 0; k < cols; k++) {
+        work->wt[k] = weight ? weight[k] : 1.0;
+    }
 }
 
 void lc_quant_work_free(lc_quant_work *work)
@@ -35,6 +47,7 @@ void lc_quant_work_free(lc_quant_work *work)
     free(work->w);
     free(work->d);
     free(work->b);
+    free(work->wt);
 }
 
 /* ---- arithmetic of one group; w, q, wt: [32] ---- */
@@ -44,6 +57,11 @@ static double clamped_round(double x, double low, double high)
     x = x < low ? low : x;
     x = x > high ? high : x;
     return (x + ROUNDER) - ROUNDER;
+}
+
+double lc_quant_nibble(double x)
+{
+    return clamped_round(x, -8.0, 7.0);
 }
 
 /* q = clamp(round((w - b) / d)) */
@@ -59,25 +77,26 @@ static double lanes(const double sum[4])
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-static double dot(const double *a, const double *b)
+/* sum of a b wt */
+static double dot(const double *a, const double *b, const double *wt)
 {
     double sum[4] = {0.0, 0.0, 0.0, 0.0};
     for (uint32_t k = 0; k < LC_GROUP; k += 4) {
         for (uint32_t i = 0; i < 4; i++) {
-            sum[i] += a[k + i] * b[k + i];
+            sum[i] += a[k + i] * b[k + i] * wt[k + i];
         }
     }
     return lanes(sum);
 }
 
-/* sum of (w - (d q + b))^2 over columns with wt 1 */
+/* sum of (w - (d q + b))^2 wt */
 static double loss(const double *w, const double *wt, const double *q, double d, double b)
 {
     double sum[4] = {0.0, 0.0, 0.0, 0.0};
     for (uint32_t k = 0; k < LC_GROUP; k += 4) {
         for (uint32_t i = 0; i < 4; i++) {
-            double e = (w[k + i] - (d * q[k + i] + b)) * wt[k + i];
-            sum[i] += e * e;
+            double e = w[k + i] - (d * q[k + i] + b);
+            sum[i] += e * e * wt[k + i];
         }
     }
     return lanes(sum);
@@ -92,9 +111,6 @@ static double max_abs(const double *w, uint32_t n)
     }
     return most;
 }
-
-static const double ONES[LC_GROUP] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                                      1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 /* ---- a row ---- */
 
@@ -137,9 +153,9 @@ static void store_q(const double *q, uint32_t n, int8_t *out)
 
 /* Pass 1: fills d[30] with the refitted scales and returns the size of the best. Padding columns
  * are 0 and stay 0 for every scale, so they need no weight. */
-static double t16_candidates(const double *w, double *d)
+static double t16_candidates(const double *w, const double *wt, double *d)
 {
-    double most = max_abs(w, LC_GROUP), best = dot(w, w), best_d = 0.0, q[LC_GROUP];
+    double most = max_abs(w, LC_GROUP), best = dot(w, w, wt), best_d = 0.0, q[LC_GROUP];
     for (uint32_t i = 0; i < LC_QUANT_CANDIDATES; i++) {
         d[i] = 0.0;
         if (most == 0.0) {
@@ -147,13 +163,13 @@ static double t16_candidates(const double *w, double *d)
         }
         double c = DIVISORS[i / 2];
         quantise(w, i % 2 ? -most / c : most / c, 0.0, q);
-        double qq = dot(q, q);
-        d[i] = qq > 0.0 ? dot(q, w) / qq : 0.0;
+        double qq = dot(q, q, wt);
+        d[i] = qq > 0.0 ? dot(q, w, wt) / qq : 0.0;
         if (d[i] == 0.0) {
             continue;
         }
         quantise(w, d[i], 0.0, q);
-        double e = loss(w, ONES, q, d[i], 0.0);
+        double e = loss(w, wt, q, d[i], 0.0);
         if (e < best) {
             best = e;
             best_d = d[i] < 0.0 ? -d[i] : d[i];
@@ -163,9 +179,9 @@ static double t16_candidates(const double *w, double *d)
 }
 
 /* Pass 2: the best multiple of rs among 0 and the rounded candidates, first found; q follows it. */
-static int8_t t16_choose(const double *w, const double *d, double rs, int8_t *out)
+static int8_t t16_choose(const double *w, const double *wt, const double *d, double rs, int8_t *out)
 {
-    double best = dot(w, w), q[LC_GROUP];
+    double best = dot(w, w, wt), q[LC_GROUP];
     int8_t best_s = 0;
     memset(out, 0, LC_GROUP);
     for (uint32_t i = 0; i < LC_QUANT_CANDIDATES; i++) {
@@ -174,7 +190,7 @@ static int8_t t16_choose(const double *w, const double *d, double rs, int8_t *ou
             continue;
         }
         quantise(w, s * rs, 0.0, q);
-        double e = loss(w, ONES, q, s * rs, 0.0);
+        double e = loss(w, wt, q, s * rs, 0.0);
         if (e < best) {
             best = e;
             best_s = (int8_t)s;
@@ -185,7 +201,7 @@ static int8_t t16_choose(const double *w, const double *d, double rs, int8_t *ou
 }
 
 /* The row scale that fits s and q best; 0 when all are 0. */
-static double t16_refit(const double *w, const lc_quant_row *row, uint32_t groups)
+static double t16_refit(const lc_quant_work *work, const lc_quant_row *row, uint32_t groups)
 {
     double above = 0.0, below = 0.0;
     for (uint32_t g = 0; g < groups; g++) {
@@ -193,8 +209,8 @@ static double t16_refit(const double *w, const lc_quant_row *row, uint32_t group
         for (uint32_t k = 0; k < LC_GROUP; k++) {
             sq[k] = (double)(row->s[g] * row->q[g * LC_GROUP + k]);
         }
-        above += dot(sq, w + g * LC_GROUP);
-        below += dot(sq, sq);
+        above += dot(sq, work->w + g * LC_GROUP, work->wt + g * LC_GROUP);
+        below += dot(sq, sq, work->wt + g * LC_GROUP);
     }
     return below > 0.0 ? above / below : 0.0;
 }
@@ -207,7 +223,8 @@ bool lc_quant_row_t16(const float *w, uint32_t cols, lc_quant_work *work, lc_qua
         return false;
     }
     for (uint32_t g = 0; g < groups; g++) {
-        double d = t16_candidates(work->w + g * LC_GROUP, work->d + g * LC_QUANT_CANDIDATES);
+        double d = t16_candidates(work->w + g * LC_GROUP, work->wt + g * LC_GROUP,
+                                  work->d + g * LC_QUANT_CANDIDATES);
         most = d > most ? d : most;
     }
     row->rs = (float)(most / 127.0);
@@ -218,10 +235,10 @@ bool lc_quant_row_t16(const float *w, uint32_t cols, lc_quant_work *work, lc_qua
             return zero_row(cols, row);
         }
         for (uint32_t g = 0; g < groups; g++) {
-            row->s[g] = t16_choose(work->w + g * LC_GROUP, work->d + g * LC_QUANT_CANDIDATES, rs,
-                                   row->q + g * LC_GROUP);
+            row->s[g] = t16_choose(work->w + g * LC_GROUP, work->wt + g * LC_GROUP,
+                                   work->d + g * LC_QUANT_CANDIDATES, rs, row->q + g * LC_GROUP);
         }
-        row->rs = (float)t16_refit(work->w, row, groups);
+        row->rs = (float)t16_refit(work, row, groups);
     }
     return (double)row->rs < SCALE_MIN ? zero_row(cols, row) : (double)row->rs <= SCALE_MAX;
 }
@@ -232,14 +249,14 @@ typedef struct line {
     double d, b; /* w = d q + b */
 } line;
 
+static const double ONES[LC_GROUP] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                      1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+
 /* Least squares of (d, b) for q; the given line where there is none with d > 0. */
 static line t16a_refit(const double *w, const double *wt, const double *q, line given)
 {
-    double qw[LC_GROUP];
-    for (uint32_t k = 0; k < LC_GROUP; k++) {
-        qw[k] = q[k] * wt[k];
-    }
-    double n = dot(wt, wt), sq = dot(qw, wt), sqq = dot(qw, q), sw = dot(w, wt), sqw = dot(qw, w);
+    double n = dot(ONES, ONES, wt), sq = dot(q, ONES, wt), sqq = dot(q, q, wt);
+    double sw = dot(w, ONES, wt), sqw = dot(q, w, wt);
     double det = n * sqq - sq * sq;
     if (!(det > 0.0)) {
         return given;
@@ -250,13 +267,12 @@ static line t16a_refit(const double *w, const double *wt, const double *q, line 
 }
 
 /* The best line of one group of n true columns. */
-static line t16a_search(const double *w, uint32_t n)
+static line t16a_search(const double *w, const double *wt, uint32_t n)
 {
-    double wt[LC_GROUP], q[LC_GROUP], low = w[0], high = w[0];
-    for (uint32_t k = 0; k < LC_GROUP; k++) {
-        wt[k] = k < n ? 1.0 : 0.0;
-        low = k < n && w[k] < low ? w[k] : low;
-        high = k < n && w[k] > high ? w[k] : high;
+    double q[LC_GROUP], low = w[0], high = w[0];
+    for (uint32_t k = 0; k < n; k++) {
+        low = w[k] < low ? w[k] : low;
+        high = w[k] > high ? w[k] : high;
     }
     double middle = (low + high) / 2.0, best = -1.0;
     line best_line = {0.0, middle};
@@ -286,6 +302,19 @@ static uint32_t true_cols(uint32_t cols, uint32_t g)
     return left < LC_GROUP ? left : LC_GROUP;
 }
 
+/* Scale, offset and weights of the line, rounded in this order. */
+static void t16a_round(const double *w, line l, double rs, uint32_t n, uint32_t g,
+                       lc_quant_row *row)
+{
+    double q[LC_GROUP];
+    double s = clamped_round(l.d / rs, 1.0, 127.0);
+    double m = clamped_round(l.b / (8.0 * rs), -127.0, 127.0);
+    quantise(w, s * rs, 8.0 * m * rs, q);
+    row->s[g] = (int8_t)s;
+    row->m[g] = (int8_t)m;
+    store_q(q, n, row->q + g * LC_GROUP);
+}
+
 bool lc_quant_row_t16a(const float *w, uint32_t cols, lc_quant_work *work, lc_quant_row *row)
 {
     uint32_t groups = groups_of(cols);
@@ -294,7 +323,7 @@ bool lc_quant_row_t16a(const float *w, uint32_t cols, lc_quant_work *work, lc_qu
         return false;
     }
     for (uint32_t g = 0; g < groups; g++) {
-        line l = t16a_search(work->w + g * LC_GROUP, true_cols(cols, g));
+        line l = t16a_search(work->w + g * LC_GROUP, work->wt + g * LC_GROUP, true_cols(cols, g));
         double of_b = max_abs(&l.b, 1) / 1016.0, of_d = l.d / 127.0;
         work->d[g] = l.d;
         work->b[g] = l.b;
@@ -307,15 +336,23 @@ bool lc_quant_row_t16a(const float *w, uint32_t cols, lc_quant_work *work, lc_qu
         return zero_row(cols, row);
     }
     for (uint32_t g = 0; g < groups; g++) {
-        double q[LC_GROUP];
-        double s = clamped_round(work->d[g] / rs, 1.0, 127.0);
-        double m = clamped_round(work->b[g] / (8.0 * rs), -127.0, 127.0);
-        quantise(work->w + g * LC_GROUP, s * rs, 8.0 * m * rs, q);
-        row->s[g] = (int8_t)s;
-        row->m[g] = (int8_t)m;
-        store_q(q, true_cols(cols, g), row->q + g * LC_GROUP);
+        line l = {work->d[g], work->b[g]};
+        t16a_round(work->w + g * LC_GROUP, l, rs, true_cols(cols, g), g, row);
     }
     return rs <= SCALE_MAX;
+}
+
+void lc_quant_group(uint32_t type, const double *w, const double *wt, uint32_t n, uint32_t g,
+                    lc_quant_row *row)
+{
+    double d[LC_QUANT_CANDIDATES], rs = (double)row->rs;
+    if (type == LC_W_T16A) {
+        t16a_round(w, t16a_search(w, wt, n), rs, n, g, row);
+        return;
+    }
+    (void)t16_candidates(w, wt, d);
+    row->s[g] = t16_choose(w, wt, d, rs, row->q + g * LC_GROUP);
+    row->m[g] = 0;
 }
 
 /* ---- R8 ---- */

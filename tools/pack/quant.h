@@ -20,14 +20,17 @@ typedef struct lc_quant_row {
 
 /* Memory that the search of a row needs; one for each thread. */
 typedef struct lc_quant_work {
-    double *w; /* [groups * 32] */
-    double *d; /* [groups][LC_QUANT_CANDIDATES] scales worth trying */
-    double *b; /* [groups] T16A: best offset */
+    double *w;  /* [groups * 32] */
+    double *d;  /* [groups][LC_QUANT_CANDIDATES] scales worth trying */
+    double *b;  /* [groups] T16A: best offset */
+    double *wt; /* [groups * 32] what an error in each column counts, 0 beyond the true columns */
 } lc_quant_work;
 
 #define LC_QUANT_CANDIDATES 30u
 
-bool lc_quant_work_init(lc_quant_work *work, uint32_t cols); /* false: out of memory */
+/* All columns count alike. False: out of memory. */
+bool lc_quant_work_init(lc_quant_work *work, uint32_t cols);
+void lc_quant_work_weigh(lc_quant_work *work, uint32_t cols, const double *weight /* or NULL */);
 void lc_quant_work_free(lc_quant_work *work);
 
 /* Quantises w[cols]. False when it holds a NaN, an infinity, or a scale above 2^100. A row whose
@@ -38,12 +41,32 @@ bool lc_quant_row_r8(const float *w, uint32_t cols, lc_quant_row *row);
 /* Keeps the nibbles of a Q4_0 row: blocks [cols / 32][18]. q stays, s = round(d / max|d| * 127). */
 bool lc_quant_row_q4_0(const uint8_t *blocks, uint32_t cols, lc_quant_row *row);
 
+/* What is known of the inputs x of a matrix; then it is their outputs that are to stay, and not the
+ * weights. */
+typedef struct lc_quant_inputs {
+    const double *weight; /* [cols] mean of x^2, all above 0 */
+    const double *root; /* [cols][cols] upper u with u^T u = mean(x x^T)^-1; NULL: rows are searched
+                           with `weight` and errors are not compensated */
+} lc_quant_inputs;
+
+double lc_quant_nibble(double x); /* rounded half to even, -8 to 7 */
+/* The group search with the row's scale given, for columns [32] of which n are true: q, s and m of
+ * group g of row. wt: what an error in each column counts. */
+void lc_quant_group(uint32_t type, const double *w, const double *wt, uint32_t n, uint32_t g,
+                    lc_quant_row *row);
+/* 16 rows quantised column after column, each error handed on to the columns that follow so that
+ * the outputs change least. w [groups * 32][16] is used up; row[].rs is given, zero in a zero row.
+ */
+void lc_quant_compensated(uint32_t type, uint32_t cols, const double *root, double *w,
+                          lc_quant_row *row);
+
 /* A matrix to quantise. */
 typedef struct lc_quant_source {
     uint32_t rows, cols;
     void (*row)(const void *ctx, uint32_t r, float *out); /* out[cols]; from several threads */
     const void *ctx;
-    const uint8_t *q4_0; /* [rows][cols / 32][18] to be kept as T16, or NULL */
+    const uint8_t *q4_0;           /* [rows][cols / 32][18] to be kept as T16, or NULL */
+    const lc_quant_inputs *inputs; /* T16, T16A; NULL: the weights are kept as near as can be */
 } lc_quant_source;
 
 /* Data and scales as stored, scales at a multiple of 64 (FORMAT.md). */

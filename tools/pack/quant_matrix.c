@@ -36,6 +36,7 @@ typedef struct worker {
     float *w; /* [groups * 32] one row */
     lc_quant_row row[LC_TILE_ROWS];
     int8_t *memory; /* q, s, m of 16 rows */
+    double *panel;  /* [groups * 32][16] for compensation, else NULL */
     lc_err err;
     uint32_t bad_row; /* of err */
 } worker;
@@ -138,11 +139,29 @@ static bool do_row(worker *w, uint32_t r, lc_quant_row *row)
     if (!quantise_row(w, r, row)) {
         return false;
     }
+    if (w->panel) {
+        for (uint32_t k = 0; k < j->source->cols; k++) {
+            w->panel[(size_t)k * LC_TILE_ROWS + r % LC_TILE_ROWS] = (double)w->w[k];
+        }
+        return true;
+    }
     measure_row(j, r, w->w, row);
     if (j->type == LC_W_R8) {
         put_r8(j, r, row);
     }
     return true;
+}
+
+/* The search of each row gave its scale; now its errors are handed on from column to column. */
+static void compensate(worker *w, uint32_t panel)
+{
+    const lc_quant_source *s = w->job->source;
+    lc_quant_compensated(w->job->type, s->cols, s->inputs->root, w->panel, w->row);
+    for (uint32_t i = 0; i < LC_TILE_ROWS && panel * LC_TILE_ROWS + i < s->rows; i++) {
+        uint32_t r = panel * LC_TILE_ROWS + i;
+        s->row(s->ctx, r, w->w);
+        measure_row(w->job, r, w->w, &w->row[i]);
+    }
 }
 
 static void clear_row(const job *j, lc_quant_row *row)
@@ -156,6 +175,10 @@ static void clear_row(const job *j, lc_quant_row *row)
 static bool do_panel(worker *w, uint32_t panel)
 {
     const job *j = w->job;
+    size_t cols = (size_t)j->groups * LC_GROUP;
+    if (w->panel) {
+        memset(w->panel, 0, cols * LC_TILE_ROWS * sizeof *w->panel);
+    }
     for (uint32_t i = 0; i < LC_TILE_ROWS; i++) {
         uint32_t r = panel * LC_TILE_ROWS + i;
         if (r >= j->source->rows) {
@@ -165,6 +188,9 @@ static bool do_panel(worker *w, uint32_t panel)
             w->bad_row = r;
             return false;
         }
+    }
+    if (w->panel) {
+        compensate(w, panel);
     }
     if (j->type == LC_W_T16 || j->type == LC_W_T16A) {
         put_panel(j, panel, w->row);
@@ -194,9 +220,14 @@ static bool worker_init(worker *w, const job *j, uint32_t index)
     w->err = LC_OK;
     w->w = calloc(cols, sizeof(float));
     w->memory = calloc(LC_TILE_ROWS, each);
-    if (!lc_quant_work_init(&w->work, j->source->cols) || !w->w || !w->memory) {
+    const lc_quant_inputs *in = j->source->inputs;
+    bool compensated = in && in->root;
+    w->panel = compensated ? calloc(cols, LC_TILE_ROWS * sizeof *w->panel) : NULL;
+    if (!lc_quant_work_init(&w->work, j->source->cols) || !w->w || !w->memory ||
+        (compensated && !w->panel)) {
         return false;
     }
+    lc_quant_work_weigh(&w->work, j->source->cols, in ? in->weight : NULL);
     for (uint32_t i = 0; i < LC_TILE_ROWS; i++) {
         w->row[i].q = w->memory + i * each;
         w->row[i].s = w->row[i].q + cols;
@@ -210,6 +241,7 @@ static void worker_free(worker *w)
     lc_quant_work_free(&w->work);
     free(w->w);
     free(w->memory);
+    free(w->panel);
 }
 
 /* Worker 0 is this thread. A thread that cannot start is done here as well. */
