@@ -15,13 +15,11 @@ static float bounded(float z)
     return z > most ? most : z < -most ? -most : z;
 }
 
-/* log(sum of exp z) = max z - log(softmax of the largest): one softmax, no exp of our own. */
-static float log_sum_exp(const lc_kernels *kernels, const float *z, uint32_t n)
+/* max x - log(softmax of the largest): one softmax, no exp of our own. */
+float lc_log_sum_exp(const lc_kernels *kernels, float *x, uint32_t n)
 {
-    float x[LC_LABELS_MAX];
     uint32_t most = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        x[i] = bounded(z[i]);
+    for (uint32_t i = 1; i < n; i++) {
         most = x[i] > x[most] ? i : most;
     }
     float top = x[most];
@@ -94,7 +92,11 @@ static float oos_probability(const lc_task *task, const lc_kernels *kernels,
     if (!c->has_oos) {
         return 0;
     }
-    float lse = log_sum_exp(kernels, scores->z, task->label_count);
+    float z[LC_LABELS_MAX];
+    for (uint32_t i = 0; i < task->label_count; i++) {
+        z[i] = bounded(scores->z[i]);
+    }
+    float lse = lc_log_sum_exp(kernels, z, task->label_count);
     float apart = scores->has_oos ? c->oos_w[0] * (bounded(scores->z_oos) - lse) : 0.0f;
     float a = apart + c->oos_w[1] * lse;
     return sigmoid(kernels, a + c->oos_c);

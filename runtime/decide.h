@@ -11,6 +11,9 @@ typedef struct lc_scores {
     bool has_oos;
 } lc_scores;
 
+/* log(sum of exp x): x [n] is finite and is written over with its softmax. */
+float lc_log_sum_exp(const lc_kernels *kernels, float *x, uint32_t n);
+
 /* Fills label, prob, p, margin, in_set, oos and score of an answer, as lc_calibration says. The
  * exponentials are the kernels' own softmax: equal bits everywhere. */
 void lc_decide_scores(const lc_task *task, const lc_kernels *kernels, const lc_scores *scores,

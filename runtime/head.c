@@ -1,45 +1,21 @@
-/* head.c - the stage `head`: text to tokens, one pass of the network, classification outputs. */
+/* head.c - the stage `head`: one pass of the network, classification outputs. */
 #include "stages.h"
 
-lc_err lc_pack_place(lc_pack *pack, lc_arena *scratch)
-{
-    pack->ids = LC_PUSH(scratch, uint32_t, pack->ctx);
-    pack->pooled = LC_PUSH(scratch, float, pack->model.info.width);
-    pack->out = LC_PUSH(scratch, float, pack->model.info.classes);
-    pack->ran = false;
-    bool fits = pack->ids != NULL && pack->pooled != NULL && pack->out != NULL;
-    return fits ? LC_OK : LC_ERR_ARENA;
-}
-
-/* The tokenizer works in a block sized for the longest line, so that every line takes the same. */
-static lc_err encode(lc_pack *pack, lc_arena *scratch, const char *text, uint32_t bytes)
-{
-    size_t mark = lc_arena_mark(scratch);
-    void *block = lc_arena_push(scratch, pack->tok_bytes);
-    if (block == NULL) {
-        return LC_ERR_ARENA;
-    }
-    lc_arena own;
-    lc_arena_init(&own, block, pack->tok_bytes);
-    lc_err err = lc_tok_encode(&pack->model.tok, text, bytes, true, &own, pack->ids, pack->ctx,
-                               &pack->tokens, &pack->cut);
-    lc_arena_rewind(scratch, mark);
-    return err;
-}
-
-lc_err lc_pack_run(lc_pack *pack, lc_arena *scratch, const char *text, uint32_t bytes)
+/* Tokens, network, classification head; once a line. */
+static lc_err run_pack(lc_pack *pack, lc_arena *scratch, lc_str text)
 {
     if (pack->ran) {
         return LC_OK;
     }
-    lc_err err = encode(pack, scratch, text, bytes);
+    lc_err err = lc_pack_encode(pack, scratch, text, true, false, pack->ctx, &pack->read);
     if (err != LC_OK) {
         return err;
     }
-    if (pack->tokens == 0) {
+    pack->stands = NULL; /* pooling starts from an empty context */
+    if (pack->read.tokens == 0) {
         err = LC_ERR_NUMBER; /* nothing to pool */
     } else {
-        err = lc_net_pool(pack->net, pack->ids, pack->tokens, pack->pooled);
+        err = lc_net_pool(pack->net, pack->ids, pack->read.tokens, pack->pooled);
     }
     if (err == LC_OK) {
         err = lc_net_classify(pack->net, pack->pooled, pack->out);
@@ -47,12 +23,13 @@ lc_err lc_pack_run(lc_pack *pack, lc_arena *scratch, const char *text, uint32_t 
     if (err != LC_OK && err != LC_ERR_CANCELLED && err != LC_ERR_NUMBER) {
         return err;
     }
-    pack->err = err;
+    pack->read.err = err;
     pack->ran = true;
     return LC_OK;
 }
 
-void lc_head_scores(const lc_stage *stage, const float *out, lc_scores *scores)
+/* The outputs as scores of the task's labels. */
+static void take_scores(const lc_stage *stage, const float *out, lc_scores *scores)
 {
     scores->has_oos = false;
     scores->z_oos = 0;
@@ -65,4 +42,15 @@ void lc_head_scores(const lc_stage *stage, const float *out, lc_scores *scores)
             scores->has_oos = true;
         }
     }
+}
+
+lc_err lc_head_run(lc_pack *pack, const lc_stage *stage, lc_arena *scratch, lc_str text,
+                   lc_reading *read, lc_scores *scores)
+{
+    lc_err err = run_pack(pack, scratch, text);
+    *read = pack->read;
+    if (err == LC_OK && read->err == LC_OK) {
+        take_scores(stage, pack->out, scores);
+    }
+    return err;
 }

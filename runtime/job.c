@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "job_parts.h"
+#include "labels.h"
 
 /* ---- what a job is ---- */
 
@@ -138,27 +139,39 @@ static void run_rules(chain *c, const lc_stage *stage)
     }
 }
 
-static lc_err run_head(chain *c, const lc_stage *stage)
+/* What is said of a line that a model read. */
+static void note_reading(chain *c, const lc_reading *read)
 {
+    c->answer->tokens = read->tokens;
+    if (read->cut) {
+        lc_answer_why(c->answer, lc_str_from("input:cut"));
+    }
+    if (read->err != LC_OK) {
+        c->verdict.failed = true;
+        lc_answer_why(c->answer, lc_str_from(read->err == LC_ERR_CANCELLED ? "model:cancelled"
+                                                                           : "model:number"));
+    }
+}
+
+static lc_err run_model(chain *c, const lc_stage *stage)
+{
+    lc_arena *scratch = c->job->scratch;
     lc_pack *pack = &c->job->pack[stage->pack];
-    lc_err err = lc_pack_run(pack, c->job->scratch, c->env.text, c->env.bytes);
+    lc_str text = {c->env.text, c->env.bytes};
+    lc_reading read;
+    lc_scores scores;
+    lc_err err = stage->type == LC_STAGE_HEAD
+                     ? lc_head_run(pack, stage, scratch, text, &read, &scores)
+                     : lc_labels_run(pack, stage->labels, c->task->label_count, scratch, text,
+                                     &read, &scores);
     if (err != LC_OK) {
         return err;
     }
-    c->answer->tokens = pack->tokens;
-    if (pack->cut) {
-        lc_answer_why(c->answer, lc_str_from("input:cut"));
+    note_reading(c, &read);
+    if (read.err == LC_OK) {
+        lc_decide_scores(c->task, c->job->kernels, &scores, c->answer);
+        c->answer->stage = stage->id;
     }
-    if (pack->err != LC_OK) {
-        c->verdict.failed = true;
-        lc_answer_why(c->answer, lc_str_from(pack->err == LC_ERR_CANCELLED ? "model:cancelled"
-                                                                           : "model:number"));
-        return LC_OK;
-    }
-    lc_scores scores;
-    lc_head_scores(stage, pack->out, &scores);
-    lc_decide_scores(c->task, c->job->kernels, &scores, c->answer);
-    c->answer->stage = stage->id;
     return LC_OK;
 }
 
@@ -184,7 +197,7 @@ static lc_err run_stages(chain *c)
             if (stage->type == LC_STAGE_RULES) {
                 run_rules(c, stage);
             } else {
-                err = run_head(c, stage);
+                err = run_model(c, stage);
             }
         }
     }

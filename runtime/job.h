@@ -22,7 +22,8 @@ typedef lc_err lc_object_find(void *ctx, const uint8_t root[32], lc_object *obje
 typedef enum lc_stage_type { /* numbers are part of the format */
     LC_STAGE_RULES = 1,
     LC_STAGE_HEAD = 2,
-    LC_STAGE_VERIFY = 3
+    LC_STAGE_VERIFY = 3,
+    LC_STAGE_LABEL_SCORE = 4
 } lc_stage_type;
 
 typedef struct lc_label {
@@ -68,9 +69,10 @@ typedef struct lc_stage {
     uint8_t type; /* lc_stage_type */
     lc_rule *rule; /* [rule_count] */
     uint32_t rule_count;
-    uint32_t pack;            /* head: index of its pack */
+    uint32_t pack;            /* head, label_score: index of its pack */
     const int16_t *class_of;  /* head: [outputs] label index, LC_CLASS_OOS or LC_CLASS_UNUSED */
     uint32_t outputs;
+    struct lc_labels *labels; /* label_score: prompt and trie (labels.h) */
 } lc_stage;
 
 typedef struct lc_task {
@@ -124,9 +126,9 @@ typedef struct lc_answer {
     int32_t label;      /* -1: null */
     float p, margin, oos;
     float prob[LC_LABELS_MAX]; /* [labels] */
-    float score[LC_LABELS_MAX + 1]; /* raw outputs of the last head that ran: [labels], then its
+    float score[LC_LABELS_MAX + 1]; /* raw outputs of the last model that ran: [labels], then its
                                        output `oos` if it has one; for calibration */
-    uint32_t score_count;           /* 0: no head ran */
+    uint32_t score_count;           /* 0: no model ran */
     uint8_t in_set[(LC_LABELS_MAX + 7) / 8]; /* conformal set, bit per label */
     lc_str stage;       /* id of the stage that answered, "" none */
     uint8_t decision;   /* lc_decision */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "job_parts.h"
+#include "labels.h"
 
 typedef struct opener {
     lc_reader r;
@@ -15,6 +16,10 @@ typedef struct opener {
     lc_task task[LC_TASKS_MAX];    /* [job.task_count] are complete */
     size_t label_at[LC_TASKS_MAX]; /* where each one's labels start in the section */
     bool own;                      /* rules see the labels of the task being read */
+    lc_leaf leaf;
+    uint32_t prompts;                /* label_score stages so far */
+    uint32_t reserved[LC_PACKS_MAX]; /* tokens of the longest prompt with its labels, 0: none */
+    uint32_t inner[LC_PACKS_MAX];    /* most inner nodes of a trie */
 } opener;
 
 static lc_err fail(opener *o, lc_err err, const char *text)
@@ -241,6 +246,75 @@ static lc_err read_head(opener *o, const lc_task *task, lc_stage *stage)
     return err == LC_OK ? read_classes(o, task, stage) : err;
 }
 
+/* ---- label scores ---- */
+
+static lc_err read_prior(opener *o, const lc_task *task, lc_labels *labels)
+{
+    labels->prior = TABLE(o, float, task->label_count);
+    if (labels->prior == NULL) {
+        return fail(o, LC_ERR_ARENA, "state arena too small for a prior");
+    }
+    for (uint32_t i = 0; i < task->label_count; i++) {
+        float prior = 0;
+        lc_err err = read_float(o, -1e3f, 0.0f, &prior);
+        if (err != LC_OK) {
+            return err;
+        }
+        KEEP(o, labels->prior, i, prior);
+    }
+    return LC_OK;
+}
+
+/* What it asks of its pack, and the prefix, which is its number's section. */
+static lc_err place_prompt(opener *o, uint32_t pack, lc_labels *labels)
+{
+    lc_section prefix;
+    lc_pack *p = &o->pack[pack];
+    uint32_t tokens = lc_labels_tokens(labels);
+    o->reserved[pack] = o->reserved[pack] > tokens ? o->reserved[pack] : tokens;
+    o->inner[pack] = o->inner[pack] > labels->inner ? o->inner[pack] : labels->inner;
+    p->nodes = p->nodes > labels->nodes ? p->nodes : labels->nodes;
+    bool found = lc_leaf_find(&o->leaf, LC_SECTION_PREFIX, o->prompts++, &prefix);
+    if (found != (labels->prefix > 0)) {
+        return wrong(o, "prefix of a prompt missing, or not asked for");
+    }
+    if (found) {
+        labels->snapshot = prefix.data;
+        labels->snapshot_bytes = (size_t)prefix.bytes;
+    }
+    return LC_OK;
+}
+
+static lc_err read_label_score(opener *o, const lc_task *task, lc_stage *stage)
+{
+    const char *why = NULL;
+    lc_labels labels;
+    stage->pack = lc_read_u8(&o->r);
+    if (o->r.failed || stage->pack >= o->job.pack_count) {
+        return wrong(o, "label_score of a pack that is not there");
+    }
+    const lc_model_info *info = &o->pack[stage->pack].model.info;
+    if (!info->causal) {
+        return fail(o, LC_ERR_UNSUPPORTED, "label_score wants a causal model");
+    }
+    lc_err err = lc_labels_read(&o->r, info->vocab, task->label_count, o->state, &labels, &why);
+    if (err != LC_OK) {
+        return fail(o, err, why);
+    }
+    err = read_prior(o, task, &labels);
+    if (err == LC_OK) {
+        err = place_prompt(o, stage->pack, &labels);
+    }
+    stage->labels = LC_PUSH(o->state, lc_labels, 1);
+    if (err == LC_OK && stage->labels == NULL) {
+        err = fail(o, LC_ERR_ARENA, "state arena too small for a label_score stage");
+    }
+    if (err == LC_OK) {
+        KEEP(o, stage->labels, 0, labels);
+    }
+    return err;
+}
+
 /* ---- tasks ---- */
 
 static lc_err read_label(opener *o, lc_label *label)
@@ -297,6 +371,8 @@ static lc_err read_stage(opener *o, const lc_task *task, lc_stage *stage)
         return read_rules(o, task, stage);
     case LC_STAGE_HEAD:
         return read_head(o, task, stage);
+    case LC_STAGE_LABEL_SCORE:
+        return read_label_score(o, task, stage);
     default:
         return fail(o, LC_ERR_UNSUPPORTED, "unknown type of stage");
     }
@@ -542,9 +618,6 @@ static lc_err open_pack(opener *o, uint32_t i, lc_object_find *find, void *find_
     if (err == LC_OK && memcmp(model->leaf.root, root, 32) != 0) {
         err = fail(o, LC_ERR_CHECKSUM, "another pack than the bundle names");
     }
-    if (err == LC_OK && model->info.classes == 0) {
-        err = fail(o, LC_ERR_UNSUPPORTED, "a pack of the job has no classification head");
-    }
     return err;
 }
 
@@ -566,18 +639,9 @@ static lc_err start_packs(opener *o, const lc_job_options *options, lc_arena *sc
 {
     lc_err err = lc_job_place_line(&o->job, o->pack, scratch);
     for (uint32_t i = 0; i < o->job.pack_count && err == LC_OK; i++) {
-        lc_net_options net = {.kernels = options->kernels,
-                              .tasks = options->tasks,
-                              .ctx = options->ctx,
-                              .cancel = options->cancel};
         lc_pack *pack = o->state->measuring ? &o->pack[i] : &o->job.pack[i];
-        size_t mark = lc_arena_mark(scratch);
         KEEP(o, o->job.pack, i, o->pack[i]);
-        err = lc_net_init(&pack->model, &net, o->state, scratch, &pack->net, o->diag);
-        if (err == LC_OK && lc_arena_push(scratch, pack->tok_bytes) == NULL) {
-            err = LC_ERR_ARENA;
-        }
-        lc_arena_rewind(scratch, mark);
+        err = lc_pack_start(pack, options, o->state, scratch, o->diag);
     }
     return err;
 }
@@ -585,15 +649,28 @@ static lc_err start_packs(opener *o, const lc_job_options *options, lc_arena *sc
 /* Fixed before buffers are placed: they are sized by it. */
 static lc_err size_packs(opener *o, const lc_job_options *options)
 {
-    for (uint32_t i = 0; i < o->job.pack_count; i++) {
-        lc_pack *pack = &o->pack[i];
-        uint32_t own = pack->model.info.ctx;
-        own = own < LC_CTX_DEFAULT ? own : LC_CTX_DEFAULT;
-        pack->ctx = options->ctx != 0 ? options->ctx : own;
-        if (pack->ctx > pack->model.info.ctx) {
-            return lc_fail(o->diag, LC_ERR_LIMIT, 0, "context longer than the model's");
+    lc_err err = LC_OK;
+    for (uint32_t i = 0; i < o->job.pack_count && err == LC_OK; i++) {
+        o->pack[i].kernels = options->kernels;
+        err = lc_pack_size(&o->pack[i], options->ctx, o->reserved[i], o->inner[i], o->diag);
+    }
+    return err;
+}
+
+/* Prefixes are loaded once each, to see that they can be; the last one of a pack stays. */
+static lc_err load_prompts(opener *o)
+{
+    for (uint32_t t = 0; t < o->job.task_count && !o->state->measuring; t++) {
+        const lc_task *task = &o->job.task[t];
+        for (uint32_t s = 0; s < task->stage_count; s++) {
+            const lc_stage *stage = &task->stage[s];
+            lc_err err = stage->type != LC_STAGE_LABEL_SCORE
+                             ? LC_OK
+                             : lc_labels_load(&o->job.pack[stage->pack], stage->labels, o->diag);
+            if (err != LC_OK) {
+                return err;
+            }
         }
-        pack->tok_bytes = lc_tok_scratch_bytes(&pack->model.tok, LC_CLEAN_BYTES_MAX);
     }
     return LC_OK;
 }
@@ -602,16 +679,16 @@ static lc_err size_packs(opener *o, const lc_job_options *options)
 
 static lc_err open_section(opener *o, const lc_object *bundle)
 {
-    lc_leaf leaf;
+    lc_leaf *leaf = &o->leaf;
     lc_section section;
-    lc_err err = lc_leaf_open(bundle->data, bundle->bytes, &leaf, o->diag);
+    lc_err err = lc_leaf_open(bundle->data, bundle->bytes, leaf, o->diag);
     if (err != LC_OK) {
         return err;
     }
-    if (leaf.kind != LC_LEAF_BUNDLE || !lc_leaf_find(&leaf, LC_SECTION_JOB, 0, &section)) {
+    if (leaf->kind != LC_LEAF_BUNDLE || !lc_leaf_find(leaf, LC_SECTION_JOB, 0, &section)) {
         return lc_fail(o->diag, LC_ERR_FORMAT, 0, "not a bundle with section JOB");
     }
-    o->job.root = leaf.root;
+    o->job.root = leaf->root;
     o->base = section.offset;
     o->r = lc_reader_make(section.data, (size_t)section.bytes);
     if (lc_read_u32(&o->r) != LC_JOB_VERSION) {
@@ -659,6 +736,9 @@ lc_err lc_job_open(const lc_object *bundle, lc_object_find *find, void *find_ctx
     if (err == LC_OK) {
         err = start_packs(&o, options, scratch);
         lc_arena_rewind(scratch, mark);
+    }
+    if (err == LC_OK) {
+        err = load_prompts(&o);
     }
     if (err != LC_OK) {
         if (err == LC_ERR_ARENA) {

@@ -18,6 +18,9 @@
 #define LC_STAGES_MAX 8u             /* of a task */
 #define LC_LABELS_MAX 256u           /* of a task */
 #define LC_CLASSES_MAX 257u          /* outputs of a classification head: labels and `oos` */
+#define LC_FORMS_MAX 16u             /* of a label */
+#define LC_PROMPT_TOKENS_MAX 8192u   /* of a label_score stage, before the line and after it */
+#define LC_TRIE_NODES_MAX 2048u      /* of all its forms */
 #define LC_RULES_MAX 64u             /* of a stage */
 #define LC_NAME_BYTES_MAX 64u        /* job, task, stage, label, rule names */
 #define LC_PACKS_MAX 4u              /* packs of one job */

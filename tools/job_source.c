@@ -1,6 +1,7 @@
 /* job_source.c - bundles are mapped, job files and heads compiled in memory. */
 #include "job_source.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "../board/linux/job_json.h"
@@ -98,15 +99,44 @@ static int float_check(const char *path, const lc_map *file)
     return lc_model_file_check_float(path, &model);
 }
 
-static int model_open(lc_job_source *source, const char *path, bool as_float)
+/* The bundle that fits a model alone. */
+static int model_build(const lc_job_source *source, const lc_job_choice *choice, lc_buf *bundle)
 {
     static lc_json_diag diag;
+    const lc_map *model = &source->model;
+    lc_map prompt = {0};
+    char *text = NULL;
+    lc_err err;
+    if (choice->labels == NULL) {
+        err = lc_job_build_default(model->data, model->bytes, bundle, &diag);
+        return err == LC_OK ? LC_UI_GO : build_error(source->name, &diag);
+    }
+    if (choice->prompt != NULL) {
+        int rc = lc_ui_map(choice->prompt, &prompt);
+        if (rc != LC_UI_GO) {
+            return rc;
+        }
+        text = strndup((const char *)prompt.data, prompt.bytes);
+        bool whole = text && strlen(text) == prompt.bytes;
+        lc_map_close(&prompt);
+        if (!whole) {
+            free(text);
+            return lc_ui_error(LC_EXIT_REJECTED, choice->prompt, NULL, "holds a NUL: not a text");
+        }
+    }
+    err = lc_job_build_labels(model->data, model->bytes, choice->labels, text, bundle, &diag);
+    free(text);
+    return err == LC_OK ? LC_UI_GO : build_error(source->name, &diag);
+}
+
+static int model_open(lc_job_source *source, const lc_job_choice *choice)
+{
     lc_buf bundle = {0};
-    source->name = path;
+    source->name = choice->model;
     lc_objects_init(&source->objects, NULL);
-    int rc = lc_model_file_open(path, as_float ? "f32" : NULL, &source->model);
-    if (rc == LC_UI_GO && as_float) {
-        rc = float_check(path, &source->model);
+    int rc = lc_model_file_open(choice->model, choice->as_float ? "f32" : NULL, &source->model);
+    if (rc == LC_UI_GO && choice->as_float) {
+        rc = float_check(choice->model, &source->model);
     }
     if (rc != LC_UI_GO) {
         return rc;
@@ -114,21 +144,19 @@ static int model_open(lc_job_source *source, const char *path, bool as_float)
     if (lc_objects_add(&source->objects, &source->model) != LC_OK) {
         return lc_ui_no_memory();
     }
-    if (lc_job_build_default(source->model.data, source->model.bytes, &bundle, &diag) != LC_OK) {
-        return build_error(path, &diag);
-    }
-    return bundle_keep(source, &bundle);
+    rc = model_build(source, choice, &bundle);
+    return rc == LC_UI_GO ? bundle_keep(source, &bundle) : rc;
 }
 
-int lc_job_source_open(lc_job_source *source, const char *job, const char *model, bool as_float)
+int lc_job_source_open(lc_job_source *source, const lc_job_choice *choice)
 {
     source->bundle = (lc_object){0};
     source->file = source->model = (lc_map){0};
-    if (job) {
-        return job_open(source, job);
+    if (choice->job) {
+        return job_open(source, choice->job);
     }
-    if (model) {
-        return model_open(source, model, as_float);
+    if (choice->model) {
+        return model_open(source, choice);
     }
     lc_objects_init(&source->objects, NULL);
     if (lc_objects_shipped(&source->objects, &source->bundle, &source->name) != LC_OK) {

@@ -14,12 +14,17 @@ typedef struct lc_job_source {
     lc_map model;       /* pack of --model */
 } lc_job_source;
 
-/* lc_job_source_open - job: .leaf or .json; model: .leaf or .gguf, when there is no job; both NULL:
- * the shipped job.
- *
- * Returns LC_UI_GO, or the exit code after a message. lc_job_source_close in both cases.
- */
-int lc_job_source_open(lc_job_source *source, const char *job, const char *model, bool as_float);
+/* What the user named; all NULL: the shipped job. */
+typedef struct lc_job_choice {
+    const char *job;    /* .leaf or .json */
+    const char *model;  /* .leaf or .gguf, when there is no job */
+    const char *labels; /* with model: "a,b,c", scored after a prompt; NULL: the model's own head */
+    const char *prompt; /* with labels: file, NULL: a general one */
+    bool as_float;      /* with model */
+} lc_job_choice;
+
+/* Returns LC_UI_GO, or the exit code after a message. lc_job_source_close in both cases. */
+int lc_job_source_open(lc_job_source *source, const lc_job_choice *choice);
 void lc_job_source_close(lc_job_source *source);
 
 #endif

@@ -95,7 +95,8 @@ int lc_plan_job(const char *path, uint32_t ctx, lc_plan *plan)
 {
     lc_job_source source;
     lc_diag diag = {0};
-    int rc = lc_job_source_open(&source, path, NULL, false);
+    const lc_job_choice choice = {.job = path};
+    int rc = lc_job_source_open(&source, &choice);
     if (rc == LC_UI_GO && plan_bundle(&source, ctx, plan, &diag) != LC_OK) {
         rc = lc_ui_diag(path, &diag, NULL);
     }

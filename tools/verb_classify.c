@@ -13,9 +13,10 @@
 #include "verbs.h"
 
 typedef struct request {
-    const char *job, *model, *labels, *level, *input;
+    lc_job_choice choice;
+    const char *level, *input;
     uint32_t threads;
-    bool as_float, json, table, raw;
+    bool json, table, raw;
 } request;
 
 /* A job ready to run. */
@@ -93,7 +94,7 @@ static int runner_open(runner *run)
         rc = lc_session_threads(&run->pool, r->threads);
     }
     if (rc == LC_UI_GO) {
-        rc = lc_job_source_open(&run->source, r->job, r->model, r->as_float);
+        rc = lc_job_source_open(&run->source, &r->choice);
         lc_mark(LC_MARK_MODEL);
     }
     if (rc == LC_UI_GO && lc_memory_open(&run->memory, runner_layout, run, &diag) != LC_OK) {
@@ -191,21 +192,28 @@ static int lines_run(runner *run)
 
 /* ---- the verb ---- */
 
-static int request_check(request *r)
+static int choice_check(const lc_job_choice *c)
 {
-    if (r->labels) {
-        return lc_ui_error(LC_EXIT_USAGE, NULL,
-                           "use --job FILE, or --model FILE of a model with its own head",
-                           "--labels: label scoring is not in this version");
-    }
-    if (r->job && r->model) {
+    if (c->job && c->model) {
         return lc_ui_error(LC_EXIT_USAGE, NULL, NULL, "--job and --model exclude each other");
     }
+    if (c->labels && !c->model) {
+        return lc_ui_error(LC_EXIT_USAGE, NULL, "--model FILE names a .leaf or .gguf file",
+                           "--labels wants the model that scores them");
+    }
+    if (c->prompt && !c->labels) {
+        return lc_ui_error(LC_EXIT_USAGE, NULL, NULL, "--prompt wants --labels");
+    }
+    return LC_UI_GO;
+}
+
+static int request_check(request *r)
+{
     if (r->table && (r->json || r->raw)) {
         return lc_ui_error(LC_EXIT_USAGE, NULL, NULL, "--table excludes --json and --raw");
     }
     r->table = r->table || (!r->json && !r->raw && isatty(STDOUT_FILENO) == 1);
-    return LC_UI_GO;
+    return choice_check(&r->choice);
 }
 
 static int request_run(const request *r)
@@ -217,8 +225,8 @@ static int request_run(const request *r)
                                 .scores = r->raw};
     int rc = runner_open(&run);
     if (rc == LC_UI_GO) {
-        /* A model's own head has no job: its pack is what answered. */
-        run.meta.mdl = r->model ? lc_job_pack(run.job, 0)->leaf.root : NULL;
+        /* A model alone has no job: its pack is what answered. */
+        run.meta.mdl = r->choice.model ? lc_job_pack(run.job, 0)->leaf.root : NULL;
         rc = lines_run(&run);
     }
     runner_close(&run);
@@ -229,10 +237,14 @@ int lc_verb_classify(int argc, char **argv)
 {
     request r = {.threads = 1};
     const lc_opt options[] = {
-        {"job", "FILE", LC_OPT_TEXT, &r.job, "bundle (.leaf) or job file (.json)"},
-        {"model", "FILE", LC_OPT_TEXT, &r.model, "a model with its own classification head"},
-        {"labels", "A,B,C", LC_OPT_TEXT, &r.labels, "not in this version"},
-        {"float", NULL, LC_OPT_FLAG, &r.as_float, "weights in F32, with --model"},
+        {"job", "FILE", LC_OPT_TEXT, &r.choice.job, "bundle (.leaf) or job file (.json)"},
+        {"model", "FILE", LC_OPT_TEXT, &r.choice.model,
+         "a model with its own classification head, or any causal one with --labels"},
+        {"labels", "A,B,C", LC_OPT_TEXT, &r.choice.labels,
+         "labels that the model scores as answers to a prompt"},
+        {"prompt", "FILE", LC_OPT_TEXT, &r.choice.prompt,
+         "that prompt: text with {text} for the line, {labels} for the labels"},
+        {"float", NULL, LC_OPT_FLAG, &r.choice.as_float, "weights in F32, with --model"},
         {"table", NULL, LC_OPT_FLAG, &r.table, "a table for people (default on a terminal)"},
         {"raw", NULL, LC_OPT_FLAG, &r.raw, "add the raw scores to records, as z"},
         LC_OPT_ROW_THREADS(&r.threads),

@@ -80,7 +80,8 @@ static int sources_open(test *t)
         }
     }
     t->has_job = true; /* to be closed, even when it does not open */
-    return lc_job_source_open(&t->job, r->job, NULL, false);
+    const lc_job_choice choice = {.job = r->job};
+    return lc_job_source_open(&t->job, &choice);
 }
 
 /* ---- comparing ---- */

@@ -9,6 +9,12 @@
 #include "job_tree.h"
 #include "leaf_write.h"
 
+/* What a model is asked when nobody wrote a prompt. */
+static const char default_prompt[] =
+    "Each message from a machine, a sensor or a log has one of these labels: {labels}.\n\n"
+    "Message: {text}\n"
+    "Label: ";
+
 static lc_err out_of_memory(lc_json_diag *diag)
 {
     return lc_json_fail(diag, LC_ERR_ARENA, "", "out of memory");
@@ -29,20 +35,38 @@ static void put_head(const cJSON *job, const lc_pack_files *packs, lc_buf *secti
     }
 }
 
-static lc_err finish(const cJSON *job, const lc_pack_files *packs, const lc_buf *body, lc_buf *out,
-                     lc_json_diag *diag)
+static lc_err put_sections(const cJSON *job, const lc_pack_files *packs, const lc_job_body *body,
+                           lc_leaf_writer *leaf)
+{
+    lc_buf *section = lc_leaf_writer_section(leaf, LC_SECTION_JOB, 0);
+    if (section == NULL) {
+        return LC_ERR_LIMIT;
+    }
+    put_head(job, packs, section);
+    lc_buf_put(section, body->tasks.data, body->tasks.bytes);
+    for (uint32_t i = 0; i < body->prefix_count; i++) {
+        if (body->prefix[i].bytes > 0) {
+            section = lc_leaf_writer_section(leaf, LC_SECTION_PREFIX, i);
+            if (section == NULL) {
+                return LC_ERR_LIMIT;
+            }
+            lc_buf_put(section, body->prefix[i].data, body->prefix[i].bytes);
+        }
+    }
+    return LC_OK;
+}
+
+static lc_err finish(const cJSON *job, const lc_pack_files *packs, const lc_job_body *body,
+                     lc_buf *out, lc_json_diag *diag)
 {
     lc_leaf_writer *leaf = malloc(sizeof *leaf);
-    if (leaf == NULL || body->failed) {
+    if (leaf == NULL || body->tasks.failed) {
         free(leaf);
         return out_of_memory(diag);
     }
     lc_leaf_writer_init(leaf, LC_LEAF_BUNDLE, LC_LEAF_ALIGN_MIN);
-    lc_buf *section = lc_leaf_writer_section(leaf, LC_SECTION_JOB, 0);
-    lc_err err = section != NULL ? LC_OK : LC_ERR_LIMIT;
+    lc_err err = put_sections(job, packs, body, leaf);
     if (err == LC_OK) {
-        put_head(job, packs, section);
-        lc_buf_put(section, body->data, body->bytes);
         err = lc_leaf_writer_finish(leaf, out);
     }
     lc_leaf_writer_free(leaf);
@@ -63,17 +87,10 @@ static void tell_packs(const lc_pack_files *packs, const lc_job_build_options *o
     *options->pack_count = packs->count;
 }
 
-static lc_err build(const cJSON *job, const char *dir, const lc_object *given,
-                    const lc_job_build_options *options, lc_buf *out, lc_json_diag *diag)
+static lc_err build_with(const cJSON *job, lc_pack_files *packs,
+                         const lc_job_build_options *options, lc_buf *out, lc_json_diag *diag)
 {
-    lc_buf body = {0};
-    lc_pack_files *packs = calloc(1, sizeof *packs);
-    if (packs == NULL) {
-        return out_of_memory(diag);
-    }
-    packs->dir = dir;
-    packs->given = given;
-    packs->diag = diag;
+    lc_job_body body = {.prefix_count = 0};
     lc_err err = lc_job_tree_put(job, packs, &body, diag);
     if (err == LC_OK) {
         err = finish(job, packs, &body, out, diag);
@@ -81,9 +98,7 @@ static lc_err build(const cJSON *job, const char *dir, const lc_object *given,
     if (err == LC_OK) {
         tell_packs(packs, options);
     }
-    lc_pack_files_close(packs);
-    lc_buf_free(&body);
-    free(packs);
+    lc_job_body_free(&body);
     return err;
 }
 
@@ -91,37 +106,67 @@ lc_err lc_job_build(const char *json, size_t bytes, const char *dir,
                     const lc_job_build_options *options, lc_buf *out, lc_json_diag *diag)
 {
     cJSON *job = NULL;
+    lc_pack_files *packs = calloc(1, sizeof *packs);
     *out = (lc_buf){0};
+    if (packs == NULL) {
+        return out_of_memory(diag);
+    }
+    packs->dir = dir;
+    packs->diag = diag;
     lc_err err = lc_json_parse(json, bytes, LC_JSON_COMMENTS | LC_JSON_NO_NUL, &job, diag);
     if (err == LC_OK) {
-        err = build(job, dir, NULL, options, out, diag);
+        err = build_with(job, packs, options, out, diag);
     }
     cJSON_Delete(job);
+    lc_pack_files_close(packs);
+    free(packs);
     return err;
 }
 
-/* ---- a pack's own head ---- */
+/* ---- a model without a job file ---- */
 
-static bool add_default_labels(cJSON *task, const lc_model *model)
+static bool add_label(cJSON *labels, const char *text, size_t bytes)
 {
-    cJSON *labels = cJSON_AddArrayToObject(task, "labels");
+    char name[LC_NAME_BYTES_MAX + 2] = ""; /* one byte more, so that too long is seen as such */
+    cJSON *label = cJSON_CreateObject();
+    memcpy(name, text, bytes < sizeof name ? bytes : sizeof name - 1);
+    return label != NULL && cJSON_AddItemToArray(labels, label) &&
+           cJSON_AddStringToObject(label, "name", name) != NULL;
+}
+
+/* The classes of a head but `oos`. */
+static bool add_classes(cJSON *labels, const lc_model *model)
+{
     bool good = labels != NULL;
     for (uint32_t i = 0; i < model->info.classes && good; i++) {
-        char name[LC_NAME_BYTES_MAX + 1] = "";
         lc_str class = model->class_name[i];
-        if (lc_str_equal(class, lc_str_from("oos"))) {
-            continue;
-        }
-        memcpy(name, class.data, class.bytes <= LC_NAME_BYTES_MAX ? class.bytes : 0);
-        cJSON *label = cJSON_CreateObject();
-        good = label != NULL && cJSON_AddItemToArray(labels, label) &&
-               cJSON_AddStringToObject(label, "name", name) != NULL;
+        good =
+            lc_str_equal(class, lc_str_from("oos")) || add_label(labels, class.data, class.bytes);
     }
     return good;
 }
 
-static cJSON *default_job(const lc_model *model)
+/* "a,b,c", blanks around names dropped. */
+static bool add_names(cJSON *labels, const char *list)
 {
+    bool good = labels != NULL, more = true;
+    while (good && more) {
+        list += strspn(list, " ");
+        size_t all = strcspn(list, ","), bytes = all;
+        while (bytes > 0 && list[bytes - 1] == ' ') {
+            bytes--;
+        }
+        good = add_label(labels, list, bytes);
+        more = list[all] == ',';
+        list += all + more;
+    }
+    return good;
+}
+
+/* names: of the labels to be scored after a prompt; NULL: the classes of the model's head. */
+static cJSON *job_of_model(const lc_model *model, const char *names)
+{
+    const char *type = names != NULL ? "label_score" : "head";
     cJSON *job = cJSON_CreateObject();
     cJSON *tasks = cJSON_AddArrayToObject(job, "tasks");
     cJSON *task = cJSON_CreateObject();
@@ -129,10 +174,13 @@ static cJSON *default_job(const lc_model *model)
     bool good = cJSON_AddNumberToObject(job, "version", 1) &&
                 cJSON_AddNumberToObject(job, "ver", 0) &&
                 cJSON_AddStringToObject(job, "job", "model") && cJSON_AddItemToArray(tasks, task) &&
-                cJSON_AddStringToObject(task, "task", "label") && add_default_labels(task, model) &&
-                cJSON_AddStringToObject(stage, "id", "head") &&
-                cJSON_AddStringToObject(stage, "type", "head") &&
-                cJSON_AddStringToObject(stage, "model", "model");
+                cJSON_AddStringToObject(task, "task", "label");
+    cJSON *labels = good ? cJSON_AddArrayToObject(task, "labels") : NULL;
+    good = (names != NULL ? add_names(labels, names) : add_classes(labels, model)) &&
+           cJSON_AddStringToObject(stage, "id", names != NULL ? "labels" : "head") &&
+           cJSON_AddStringToObject(stage, "type", type) &&
+           cJSON_AddStringToObject(stage, "model", "model") &&
+           (names == NULL || cJSON_AddStringToObject(stage, "prompt", "prompt"));
     cJSON *stages = good ? cJSON_AddArrayToObject(task, "stages") : NULL;
     if (!cJSON_AddItemToArray(stages, stage)) {
         cJSON_Delete(stage);
@@ -142,35 +190,49 @@ static cJSON *default_job(const lc_model *model)
     return job;
 }
 
-/* Class names of a pack, as the tree of a job. */
-static lc_err default_from(const lc_model *model, const lc_object *pack, lc_buf *out,
-                           lc_json_diag *diag)
+/* Opens the pack and compiles the job that fits it. */
+static lc_err build_model(lc_pack_files *packs, const char *names, lc_buf *out, lc_json_diag *diag)
 {
-    if (model->info.classes == 0) {
+    uint32_t index = 0;
+    lc_err err = lc_pack_files_take(packs, "model", "", &index);
+    if (err != LC_OK) {
+        return err;
+    }
+    const lc_model *model = &packs->pack[index].model;
+    if (names == NULL && model->info.classes == 0) {
         return lc_json_fail(diag, LC_ERR_UNSUPPORTED, "", "this model has no classification head");
     }
-    cJSON *job = default_job(model);
-    lc_err err = job != NULL ? build(job, NULL, pack, NULL, out, diag) : out_of_memory(diag);
+    cJSON *job = job_of_model(model, names);
+    err = job != NULL ? build_with(job, packs, NULL, out, diag) : out_of_memory(diag);
     cJSON_Delete(job);
     return err;
 }
 
-lc_err lc_job_build_default(const void *pack, size_t bytes, lc_buf *out, lc_json_diag *diag)
+static lc_err build_given(const void *pack, size_t bytes, const char *names, const char *prompt,
+                          lc_buf *out, lc_json_diag *diag)
 {
     lc_object object = {pack, bytes};
-    uint32_t index = 0;
     lc_pack_files *packs = calloc(1, sizeof *packs);
     *out = (lc_buf){0};
     if (packs == NULL) {
         return out_of_memory(diag);
     }
     packs->given = &object;
+    packs->prompt = prompt;
     packs->diag = diag;
-    lc_err err = lc_pack_files_take(packs, "model", "", &index);
-    if (err == LC_OK) {
-        err = default_from(&packs->pack[index].model, &object, out, diag);
-    }
+    lc_err err = build_model(packs, names, out, diag);
     lc_pack_files_close(packs);
     free(packs);
     return err;
+}
+
+lc_err lc_job_build_default(const void *pack, size_t bytes, lc_buf *out, lc_json_diag *diag)
+{
+    return build_given(pack, bytes, NULL, NULL, out, diag);
+}
+
+lc_err lc_job_build_labels(const void *pack, size_t bytes, const char *names, const char *prompt,
+                           lc_buf *out, lc_json_diag *diag)
+{
+    return build_given(pack, bytes, names, prompt != NULL ? prompt : default_prompt, out, diag);
 }

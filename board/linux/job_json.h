@@ -1,4 +1,4 @@
-/* job_json.h - a job file (JSON) or a pack's own classification head, compiled to a bundle.
+/* job_json.h - a job file (JSON), or a model alone, compiled to a bundle.
  *
  * Every key of a job file is known and checked; an error names the key's path. Keys of stages that
  * are not built yet are refused, never ignored.
@@ -30,8 +30,8 @@ typedef struct lc_job_build_options {
  *   options  may be NULL
  *   out      the whole `.leaf`, freed by the caller with lc_buf_free; empty on error
  *
- * Reads the packs that it names (their header and class names). Needs no network and no arena.
- * Errors: FORMAT and UNSUPPORTED with line and column or key path; NOT_FOUND, IO for packs; ARENA.
+ * Reads the packs and prompts that it names; runs the model of a label_score stage over its prompt.
+ * Errors: FORMAT and UNSUPPORTED with line and column or key path; NOT_FOUND, IO for files; ARENA.
  */
 lc_err lc_job_build(const char *json, size_t bytes, const char *dir,
                     const lc_job_build_options *options, lc_buf *out,
@@ -41,5 +41,10 @@ lc_err lc_job_build(const char *json, size_t bytes, const char *dir,
  * but `oos`, which becomes the out-of-scope output; no calibration. */
 lc_err lc_job_build_default(const void *pack, size_t bytes, lc_buf *out,
                             lc_json_diag *diag) LC_CHECKED;
+
+/* The job that scores labels with a causal model: job "model", ver 0, one task "label", no
+ * calibration. names: "a,b,c"; prompt: see job_prompt.h, NULL: a general one. */
+lc_err lc_job_build_labels(const void *pack, size_t bytes, const char *names, const char *prompt,
+                           lc_buf *out, lc_json_diag *diag) LC_CHECKED;
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "job_labels.h"
 #include "job_policy.h"
 
 #define RULE_ARENA_BYTES (256u << 10) /* one compiled rule, to check it */
@@ -43,11 +44,11 @@ static const lc_json_key label_keys[] = {
 
 static const lc_json_key stage_keys[] = {
     {"id", LC_JSON_TEXT, 1, LC_NAME_BYTES_MAX, true, "stands in records"},
-    {"type", LC_JSON_TEXT, 1, 32, true, "rules, head or verify"},
+    {"type", LC_JSON_TEXT, 1, 32, true, "rules, head, label_score or verify"},
     {"rules", LC_JSON_ARRAY, 1, LC_RULES_MAX, false, "rules and verify"},
-    {"model", LC_JSON_TEXT, 1, 4095, false, "head: pack, relative to the job file"},
+    {"model", LC_JSON_TEXT, 1, 4095, false, "head, label_score: pack, relative to the job file"},
     {"file", LC_JSON_TEXT, 1, 4095, false, "what fit wrote"},
-    {"prompt", LC_JSON_TEXT, 1, 4095, false, "label_score"},
+    {"prompt", LC_JSON_TEXT, 1, 4095, false, "label_score: text file with {text} in it"},
 };
 
 static const lc_json_key rule_keys[] = {
@@ -89,7 +90,8 @@ static const lc_json_key oos_keys[] = {
 typedef struct writer {
     lc_json_diag *diag;
     lc_json_path path;
-    lc_buf *out;
+    lc_buf *out; /* the tasks of body */
+    lc_job_body *body;
     lc_pack_files *packs;
     const cJSON *tasks;
     size_t task; /* index of the one being written */
@@ -407,21 +409,51 @@ static lc_err put_head(writer *w, const cJSON *task, const cJSON *stage)
     return LC_OK;
 }
 
+/* ---- label scores ---- */
+
+static lc_err put_label_score(writer *w, const cJSON *task, const cJSON *stage)
+{
+    char *prompt = NULL;
+    uint32_t pack = 0;
+    size_t back = lc_json_path_key(&w->path, "model");
+    lc_err err =
+        lc_pack_files_take(w->packs, lc_json_text(stage, "model", ""), w->path.text, &pack);
+    if (err != LC_OK) {
+        return err;
+    }
+    lc_json_path_back(&w->path, back);
+    (void)lc_json_path_key(&w->path, "prompt");
+    err = lc_pack_files_prompt(w->packs, lc_json_text(stage, "prompt", ""), w->path.text, &prompt);
+    if (err != LC_OK) {
+        return err;
+    }
+    lc_buf_put_u8(w->out, (uint8_t)pack);
+    err =
+        lc_job_labels_put(&w->packs->pack[pack].model, lc_str_from(prompt), labels_of(task), w->out,
+                          &w->body->prefix[w->body->prefix_count++], w->path.text, w->diag);
+    free(prompt);
+    if (err == LC_OK) {
+        lc_json_path_back(&w->path, back);
+    }
+    return err;
+}
+
 /* ---- stages ---- */
 
 static const struct {
     const char *name;
     uint8_t type;        /* lc_stage_type; 0: not in this version */
-    const char *keys[2]; /* beside id and type; the first is required */
+    const char *keys[2]; /* beside id and type */
+    size_t required;     /* of these, the first so many */
 } stage_types[] = {
-    {"rules", LC_STAGE_RULES, {"rules", NULL}},
-    {"head", LC_STAGE_HEAD, {"model", "file"}},
-    {"verify", LC_STAGE_VERIFY, {"rules", NULL}},
-    {"ngram", 0, {NULL, NULL}},
-    {"label_score", 0, {NULL, NULL}},
-    {"nearest", 0, {NULL, NULL}},
-    {"extract", 0, {NULL, NULL}},
-    {"external", 0, {NULL, NULL}},
+    {"rules", LC_STAGE_RULES, {"rules", NULL}, 1},
+    {"head", LC_STAGE_HEAD, {"model", "file"}, 1},
+    {"verify", LC_STAGE_VERIFY, {"rules", NULL}, 1},
+    {"label_score", LC_STAGE_LABEL_SCORE, {"model", "prompt"}, 2},
+    {"ngram", 0, {NULL, NULL}, 0},
+    {"nearest", 0, {NULL, NULL}, 0},
+    {"extract", 0, {NULL, NULL}, 0},
+    {"external", 0, {NULL, NULL}, 0},
 };
 
 static lc_err find_type(writer *w, const cJSON *stage, size_t *row)
@@ -454,9 +486,11 @@ static lc_err check_stage_keys(writer *w, const cJSON *stage, size_t row)
             return fail(w, "not a key of this type of stage");
         }
     }
-    if (get(stage, keys[0]) == NULL) {
-        (void)lc_json_path_key(&w->path, keys[0]);
-        return fail(w, "is missing");
+    for (size_t i = 0; i < stage_types[row].required; i++) {
+        if (get(stage, keys[i]) == NULL) {
+            (void)lc_json_path_key(&w->path, keys[i]);
+            return fail(w, "is missing");
+        }
     }
     if (get(stage, "file") != NULL) {
         (void)lc_json_path_key(&w->path, "file");
@@ -487,6 +521,9 @@ static lc_err put_stage(writer *w, const cJSON *list, const cJSON *stage, const 
     lc_buf_put_u8(w->out, stage_types[row].type);
     if (stage_types[row].type == LC_STAGE_HEAD) {
         return put_head(w, task, stage);
+    }
+    if (stage_types[row].type == LC_STAGE_LABEL_SCORE) {
+        return put_label_score(w, task, stage);
     }
     bool rules = stage_types[row].type == LC_STAGE_RULES;
     return put_list(w, get(stage, "rules"), "rules", rules ? put_rule : put_verify, task);
@@ -641,9 +678,18 @@ static lc_err put_task(writer *w, const cJSON *list, const cJSON *task, const vo
 
 /* ---- the whole ---- */
 
-lc_err lc_job_tree_put(const cJSON *job, lc_pack_files *packs, lc_buf *out, lc_json_diag *diag)
+void lc_job_body_free(lc_job_body *body)
 {
-    writer w = {.diag = diag, .out = out, .packs = packs};
+    lc_buf_free(&body->tasks);
+    for (uint32_t i = 0; i < body->prefix_count; i++) {
+        lc_buf_free(&body->prefix[i]);
+    }
+}
+
+lc_err lc_job_tree_put(const cJSON *job, lc_pack_files *packs, lc_job_body *body,
+                       lc_json_diag *diag)
+{
+    writer w = {.diag = diag, .out = &body->tasks, .body = body, .packs = packs};
     lc_err err = check(&w, job, job_keys, COUNT(job_keys));
     if (err == LC_OK) {
         err = check_name(&w, job, "job", true);
@@ -658,5 +704,5 @@ lc_err lc_job_tree_put(const cJSON *job, lc_pack_files *packs, lc_buf *out, lc_j
     w.tasks = get(job, "tasks");
     err = put_list(&w, w.tasks, "tasks", put_task, NULL);
     free(w.rule_memory);
-    return err == LC_OK ? lc_job_policy_put(job, out, diag) : err;
+    return err == LC_OK ? lc_job_policy_put(job, &body->tasks, diag) : err;
 }

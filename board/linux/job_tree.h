@@ -4,9 +4,17 @@
 
 #include "pack_files.h"
 
-/* Appends section JOB from its tasks on; packs gets every pack that a stage names. The tree may be
- * any JSON. Errors name the key's path. */
-lc_err lc_job_tree_put(const cJSON *job, lc_pack_files *packs, lc_buf *out,
+/* What a compiled job is made of. */
+typedef struct lc_job_body {
+    lc_buf tasks;                                /* section JOB from its tasks on */
+    lc_buf prefix[LC_TASKS_MAX * LC_STAGES_MAX]; /* [prefix_count] sections PREFIX, some empty */
+    uint32_t prefix_count;
+} lc_job_body;
+
+/* Fills body, which the caller frees with lc_job_body_free in any case; packs gets every pack that
+ * a stage names. The tree may be any JSON. Errors name the key's path. */
+lc_err lc_job_tree_put(const cJSON *job, lc_pack_files *packs, lc_job_body *body,
                        lc_json_diag *diag) LC_CHECKED;
+void lc_job_body_free(lc_job_body *body);
 
 #endif

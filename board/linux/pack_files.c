@@ -37,6 +37,17 @@ static lc_err open_model(const void *data, size_t bytes, lc_model *model, void *
     return lc_model_open(data, bytes, &arena, model, why);
 }
 
+static lc_err open_file(lc_pack_files *packs, const char *full, const char *key_path, lc_map *map)
+{
+    errno = 0;
+    if (lc_map_open(full, map) != LC_OK) {
+        lc_err err = errno == ENOENT ? LC_ERR_NOT_FOUND : LC_ERR_IO;
+        return lc_json_fail(packs->diag, err, key_path, "%s: %s", full,
+                            errno != 0 ? strerror(errno) : "no regular file");
+    }
+    return LC_OK;
+}
+
 static lc_err open_next(lc_pack_files *packs, const char *full, const char *key_path)
 {
     uint32_t i = packs->count;
@@ -47,11 +58,9 @@ static lc_err open_next(lc_pack_files *packs, const char *full, const char *key_
     if (packs->given != NULL) {
         object = *packs->given;
     } else {
-        errno = 0;
-        if (lc_map_open(full, map) != LC_OK) {
-            lc_err err = errno == ENOENT ? LC_ERR_NOT_FOUND : LC_ERR_IO;
-            return lc_json_fail(packs->diag, err, key_path, "%s: %s", full,
-                                errno != 0 ? strerror(errno) : "no regular file");
+        lc_err err = open_file(packs, full, key_path, map);
+        if (err != LC_OK) {
+            return err;
         }
         object = (lc_object){map->data, map->bytes};
     }
@@ -112,6 +121,32 @@ lc_err lc_pack_files_take(lc_pack_files *packs, const char *path, const char *ke
         share_last(packs, index);
     }
     return err;
+}
+
+lc_err lc_pack_files_prompt(lc_pack_files *packs, const char *path, const char *key_path,
+                            char **text)
+{
+    char full[PATH_MAX];
+    lc_map map = {0};
+    if (packs->prompt != NULL) {
+        *text = strdup(packs->prompt);
+    } else {
+        lc_err err = resolve(packs, path, key_path, full);
+        err = err == LC_OK ? open_file(packs, full, key_path, &map) : err;
+        if (err != LC_OK) {
+            return err;
+        }
+        *text = strndup((const char *)map.data, map.bytes);
+    }
+    bool whole = packs->prompt != NULL || (*text != NULL && strlen(*text) == map.bytes);
+    lc_map_close(&map);
+    if (*text == NULL || !whole) {
+        lc_err err = *text == NULL ? LC_ERR_ARENA : LC_ERR_FORMAT;
+        free(*text);
+        return lc_json_fail(packs->diag, err, key_path, "%s: %s", path,
+                            err == LC_ERR_ARENA ? "out of memory" : "holds a NUL: not a text");
+    }
+    return LC_OK;
 }
 
 void lc_pack_files_close(lc_pack_files *packs)

@@ -1,4 +1,5 @@
-/* pack_files.h - the packs that a job names while it is being built. For job_tree.c. */
+/* pack_files.h - the packs and prompts that a job names while it is being built. For job_tree.c.
+ */
 #ifndef LC_PACK_FILES_H
 #define LC_PACK_FILES_H
 
@@ -7,7 +8,8 @@
 
 typedef struct lc_pack_files {
     const char *dir;         /* folder that relative paths start from */
-    const lc_object *given;  /* every path means this pack; NULL: files */
+    const lc_object *given;  /* every path of a model means this pack; NULL: files */
+    const char *prompt;      /* every path of a prompt means this text; NULL: files */
     lc_json_diag *diag;
     struct {
         lc_map map; /* of a file; all 0 for `given` */
@@ -22,6 +24,9 @@ typedef struct lc_pack_files {
  * same pack share an index. */
 lc_err lc_pack_files_take(lc_pack_files *packs, const char *path, const char *key_path,
                          uint32_t *index) LC_CHECKED;
+/* The prompt at `path`, on the heap with a NUL behind it. */
+lc_err lc_pack_files_prompt(lc_pack_files *packs, const char *path, const char *key_path,
+                            char **text) LC_CHECKED;
 void lc_pack_files_close(lc_pack_files *packs);
 
 #endif

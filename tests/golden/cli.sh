@@ -22,7 +22,13 @@ exits 2 "no verb"
 exits 2 "an unknown verb" frobnicate
 exits 2 "an unknown option" classify --nonsense
 exits 2 "a missing argument" classify --job
-exits 2 "--labels, which is not there yet" classify --model $head --labels a,b
+exits 2 "--labels without a model" classify --labels a,b
+exits 2 "--prompt without --labels" classify --model $model --prompt Makefile
+exits 3 "--labels of a bidirectional model" classify --model $head --labels a,b
+exits 3 "labels that are named twice" classify --model $model --labels a,b,a
+exits 3 "a label without a name" classify --model $model --labels a,,b
+exits 3 "a prompt without a place for the line" \
+    classify --model $model --labels a,b --prompt Makefile
 exits 2 "an unknown level" classify --level nonsense
 exits 2 "no threads" classify --threads 0
 exits 2 "too many threads" classify --threads 1000

@@ -34,7 +34,7 @@ job() {
             > "$expected/records-$name.jsonl"
     fi
     for level in $(levels); do
-        for threads in 1 2; do
+        for threads in ${counts:-1 2}; do
             same "$name: $level, $threads threads" "records-$name.jsonl" \
                 --level "$level" --threads $threads "$@"
         done
@@ -50,6 +50,26 @@ if tool job build "$tmp/job.json" -o "$tmp/job.leaf" > /dev/null 2> "$tmp/err"; 
 else
     not_ok "stages, as a bundle" "$(cat "$tmp/err")"
 fi
+
+# ---- labels scored after a prompt ----
+
+printf 'It says: {text}\nIt is one of {labels}: \n' > "$tmp/prompt.txt"
+counts='1 2 3 4'
+job labels --model models/golden/tiny-causal.gguf --labels red,rest,blue --prompt "$tmp/prompt.txt"
+tool pack models/golden/tiny-causal.gguf -o "$tmp/causal.leaf" > /dev/null 2>&1
+cat > "$tmp/labels.json" << 'EOF'
+{ "version": 1, "job": "model", "ver": 0,
+  "tasks": [ { "task": "label", "labels": [ {"name": "red"}, {"name": "rest"}, {"name": "blue"} ],
+    "stages": [ {"id": "labels", "type": "label_score", "model": "causal.leaf",
+                 "prompt": "prompt.txt"} ] } ] }
+EOF
+tool job build "$tmp/labels.json" -o "$tmp/labels.leaf" > /dev/null 2> "$tmp/err"
+for from in labels.json labels.leaf; do
+    tool classify --json --job "$tmp/$from" tests/golden/lines.txt 2> "$tmp/err" | part |
+        sed 's/"mdl":"[^"]*"//' > "$tmp/records"
+    is "labels, as $from" "$(sed 's/"mdl":"[^"]*"//' $expected/records-labels.jsonl | sha256)" \
+        "$(sha256 < "$tmp/records")"
+done
 
 # ---- what surrounds the deterministic part, and odd lines ----
 

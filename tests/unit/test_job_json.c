@@ -205,7 +205,7 @@ static void references(void **state)
 static void stages_of_other_types(void **state)
 {
     (void)state;
-    static const char *const later[] = {"ngram", "label_score", "nearest", "extract", "external"};
+    static const char *const later[] = {"ngram", "nearest", "extract", "external"};
     for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
         char to[64], said[128];
         snprintf(to, sizeof to, "\"type\":\"%s\"", later[i]);
@@ -220,6 +220,8 @@ static void stages_of_other_types(void **state)
         {"\"model\":\"trunk.leaf\"", "\"model\":\"trunk.leaf\",\"prompt\":\"p\"",
          "tasks[0].stages[1].prompt: not a key of this type of stage"},
         {",\"model\":\"trunk.leaf\"", "", "tasks[0].stages[1].model: is missing"},
+        {"\"type\":\"head\"", "\"type\":\"label_score\"",
+         "tasks[0].stages[1].prompt: is missing"},
         {"\"type\":\"rules\",", "\"type\":\"rules\",\"model\":\"x\",",
          "tasks[0].stages[0].model: not a key"},
         {"\"model\":\"trunk.leaf\"", "\"weights\":\"x\"",

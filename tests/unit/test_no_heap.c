@@ -137,7 +137,7 @@ static void nothing(void *arg, uint32_t i, uint32_t n)
     (void)n;
 }
 
-static void fixture_open(fixture *f, const char *job, const char *model, uint32_t threads)
+static void fixture_open(fixture *f, const lc_job_choice *choice, uint32_t threads)
 {
     lc_diag diag = {0};
     *f = (fixture){.options.kernels = lc_level_best(lc_cpu_features())};
@@ -145,7 +145,7 @@ static void fixture_open(fixture *f, const char *job, const char *model, uint32_
     f->options.tasks = lc_pool_tasks(&f->pool);
     /* Threads come up while the pool is already there; what that takes belongs to the start. */
     f->options.tasks.run(&f->pool, nothing, NULL, threads);
-    assert_int_equal(lc_job_source_open(&f->source, job, model, false), LC_UI_GO);
+    assert_int_equal(lc_job_source_open(&f->source, choice), LC_UI_GO);
     assert_int_equal(lc_memory_open(&f->memory, fixture_layout, f, &diag), LC_OK);
 }
 
@@ -198,14 +198,14 @@ static void arenas_check(const fixture *f)
 }
 
 /* A fresh job for each kind of line: one alone must reach the plan. */
-static void job_check(const char *job, const char *model)
+static void job_check(const lc_job_choice *choice)
 {
     static const char *const pieces[] = {"x", "temp=81C vib 7.9mm/s ", "a b ", "\xc3\xa4", "\xff",
                                          "7", "\xf0\x9f\x94\xa5 "};
     static fixture f;
     for (uint32_t threads = 1; threads <= 3; threads += 2) {
         for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
-            fixture_open(&f, job, model, threads);
+            fixture_open(&f, choice, threads);
             line_fill(pieces[i]);
             line_check(&f, sizeof line);
             arenas_check(&f);
@@ -221,13 +221,25 @@ static void job_check(const char *job, const char *model)
 static void tiny_model(void **state)
 {
     (void)state;
-    job_check(NULL, "models/golden/tiny-bidi.gguf");
+    job_check(&(lc_job_choice){.model = "models/golden/tiny-bidi.gguf"});
+}
+
+static void label_scores(void **state)
+{
+    (void)state;
+    char prompt[] = "/tmp/lc-prompt-XXXXXX";
+    int file = mkstemp(prompt);
+    assert_true(file >= 0 && write(file, "{text}: ", 8) == 8);
+    job_check(&(lc_job_choice){.model = "models/golden/tiny-causal.gguf", .labels = "a,b,ad",
+                                .prompt = prompt});
+    close(file);
+    unlink(prompt);
 }
 
 static void shipped_job(void **state)
 {
     (void)state;
-    job_check(NULL, NULL);
+    job_check(&(lc_job_choice){0});
 }
 
 /* ---- a cache folder of our own, the tree's own model ---- */
@@ -264,6 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(watch_sees_the_heap),
         cmocka_unit_test(tiny_model),
+        cmocka_unit_test(label_scores),
         cmocka_unit_test(shipped_job),
     };
     return cmocka_run_group_tests(tests, cache_make, cache_remove);
