@@ -652,19 +652,6 @@ static void golden_bert(void **state)
     expect_both_golden("bert-bge");
 }
 
-static void golden_round_trips(void **state)
-{
-    (void)state;
-    static const char *const models[] = {
-        "tokenizers/ggml-vocab-gpt-2.gguf", "tokenizers/ggml-vocab-qwen2.gguf",
-        "tokenizers/ggml-vocab-phi-3.gguf", "models/stories260K/stories260K-f32.gguf"};
-    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
-        vocabulary v = map_vocabulary(models[i]);
-        round_trips(&v.tok, 500);
-        close_vocabulary(&v);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -687,7 +674,6 @@ int main(void)
         cmocka_unit_test(golden_phi3),
         cmocka_unit_test(golden_falcon),
         cmocka_unit_test(golden_bert),
-        cmocka_unit_test(golden_round_trips),
     };
     return cmocka_run_group_tests_name("tok", tests, NULL, NULL);
 }
