@@ -5,6 +5,7 @@
 #   SAN=1                     AddressSanitizer and UndefinedBehaviorSanitizer
 #   DEBUG=1                   no optimisation
 #   WERROR=1                  warnings are errors
+#   GPIO=                     without libgpiod: pins are refused
 #   PREFIX=/usr/local DESTDIR=  where `make install` puts things
 
 # ---- configuration: each has its own folder build/<triple>[-san][-debug] ----
@@ -43,7 +44,12 @@ HOSTED_FLAGS := -D_GNU_SOURCE=
 # source packages.
 SOURCES := build/source-$(SUITE)
 STATIC_LIBS := $(if $(STATIC),$(B)/static/libcjson.a $(B)/static/libmosquitto.a)
-LIBS := -Wl,--as-needed $(if $(STATIC),,-lcjson -lmosquitto) -lssl -lcrypto -lpthread -lm
+# Debian 12 has libgpiod 1.6 and Debian 13 2.x under other names: linked in, the same program runs on
+# both.
+GPIO ?= 1
+HOSTED_FLAGS += $(if $(GPIO),,-DLC_NO_GPIOD)
+LIBS := -Wl,--as-needed $(if $(STATIC),,-lcjson -lmosquitto) $(if $(GPIO),-l:libgpiod.a) -lssl -lcrypto \
+    -lpthread -lm
 
 # A cross compiler looks into its own C library before the sysroot, hence -isystem and -B.
 ifneq ($(CROSS),)

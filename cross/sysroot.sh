@@ -13,7 +13,7 @@ suite=${1:?usage: sysroot.sh SUITE FOLDER}
 mkdir -p "$(dirname "${2:?usage: sysroot.sh SUITE FOLDER}")"
 root=$(realpath -m "$2")
 packages=(libc6-dev linux-libc-dev libgcc-s1 libcjson-dev libssl-dev libmosquitto-dev
-    libcmocka-dev)
+    libgpiod-dev libasound2-dev libcurl4-openssl-dev libsqlite3-dev libcmocka-dev)
 
 echo "sysroot.sh: making $suite for arm64 from $(debian_mirror)" >&2
 rm -rf "$root" "$root.tmp"
