@@ -242,7 +242,7 @@ static lc_err read_head(lc_adapter *adapter, uint32_t width, lc_arena *state, lc
     lc_section s;
     bool there = lc_leaf_find(&adapter->leaf, LC_SECTION_CLASSES, 0, &s);
     if (there != (adapter->classes > 0)) {
-        return lc_fail(diag, LC_ERR_FORMAT, 0, "section CLASSES does not fit the adapter's classes");
+        return lc_fail(diag, LC_ERR_FORMAT, 0, "section CLASSES against the header's classes");
     }
     if (!there) {
         return LC_OK;

@@ -1,10 +1,10 @@
 /* adapter.h - an opened adapter: low-rank corrections of a model's linears, and maybe a head of its
  * own; views into the file.
  *
- * Sections ADAPTER and CLASSES of an object of kind adapter (FORMAT.md). With an adapter the product
- * W x of a linear becomes W x + B (A x): the base stays as it is, so several adapters share one base
- * and lc_net_adapt (net.h) switches between them from line to line. The scale of the correction is
- * part of B.
+ * Sections ADAPTER and CLASSES of an object of kind adapter (FORMAT.md). With an adapter the
+ * product W x of a linear becomes W x + B (A x): the base stays as it is, so several adapters share
+ * one base and lc_net_adapt (net.h) switches between them from line to line. The scale of the
+ * correction is part of B.
  */
 #ifndef LC_ADAPTER_H
 #define LC_ADAPTER_H
