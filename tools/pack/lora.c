@@ -230,6 +230,17 @@ const lc_lora_pair *lc_lora_find(const lc_lora_source *source, uint32_t role, ui
     return NULL;
 }
 
+lc_err lc_lora_check_head(const lc_lora_source *source, uint32_t arch, bool pooler,
+                          lc_diag *diag)
+{
+    bool dense = arch == LC_ARCH_BERT || arch == LC_ARCH_MODERN_BERT;
+    return source->classes == 0 || pooler || !dense
+               ? LC_OK
+               : lc_fail_format(diag, LC_ERR_UNSUPPORTED, source->cls->offset,
+                                "%.*s: this head stands on a dense layer, which the base has not",
+                                (int)source->cls->name.bytes, source->cls->name.data);
+}
+
 static bool finite_row(const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

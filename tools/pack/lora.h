@@ -63,6 +63,10 @@ const lc_lora_pair *lc_lora_find(const lc_lora_source *source, uint32_t role, ui
 lc_err lc_lora_read(const lc_lora_pair *pair, uint32_t rows, uint32_t cols, float *a, float *b,
                     lc_diag *diag) LC_CHECKED;
 
+/* The head of an encoder stands on a dense layer, which the base must have. */
+lc_err lc_lora_check_head(const lc_lora_source *source, uint32_t arch, bool pooler,
+                          lc_diag *diag) LC_CHECKED;
+
 /* ---- for lora_gguf.c and lora_peft.c ---- */
 
 typedef struct lc_lora_reader {

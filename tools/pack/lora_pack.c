@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../runtime/job.h"
 #include "fail.h"
-#include "pack_plan.h"
 #include "quant.h"
 
 #define VERSION 1u
@@ -17,59 +17,7 @@ static lc_err out_of_memory(lc_diag *diag)
     return lc_fail(diag, LC_ERR_ARENA, 0, "out of memory");
 }
 
-/* ---- merging ---- */
-
-lc_err lc_lora_sum_open(const lc_lora_source *source, uint32_t count, uint32_t role,
-                        uint32_t layer, uint32_t rows, uint32_t cols, lc_lora_sum *sum,
-                        lc_diag *diag)
-{
-    lc_err err = LC_OK;
-    *sum = (lc_lora_sum){0};
-    for (uint32_t i = 0; !err && i < count; i++) {
-        const lc_lora_pair *pair = lc_lora_find(&source[i], role, layer);
-        if (!pair) {
-            continue;
-        }
-        uint32_t k = sum->count++;
-        sum->part[k].rank = pair->rank;
-        sum->part[k].a = calloc((size_t)pair->rank * cols, sizeof(float));
-        sum->part[k].b = calloc((size_t)rows * pair->rank, sizeof(float));
-        err = sum->part[k].a && sum->part[k].b
-                  ? lc_lora_read(pair, rows, cols, sum->part[k].a, sum->part[k].b, diag)
-                  : out_of_memory(diag);
-    }
-    if (err) {
-        lc_lora_sum_close(sum);
-    }
-    return err;
-}
-
-void lc_lora_sum_close(lc_lora_sum *sum)
-{
-    for (uint32_t k = 0; k < sum->count; k++) {
-        free(sum->part[k].a);
-        free(sum->part[k].b);
-    }
-    *sum = (lc_lora_sum){0};
-}
-
-void lc_lora_sum_row(const lc_lora_sum *sum, uint32_t r, uint32_t cols, float *w)
-{
-    for (uint32_t k = 0; k < sum->count; k++) {
-        uint32_t rank = sum->part[k].rank;
-        const float *b = sum->part[k].b + (size_t)r * rank;
-        for (uint32_t c = 0; c < cols; c++) {
-            const float *a = sum->part[k].a + c;
-            double more = 0.0;
-            for (uint32_t j = 0; j < rank; j++) {
-                more += (double)b[j] * (double)a[(size_t)j * cols];
-            }
-            w[c] = (float)((double)w[c] + more);
-        }
-    }
-}
-
-/* ---- an object of its own ---- */
+/* ---- corrections ---- */
 
 typedef struct maker {
     const lc_lora_source *source;
@@ -218,8 +166,8 @@ static lc_err put_names(maker *m, const char *labels, lc_buf *body)
     lc_buf_put_u32(body, m->source->classes);
     for (uint32_t i = 0; !err && i < m->source->classes; i++) {
         seen[i] = name_of(m, &labels, i, number);
-        if (seen[i].bytes == 0 || seen[i].bytes > LC_NAME_BYTES_MAX) {
-            err = lc_fail_format(m->diag, LC_ERR_FORMAT, 0, "label %u: 1 to %u bytes are wanted",
+        if (!lc_name_valid(seen[i], false)) {
+            err = lc_fail_format(m->diag, LC_ERR_FORMAT, 0, "label %u: 1 to %u bytes of text wanted",
                                  i, LC_NAME_BYTES_MAX);
         }
         for (uint32_t k = 0; !err && labels && k < i; k++) {
@@ -304,10 +252,11 @@ lc_err lc_lora_pack(const lc_lora_file *file, const lc_model *base, const char *
     if (err) {
         return err;
     }
-    maker *m = calloc(1, sizeof *m);
+    err = lc_lora_check_head(&source, base->info.arch, base->pooler.rows > 0, diag);
+    maker *m = err ? NULL : calloc(1, sizeof *m);
     if (!m) {
         lc_lora_close(&source);
-        return out_of_memory(diag);
+        return err ? err : out_of_memory(diag);
     }
     *m = (maker){.source = &source, .base = base, .diag = diag};
     m->type = base->layer[0].q.type == LC_W_F32 ? LC_W_F32 : LC_W_R8;

@@ -1,5 +1,4 @@
-/* lora_pack.h - what becomes of an adapter: an object of its own beside the base, or part of the
- * base's weights while they are packed.
+/* lora_pack.h - an adapter becomes an object of its own, beside the base that it belongs to.
  */
 #ifndef LC_LORA_PACK_H
 #define LC_LORA_PACK_H
@@ -25,25 +24,5 @@ typedef struct lc_lora_report {
  */
 lc_err lc_lora_pack(const lc_lora_file *file, const lc_model *base, const char *labels,
                     lc_buf *out, lc_lora_report *report, lc_diag *diag) LC_CHECKED;
-
-/* ---- merging: for pack.c ---- */
-
-/* The corrections of one tensor, as floats. */
-typedef struct lc_lora_sum {
-    uint32_t count;
-    struct {
-        uint32_t rank;
-        float *a; /* [rank][cols], heap */
-        float *b; /* [rows][rank], heap */
-    } part[LC_LORA_FILES_MAX];
-} lc_lora_sum;
-
-/* What `count` adapters add to a linear of rows x cols; none: sum->count is 0. */
-lc_err lc_lora_sum_open(const lc_lora_source *source, uint32_t count, uint32_t role,
-                        uint32_t layer, uint32_t rows, uint32_t cols, lc_lora_sum *sum,
-                        lc_diag *diag) LC_CHECKED;
-void lc_lora_sum_close(lc_lora_sum *sum);
-/* w[cols] += row r of the corrections, in binary64 and a fixed order. */
-void lc_lora_sum_row(const lc_lora_sum *sum, uint32_t r, uint32_t cols, float *w);
 
 #endif

@@ -8,6 +8,7 @@
 #include "calib.h"
 #include "fail.h"
 #include "gguf_types.h"
+#include "lora_merge.h"
 #include "pack_plan.h"
 #include "quant.h"
 #include "tok_pack.h"
@@ -17,6 +18,7 @@ typedef struct packer {
     const lc_gguf *g;
     const lc_pack_options *options;
     lc_pack_plan plan;
+    lc_lora_merge lora;
     lc_leaf_writer writer;
     uint64_t done;   /* weights */
     lc_calib *calib; /* NULL: no text */
@@ -210,7 +212,9 @@ static bool utf8_valid(lc_str s)
 
 static lc_err put_name(packer *p, lc_str name, lc_str *seen, uint32_t count, lc_buf *body)
 {
-    uint64_t at = (uint64_t)((const uint8_t *)name.data - p->g->data);
+    const uint8_t *from = (const uint8_t *)name.data;
+    bool inside = from >= p->g->data && from < p->g->data + p->g->bytes; /* else the user's */
+    uint64_t at = inside ? (uint64_t)(from - p->g->data) : 0;
     if (name.bytes == 0 || name.bytes > LC_NAME_BYTES_MAX || !utf8_valid(name)) {
         return lc_fail_format(p->diag, LC_ERR_FORMAT, at,
                               "label %u: 1 to %u bytes of UTF-8 are wanted", count,
@@ -227,16 +231,43 @@ static lc_err put_name(packer *p, lc_str name, lc_str *seen, uint32_t count, lc_
     return LC_OK;
 }
 
-/* The outputs' names, or their numbers when the file has none. */
+/* The names that the user gave. */
+static lc_err put_labels(packer *p, const char *labels, lc_buf *body)
+{
+    uint32_t classes = p->plan.source.info.classes, n = 1;
+    lc_str seen[LC_CLASSES_MAX];
+    for (const char *c = labels; *c; c++) {
+        n += *c == ',';
+    }
+    if (n != classes) {
+        return lc_fail_format(p->diag, LC_ERR_FORMAT, 0, "%u labels for %u outputs", n, classes);
+    }
+    lc_err err = LC_OK;
+    lc_buf_put_u32(body, classes);
+    for (uint32_t i = 0; !err && i < classes; i++) {
+        lc_str name = {labels, (uint32_t)strcspn(labels, ",")};
+        err = put_name(p, name, seen, i, body);
+        labels += name.bytes + 1;
+    }
+    return err;
+}
+
+/* The outputs' names, or their numbers when the file has none or they are an adapter's. */
 static lc_err put_names(packer *p, lc_buf *body)
 {
     uint32_t classes = p->plan.source.info.classes;
     char key[96], number[12];
+    if (p->options->labels) {
+        return put_labels(p, p->options->labels, body);
+    }
     (void)snprintf(key, sizeof key, "%s.classifier.output_labels", p->plan.source.arch->name);
     lc_gguf_strings it;
     lc_str name, seen[LC_CLASSES_MAX];
     uint64_t count = classes;
     const lc_gguf_kv *kv = lc_gguf_find(p->g, key);
+    if (kv && kv->count != classes && lc_lora_merge_head(&p->lora)) {
+        kv = NULL;
+    }
     if (kv && (!lc_gguf_strings_open(p->g, key, &it, &count) || count != classes)) {
         return lc_fail_format(p->diag, LC_ERR_FORMAT, (uint64_t)(kv->data - p->g->data),
                               "%s: not the names of %u outputs", key, classes);
@@ -451,6 +482,12 @@ lc_err lc_pack_gguf(const lc_gguf *g, const lc_pack_options *options, lc_buf *ou
     lc_leaf_writer_init(&p->writer, LC_LEAF_PACK, LC_LEAF_ALIGN_MIN);
     lc_err err = lc_pack_plan_make(g, options->type, &p->plan, diag);
     if (!err) {
+        err = lc_lora_merge_open(options, &p->plan, &p->lora, diag);
+    }
+    if (!err && options->labels && p->plan.source.info.classes == 0) {
+        err = lc_fail(diag, LC_ERR_FORMAT, 0, "labels for a model without classification head");
+    }
+    if (!err) {
         err = write_all(p, &file);
     }
     if (!err && report && !make_report(p, report)) {
@@ -463,6 +500,7 @@ lc_err lc_pack_gguf(const lc_gguf *g, const lc_pack_options *options, lc_buf *ou
     }
     lc_calib_close(p->calib);
     lc_leaf_writer_free(&p->writer);
+    lc_lora_merge_close(&p->lora);
     lc_pack_plan_free(&p->plan);
     free(p);
     return err;

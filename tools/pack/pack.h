@@ -5,6 +5,7 @@
 #include "../../board/linux/leaf_write.h"
 #include "../../runtime/model.h"
 #include "gguf.h"
+#include "lora.h"
 
 /* Weight types of a pack. Norms, biases, rope frequencies and the classification head are F32
  * everywhere: together they are some kilobytes, and what the head loses goes straight into a
@@ -25,6 +26,9 @@ typedef struct lc_pack_options {
     const char *text; /* lines that calibrate and measure, NULL: none */
     size_t text_bytes;
     uint32_t tokens; /* of it that are used, 0: LC_CALIB_TOKENS */
+    const lc_lora_file *lora; /* [lora_count] adapters to merge, at most LC_LORA_FILES_MAX */
+    uint32_t lora_count;
+    const char *labels; /* names of the head's outputs with commas between; NULL: as the file says */
 } lc_pack_options;
 
 #define LC_PACK_ALIGN_OVER (4u << 20)

@@ -6,6 +6,7 @@
 
 #include "fail.h"
 #include "gguf_types.h"
+#include "lora_merge.h"
 #include "real.h"
 
 typedef struct pattern {
@@ -97,6 +98,9 @@ void lc_pack_role_name(uint32_t role, uint32_t layer, char name[64])
 void lc_pack_row(const lc_pack_item *item, uint32_t r, float *out)
 {
     lc_gguf_row(item->from, (uint64_t)item->row0 + r, out);
+    if (item->lora) {
+        lc_lora_sum_row(item->lora, r, item->cols, out);
+    }
 }
 
 const uint8_t *lc_pack_kept(const lc_pack_item *item)
@@ -167,6 +171,12 @@ static void keep_nibbles(lc_pack_item *item)
         item->type = LC_W_T16;
         item->keep = true;
     }
+}
+
+void lc_pack_item_requantise(lc_pack_item *item, lc_pack_type type)
+{
+    item->type = wtype_of(item->role, type, item->cols);
+    item->keep = false;
 }
 
 /* ---- tensors ---- */

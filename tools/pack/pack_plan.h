@@ -14,6 +14,7 @@ typedef struct lc_pack_item {
     const lc_gguf_tensor *from; /* NULL: made here (rope frequencies) */
     uint32_t row0;              /* first row in it; not 0: it holds several matrices */
     bool keep;                  /* Q4_0 nibbles */
+    struct lc_lora_sum *lora;   /* what adapters add to the rows; NULL: nothing */
     /* filled when the tensor is written */
     uint64_t offset, bytes;
     double sqnr_db;
@@ -41,6 +42,8 @@ const uint8_t *lc_pack_kept(const lc_pack_item *item);
  * as high and low part: out float [rows][2]. Errors: FORMAT. */
 lc_err lc_pack_rope(const lc_pack_plan *plan, const lc_pack_item *item, uint8_t *out,
                     lc_diag *diag) LC_CHECKED;
+/* For a tensor whose weights change: the type that `type` asks for, no nibbles of the source. */
+void lc_pack_item_requantise(lc_pack_item *item, lc_pack_type type);
 /* A role's name in the GGUF, "blk.3.attn_q.weight". */
 void lc_pack_role_name(uint32_t role, uint32_t layer, char name[64]);
 #endif
