@@ -1,6 +1,7 @@
 /* session.c - opening and planning a model for the verbs that run one. */
 #include "session.h"
 
+#include "adapter_file.h"
 #include "mark.h"
 
 /* ---- layout: the code that lays out also plans ---- */
@@ -28,17 +29,29 @@ static lc_err session_layout(void *ctx, lc_arenas *arenas, lc_diag *diag)
     if (err != LC_OK) {
         return err;
     }
+    if (s->options.adapter) {
+        err = lc_adapter_open(s->adapter_file.data, s->adapter_file.bytes, &s->model,
+                              &arenas->state, &s->adapter, diag);
+        if (err != LC_OK) {
+            s->blame = s->options.adapter;
+            return err;
+        }
+    }
     s->ctx = context_choose(&s->options, &s->model.info);
     lc_net_options options = {
-        .ctx = s->ctx, .kernels = s->kernels, .tasks = lc_pool_tasks(&s->pool)};
+        .ctx = s->ctx, .rank = s->adapter.rank, .kernels = s->kernels, .tasks = lc_pool_tasks(&s->pool)};
     err = lc_net_init(&s->model, &options, &arenas->state, &arenas->scratch, &s->net, diag);
     if (err != LC_OK) {
         return err;
     }
+    if (s->options.adapter && !arenas->state.measuring) {
+        lc_net_adapt(s->net, &s->adapter);
+    }
+    uint32_t classes = s->adapter.classes > 0 ? s->adapter.classes : s->model.info.classes;
     s->ids = LC_PUSH(&arenas->state, uint32_t, s->ctx);
     s->logits = LC_PUSH(&arenas->io, float, s->model.info.vocab);
     s->pooled = LC_PUSH(&arenas->io, float, s->model.info.width);
-    s->scores = LC_PUSH(&arenas->io, float, s->model.info.classes);
+    s->scores = LC_PUSH(&arenas->io, float, classes);
     if (!s->ids || !s->logits || !s->pooled || !s->scores || !text_place(s, &arenas->scratch)) {
         return lc_fail(diag, LC_ERR_ARENA, 0, "arenas too small");
     }
@@ -69,9 +82,13 @@ static int session_build(lc_session *s)
     if (rc == LC_UI_GO) {
         rc = lc_model_file_open(s->options.model, s->options.as_float ? "f32" : NULL, &s->file);
     }
+    if (rc == LC_UI_GO && s->options.adapter) {
+        rc = lc_adapter_file_object(s->options.adapter, &s->file, &s->adapter_file);
+    }
     lc_mark(LC_MARK_MODEL);
+    s->blame = s->options.model;
     if (rc == LC_UI_GO && lc_memory_open(&s->memory, session_layout, s, &diag) != LC_OK) {
-        rc = lc_ui_diag(s->options.model, &diag, NULL);
+        rc = lc_ui_diag(s->blame, &diag, NULL);
     }
     if (rc == LC_UI_GO && s->options.as_float) {
         rc = lc_model_file_check_float(s->options.model, &s->model);
@@ -100,6 +117,7 @@ void lc_session_close(lc_session *session)
     lc_pool_close(&session->pool);
     lc_memory_close(&session->memory);
     lc_map_close(&session->file);
+    lc_map_close(&session->adapter_file);
 }
 
 /* ---- running ---- */

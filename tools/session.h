@@ -9,6 +9,7 @@
 
 typedef struct lc_session_options {
     const char *model; /* --model */
+    const char *adapter; /* --adapter, NULL: none */
     const char *level; /* --level, NULL: best */
     uint32_t threads;  /* --threads */
     bool as_float;     /* --float */
@@ -18,16 +19,19 @@ typedef struct lc_session_options {
 
 typedef struct lc_session {
     lc_map file;
+    lc_map adapter_file;
     const lc_kernels *kernels;
     lc_pool pool;
     lc_memory memory;
     lc_model model;
+    lc_adapter adapter; /* of adapter_file */
     lc_net *net;
     uint32_t *ids; /* [ctx] */
     float *logits; /* [vocab] */
     float *pooled; /* [width] */
     float *scores; /* [classes] */
     uint32_t ctx;
+    const char *blame; /* file that a failed layout was about */
     lc_session_options options;
 } lc_session;
 

@@ -80,6 +80,15 @@ static bool real_read(const char *text, double *value)
     return true;
 }
 
+static bool text_add(lc_texts *texts, const char *value)
+{
+    if (texts->count == LC_COUNT(texts->text)) {
+        return false;
+    }
+    texts->text[texts->count++] = value;
+    return true;
+}
+
 static bool option_store(const lc_opt *opt, const char *value)
 {
     uint64_t number = 0;
@@ -100,6 +109,8 @@ static bool option_store(const lc_opt *opt, const char *value)
         return number_read(value, UINT64_MAX, opt->target);
     case LC_OPT_REAL:
         return real_read(value, opt->target);
+    case LC_OPT_TEXTS:
+        return text_add(opt->target, value);
     }
     return false;
 }
@@ -124,7 +135,9 @@ static int option_take(const lc_usage *usage, int argc, char **argv, int *at)
     }
     if (!option_store(opt, value)) {
         char what[128];
-        snprintf(what, sizeof what, "'%.64s' is no number for", value);
+        bool texts = opt->type == LC_OPT_TEXTS;
+        snprintf(what, sizeof what, texts ? "'%.64s' is one too many of" : "'%.64s' is no number for",
+                 value);
         return usage_error(usage, what, word);
     }
     return LC_UI_GO;

@@ -35,8 +35,14 @@ typedef enum lc_opt_type {
     LC_OPT_TEXT, /* target const char ** */
     LC_OPT_U32,  /* target uint32_t *: decimal */
     LC_OPT_U64,  /* target uint64_t * */
-    LC_OPT_REAL  /* target double *: finite */
+    LC_OPT_REAL, /* target double *: finite */
+    LC_OPT_TEXTS /* target lc_texts *: may be given several times */
 } lc_opt_type;
+
+typedef struct lc_texts {
+    const char *text[LC_UI_FILES_MAX];
+    uint32_t count;
+} lc_texts;
 
 typedef struct lc_opt {
     const char *name; /* "model" is --model; one letter is -n */
@@ -67,6 +73,10 @@ typedef struct lc_files {
 #define LC_OPT_ROW_THREADS(n)                                                                      \
     {                                                                                              \
         "threads", "N", LC_OPT_U32, (n), "worker threads (default 1)"                              \
+    }
+#define LC_OPT_ROW_ADAPTER(s)                                                                      \
+    {                                                                                              \
+        "adapter", "FILE", LC_OPT_TEXT, (s), "low-rank adapter: .leaf, .gguf or PEFT folder"       \
     }
 #define LC_OPT_ROW_LEVEL(s)                                                                        \
     {                                                                                              \

@@ -363,6 +363,7 @@ int lc_verb_generate(int argc, char **argv)
     request r = {.session.threads = 1};
     const lc_opt options[] = {
         {"model", "FILE", LC_OPT_TEXT, &r.session.model, ".leaf pack or .gguf file"},
+        LC_OPT_ROW_ADAPTER(&r.session.adapter),
         {"prompt", "TEXT", LC_OPT_TEXT, &r.prompt, "what to continue; empty: from BOS"},
         {"n", "N", LC_OPT_U32, &r.n, "tokens at most"},
         {"temp", "T", LC_OPT_REAL, &r.temperature, "sample at this temperature (0: greedy)"},

@@ -149,6 +149,7 @@ int lc_verb_logits(int argc, char **argv)
     request r = {.session.threads = 1};
     const lc_opt options[] = {
         {"model", "FILE", LC_OPT_TEXT, &r.session.model, ".leaf pack or .gguf file"},
+        LC_OPT_ROW_ADAPTER(&r.session.adapter),
         {"tokens", "IDS", LC_OPT_TEXT, &r.tokens, "token ids with commas between"},
         {"out", "FILE", LC_OPT_TEXT, &r.out, "float32 [tokens][vocab], little-endian"},
         {"float", NULL, LC_OPT_FLAG, &r.session.as_float, "weights in F32"},

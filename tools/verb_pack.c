@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../board/linux/crypto.h"
+#include "adapter_file.h"
 #include "pack/pack.h"
 #include "ui.h"
 #include "verbs.h"
@@ -13,6 +14,9 @@
 typedef struct request {
     const char *in, *out;
     const char *type, *text;
+    const char *adapter, *base, *labels;
+    lc_texts lora; /* FILE[:SCALE] to merge */
+    lc_adapter_file *lora_file; /* [lora.count] */
     uint32_t align, threads, tokens;
     bool json;
 } request;
@@ -141,6 +145,13 @@ static int pack_file(const request *r, const lc_map *in, const lc_map *text, lc_
     options.text_bytes = text->bytes;
     options.tokens = r->tokens;
     options.progress_ctx = &progress;
+    lc_lora_file lora[LC_UI_FILES_MAX];
+    for (uint32_t i = 0; i < r->lora.count; i++) {
+        lora[i] = r->lora_file[i].lora;
+    }
+    options.lora = lora;
+    options.lora_count = r->lora.count;
+    options.labels = r->labels;
     lc_err err = lc_gguf_open(in->data, in->bytes, &g, &diag);
     if (err) {
         return lc_ui_diag(r->in, &diag, NULL);
@@ -152,7 +163,8 @@ static int pack_file(const request *r, const lc_map *in, const lc_map *text, lc_
     return err ? lc_ui_diag(r->in, &diag, NULL) : LC_UI_GO;
 }
 
-static int request_run(const request *r)
+/* The adapters to merge are mapped while `run` packs. */
+static int model_run(const request *r)
 {
     lc_map in, text = {0};
     lc_buf file = {0};
@@ -185,15 +197,46 @@ static int request_run(const request *r)
     return rc;
 }
 
+static int request_run(request *r)
+{
+    static lc_adapter_file lora[LC_UI_FILES_MAX];
+    int rc = LC_UI_GO;
+    uint32_t opened = 0;
+    for (; rc == LC_UI_GO && opened < r->lora.count; opened++) {
+        rc = lc_adapter_file_open(r->lora.text[opened], true, &lora[opened]);
+    }
+    r->lora_file = lora;
+    rc = rc == LC_UI_GO ? model_run(r) : rc;
+    while (opened > 0) {
+        lc_adapter_file_close(&lora[--opened]);
+    }
+    return rc;
+}
+
+static const char *adapter_wrong(const request *r)
+{
+    if (r->in || !r->base || !r->out) {
+        return "pack --adapter FILE wants --base BASE and -o OUT.leaf, and no other file";
+    }
+    return r->lora.count > 0 || r->align > 0 ? "--lora and --align do not go with --adapter" : NULL;
+}
+
 static int request_check(const request *r)
 {
     lc_pack_type type;
     bool power = (r->align & (r->align - 1)) == 0;
     const char *wrong = NULL;
-    if (!r->in || !r->out) {
+    if (r->adapter) {
+        wrong = adapter_wrong(r);
+    } else if (r->base) {
+        wrong = "--base goes with --adapter";
+    } else if (!r->in || !r->out) {
         wrong = "pack wants one GGUF file and -o OUT.leaf";
     } else if (r->tokens && !r->text) {
         wrong = "--tokens: of which text? --text FILE names it";
+    }
+    if (wrong) {
+        /* said already */
     } else if (!lc_pack_type_find(r->type, &type)) {
         wrong = "--type takes q4, t16, q8 or f32";
     } else if (r->align &&
@@ -216,11 +259,18 @@ int lc_verb_pack(int argc, char **argv)
         {"text", "FILE", LC_OPT_TEXT, &r.text,
          "lines like those the model will read: rounds for them, measures what is lost"},
         {"tokens", "N", LC_OPT_U32, &r.tokens, "of the text that are used (default: 16384)"},
+        {"lora", "FILE[:SCALE]", LC_OPT_TEXTS, &r.lora, "merge a low-rank adapter; may be repeated"},
+        {"adapter", "FILE", LC_OPT_TEXT, &r.adapter,
+         "make an adapter of its own instead: a GGUF or a PEFT folder"},
+        {"base", "FILE", LC_OPT_TEXT, &r.base, "with --adapter: the model it belongs to, .leaf or .gguf"},
+        {"labels", "A,B,C", LC_OPT_TEXT, &r.labels, "names of the classification head's outputs"},
         LC_OPT_ROW_THREADS(&r.threads),
         LC_OPT_ROW_JSON(&r.json),
     };
     const lc_usage usage = {
-        "pack",  "FILE.gguf -o OUT.leaf", "Packs a GGUF model and prints what each tensor loses.",
+        "pack",  "FILE.gguf -o OUT.leaf",
+        "Packs a GGUF model and prints what each tensor loses. With --adapter it makes an adapter\n"
+        "that stays apart from its base, for jobs that switch between several.",
         options, LC_COUNT(options),       1};
     lc_files files;
     int rc = lc_ui_parse(&usage, argc, argv, &files);
@@ -229,5 +279,9 @@ int lc_verb_pack(int argc, char **argv)
     }
     r.in = files.count == 1 ? files.path[0] : NULL;
     rc = request_check(&r);
-    return rc == LC_UI_GO ? request_run(&r) : rc;
+    if (rc != LC_UI_GO) {
+        return rc;
+    }
+    return r.adapter ? lc_adapter_file_pack(r.adapter, r.base, r.type, r.labels, r.out, r.json)
+                     : request_run(&r);
 }

@@ -1,5 +1,6 @@
 #include "lora_merge.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,6 +122,16 @@ static lc_err set_head(const lc_lora_source *s, lc_pack_plan *plan, lc_diag *dia
     return err;
 }
 
+/* The packer's errors are about the model's file; these are about another. */
+static void name_file(const lc_lora_file *file, lc_diag *diag)
+{
+    char text[256];
+    if (diag) {
+        (void)snprintf(text, sizeof text, "%s", diag->text);
+        (void)lc_fail_format(diag, diag->err, diag->offset, "%s: %s", file->name, text);
+    }
+}
+
 lc_err lc_lora_merge_open(const lc_pack_options *options, lc_pack_plan *plan, lc_lora_merge *merge,
                           lc_diag *diag)
 {
@@ -131,15 +142,17 @@ lc_err lc_lora_merge_open(const lc_pack_options *options, lc_pack_plan *plan, lc
     for (uint32_t i = 0; !err && i < options->lora_count; i++) {
         lc_lora_source *s = &merge->source[i];
         err = lc_lora_open(&options->lora[i], &plan->source.info, s, diag);
-        if (err) {
-            return err;
+        if (!err) {
+            merge->count++;
+            heads += s->classes > 0;
+            err = heads > 1 ? refuse(s->cls, "a second head", diag)
+                            : add_pairs(s, options->type, plan, diag);
         }
-        merge->count++;
-        heads += s->classes > 0;
-        err = heads > 1 ? refuse(s->cls, "a second head", diag)
-                        : add_pairs(s, options->type, plan, diag);
         if (!err) {
             err = set_head(s, plan, diag);
+        }
+        if (err) {
+            name_file(&options->lora[i], diag);
         }
     }
     return err;
