@@ -195,3 +195,5 @@ if __name__ == "__main__":
     make("tiny-bidi", False, 2, d=48, heads=4, kv=4, hd=12, ffn=96, layers=2, tokens=70, classes=3)
     import archs  # needs what is above
     archs.make_all()
+    import lora
+    lora.make_all()
