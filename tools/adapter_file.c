@@ -134,8 +134,7 @@ static int object_make(const char *path, const lc_map *pack, lc_map *map)
     if (rc == LC_UI_GO) {
         rc = lc_base_model_open(path, pack, &base);
     }
-    if (rc == LC_UI_GO &&
-        lc_lora_pack(&file.lora, &base.model, NULL, &out, NULL, &diag) != LC_OK) {
+    if (rc == LC_UI_GO && lc_lora_pack(&file.lora, &base.model, NULL, &out, NULL, &diag) != LC_OK) {
         rc = lc_ui_diag(path, &diag, NULL);
     }
     if (rc == LC_UI_GO && lc_map_copy(out.data, out.bytes, map) != LC_OK) {
@@ -194,8 +193,8 @@ static void report_print(const char *out, const lc_buf *file, const lc_lora_repo
     lc_emit_close(&e);
 }
 
-static int object_write(const lc_adapter_file *file, const lc_base_model *base,
-                        const char *labels, const char *out, bool json)
+static int object_write(const lc_adapter_file *file, const lc_base_model *base, const char *labels,
+                        const char *out, bool json)
 {
     lc_buf object = {0};
     lc_lora_report report;

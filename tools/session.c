@@ -38,8 +38,10 @@ static lc_err session_layout(void *ctx, lc_arenas *arenas, lc_diag *diag)
         }
     }
     s->ctx = context_choose(&s->options, &s->model.info);
-    lc_net_options options = {
-        .ctx = s->ctx, .rank = s->adapter.rank, .kernels = s->kernels, .tasks = lc_pool_tasks(&s->pool)};
+    lc_net_options options = {.ctx = s->ctx,
+                              .rank = s->adapter.rank,
+                              .kernels = s->kernels,
+                              .tasks = lc_pool_tasks(&s->pool)};
     err = lc_net_init(&s->model, &options, &arenas->state, &arenas->scratch, &s->net, diag);
     if (err != LC_OK) {
         return err;

@@ -15,7 +15,7 @@ typedef struct request {
     const char *in, *out;
     const char *type, *text;
     const char *adapter, *base, *labels;
-    lc_texts lora; /* FILE[:SCALE] to merge */
+    lc_texts lora;              /* FILE[:SCALE] to merge */
     lc_adapter_file *lora_file; /* [lora.count] */
     uint32_t align, threads, tokens;
     bool json;
@@ -218,31 +218,39 @@ static const char *adapter_wrong(const request *r)
     if (r->in || !r->base || !r->out) {
         return "pack --adapter FILE wants --base BASE and -o OUT.leaf, and no other file";
     }
-    return r->lora.count > 0 || r->align > 0 ? "--lora and --align do not go with --adapter" : NULL;
+    return r->lora.count > 0 || r->align > 0 || r->text
+               ? "--lora, --align and --text do not go with --adapter"
+               : NULL;
+}
+
+static const char *request_wrong(const request *r)
+{
+    lc_pack_type type;
+    bool power = (r->align & (r->align - 1)) == 0;
+    if (r->adapter && adapter_wrong(r)) {
+        return adapter_wrong(r);
+    }
+    if (!r->adapter && (!r->in || !r->out)) {
+        return "pack wants one GGUF file and -o OUT.leaf";
+    }
+    if (!r->adapter && r->base) {
+        return "--base goes with --adapter";
+    }
+    if (r->tokens && !r->text) {
+        return "--tokens: of which text? --text FILE names it";
+    }
+    if (!lc_pack_type_find(r->type, &type)) {
+        return "--type takes q4, t16, q8 or f32";
+    }
+    if (r->align && (!power || r->align < LC_LEAF_ALIGN_MIN || r->align > LC_LEAF_ALIGN_MAX)) {
+        return "--align takes a power of two from 64 to 65536";
+    }
+    return NULL;
 }
 
 static int request_check(const request *r)
 {
-    lc_pack_type type;
-    bool power = (r->align & (r->align - 1)) == 0;
-    const char *wrong = NULL;
-    if (r->adapter) {
-        wrong = adapter_wrong(r);
-    } else if (r->base) {
-        wrong = "--base goes with --adapter";
-    } else if (!r->in || !r->out) {
-        wrong = "pack wants one GGUF file and -o OUT.leaf";
-    } else if (r->tokens && !r->text) {
-        wrong = "--tokens: of which text? --text FILE names it";
-    }
-    if (wrong) {
-        /* said already */
-    } else if (!lc_pack_type_find(r->type, &type)) {
-        wrong = "--type takes q4, t16, q8 or f32";
-    } else if (r->align &&
-               (!power || r->align < LC_LEAF_ALIGN_MIN || r->align > LC_LEAF_ALIGN_MAX)) {
-        wrong = "--align takes a power of two from 64 to 65536";
-    }
+    const char *wrong = request_wrong(r);
     return wrong ? lc_ui_error(LC_EXIT_USAGE, NULL, "leafcutter pack --help lists the options",
                                "%s", wrong)
                  : LC_UI_GO;
@@ -259,19 +267,24 @@ int lc_verb_pack(int argc, char **argv)
         {"text", "FILE", LC_OPT_TEXT, &r.text,
          "lines like those the model will read: rounds for them, measures what is lost"},
         {"tokens", "N", LC_OPT_U32, &r.tokens, "of the text that are used (default: 16384)"},
-        {"lora", "FILE[:SCALE]", LC_OPT_TEXTS, &r.lora, "merge a low-rank adapter; may be repeated"},
+        {"lora", "FILE[:SCALE]", LC_OPT_TEXTS, &r.lora,
+         "merge a low-rank adapter; may be repeated"},
         {"adapter", "FILE", LC_OPT_TEXT, &r.adapter,
          "make an adapter of its own instead: a GGUF or a PEFT folder"},
-        {"base", "FILE", LC_OPT_TEXT, &r.base, "with --adapter: the model it belongs to, .leaf or .gguf"},
+        {"base", "FILE", LC_OPT_TEXT, &r.base,
+         "with --adapter: the model it belongs to, .leaf or .gguf"},
         {"labels", "A,B,C", LC_OPT_TEXT, &r.labels, "names of the classification head's outputs"},
         LC_OPT_ROW_THREADS(&r.threads),
         LC_OPT_ROW_JSON(&r.json),
     };
     const lc_usage usage = {
-        "pack",  "FILE.gguf -o OUT.leaf",
+        "pack",
+        "FILE.gguf -o OUT.leaf",
         "Packs a GGUF model and prints what each tensor loses. With --adapter it makes an adapter\n"
         "that stays apart from its base, for jobs that switch between several.",
-        options, LC_COUNT(options),       1};
+        options,
+        LC_COUNT(options),
+        1};
     lc_files files;
     int rc = lc_ui_parse(&usage, argc, argv, &files);
     if (rc != LC_UI_GO) {

@@ -131,8 +131,8 @@ static lc_err layout(bench *b, const blob *object, lc_net_options *options, lc_a
     for (uint32_t i = 0; i < b->adapters && err == LC_OK; i++) {
         err = lc_adapter_open(object[i].data, object[i].bytes, &b->model, state, &b->adapter[i],
                               diag);
-        options->rank = err == LC_OK && b->adapter[i].rank > options->rank ? b->adapter[i].rank
-                                                                            : options->rank;
+        options->rank =
+            err == LC_OK && b->adapter[i].rank > options->rank ? b->adapter[i].rank : options->rank;
     }
     return err == LC_OK ? lc_net_init(&b->model, options, state, scratch, &b->net, diag) : err;
 }

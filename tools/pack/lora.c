@@ -108,8 +108,7 @@ static lc_err check_half(const lc_lora_reader *r, const lc_lora_place *place,
                               half == 0 ? cols : rows);
     }
     if (rank == 0 || rank > LC_RANK_MAX) {
-        return lc_fail_format(r->diag, LC_ERR_LIMIT, t->offset,
-                              "%.*s: rank %llu is not in 1 to %u",
+        return lc_fail_format(r->diag, LC_ERR_LIMIT, t->offset, "%.*s: rank %llu is not in 1 to %u",
                               (int)t->name.bytes, t->name.data, (unsigned long long)rank,
                               LC_RANK_MAX);
     }
@@ -230,8 +229,7 @@ const lc_lora_pair *lc_lora_find(const lc_lora_source *source, uint32_t role, ui
     return NULL;
 }
 
-lc_err lc_lora_check_head(const lc_lora_source *source, uint32_t arch, bool pooler,
-                          lc_diag *diag)
+lc_err lc_lora_check_head(const lc_lora_source *source, uint32_t arch, bool pooler, lc_diag *diag)
 {
     bool dense = arch == LC_ARCH_BERT || arch == LC_ARCH_MODERN_BERT;
     return source->classes == 0 || pooler || !dense

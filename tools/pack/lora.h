@@ -13,8 +13,8 @@
 
 /* An adapter file as it was given, mapped by the caller. */
 typedef struct lc_lora_file {
-    const char *name;   /* for messages */
-    const void *data;   /* the GGUF, or adapter_model.safetensors */
+    const char *name; /* for messages */
+    const void *data; /* the GGUF, or adapter_model.safetensors */
     size_t bytes;
     const char *config; /* adapter_config.json of a PEFT folder; NULL: a GGUF */
     size_t config_bytes;
@@ -38,11 +38,11 @@ typedef struct lc_lora_pair {
 
 typedef struct lc_lora_source {
     const lc_lora_file *file;
-    lc_gguf gguf;           /* one of the two is open */
+    lc_gguf gguf; /* one of the two is open */
     lc_safetensors tensors;
     uint32_t count;
-    lc_lora_pair *pair; /* [count] ascending by layer and role, heap */
-    uint32_t classes;   /* of a head of its own, 0: none */
+    lc_lora_pair *pair;                   /* [count] ascending by layer and role, heap */
+    uint32_t classes;                     /* of a head of its own, 0: none */
     const lc_gguf_tensor *cls, *cls_bias; /* [classes][width]; [classes] or NULL */
 } lc_lora_source;
 

@@ -9,8 +9,7 @@
 
 #define ALPHA "adapter.lora.alpha"
 
-static const uint32_t roles[] = {LC_T_Q,  LC_T_K,    LC_T_V,  LC_T_O,
-                                 LC_T_UP, LC_T_GATE, LC_T_DOWN};
+static const uint32_t roles[] = {LC_T_Q, LC_T_K, LC_T_V, LC_T_O, LC_T_UP, LC_T_GATE, LC_T_DOWN};
 
 static bool text_is(const lc_gguf *g, const char *key, const char *wanted)
 {
@@ -44,9 +43,8 @@ static lc_err read_alpha(const lc_lora_reader *r, double *alpha)
 {
     const lc_gguf *g = &r->source->gguf;
     float value = 0.0f;
-    if (lc_gguf_find(g, ALPHA) &&
-        (!lc_gguf_f32(g, ALPHA, &value) ||
-         !(value >= 0.0f && (double)value <= LC_LORA_ALPHA_MAX))) {
+    if (lc_gguf_find(g, ALPHA) && (!lc_gguf_f32(g, ALPHA, &value) ||
+                                   !(value >= 0.0f && (double)value <= LC_LORA_ALPHA_MAX))) {
         return lc_fail_format(r->diag, LC_ERR_FORMAT, 0, ALPHA ": not a number in 0 to %.0f",
                               LC_LORA_ALPHA_MAX);
     }
@@ -55,8 +53,8 @@ static lc_err read_alpha(const lc_lora_reader *r, double *alpha)
 }
 
 /* Linears that some files hold as one. */
-static bool fused(const lc_lora_reader *r, const char *name, const lc_gguf_tensor *t,
-                  uint32_t half, lc_lora_place *place)
+static bool fused(const lc_lora_reader *r, const char *name, const lc_gguf_tensor *t, uint32_t half,
+                  lc_lora_place *place)
 {
     if (strcmp(name, "attn_qkv.weight") == 0) {
         place->role[0] = LC_T_Q;

@@ -70,7 +70,7 @@ static lc_err refuse(const lc_gguf_tensor *t, const char *reason, lc_diag *diag)
 }
 
 static lc_err add_pairs(const lc_lora_source *s, lc_pack_type type, lc_pack_plan *plan,
-                         lc_diag *diag)
+                        lc_diag *diag)
 {
     for (uint32_t i = 0; i < s->count; i++) {
         lc_pack_item *item = item_of(plan, s->pair[i].role, s->pair[i].layer);

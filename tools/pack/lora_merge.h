@@ -12,11 +12,10 @@ typedef struct lc_lora_merge {
     lc_pack_plan *plan;
 } lc_lora_merge;
 
-/* Opens the options' adapters against a plan, whose items then hold what is added to their rows: the
- * adapters lie in memory as floats meanwhile. Tensors that they touch are quantised anew, and a head
- * of theirs takes the place of the model's. Closed by the caller before the plan, also after an
- * error.
- * Errors: as lc_lora_open; a correction without its tensor, two heads. */
+/* Opens the options' adapters against a plan, whose items then hold what is added to their rows:
+ * the adapters lie in memory as floats meanwhile. Tensors that they touch are quantised anew, and a
+ * head of theirs takes the place of the model's. Closed by the caller before the plan, also after
+ * an error. Errors: as lc_lora_open; a correction without its tensor, two heads. */
 lc_err lc_lora_merge_open(const lc_pack_options *options, lc_pack_plan *plan, lc_lora_merge *merge,
                           lc_diag *diag) LC_CHECKED;
 /* Whether one of them brought a head. */

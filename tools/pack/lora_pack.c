@@ -167,8 +167,8 @@ static lc_err put_names(maker *m, const char *labels, lc_buf *body)
     for (uint32_t i = 0; !err && i < m->source->classes; i++) {
         seen[i] = name_of(m, &labels, i, number);
         if (!lc_name_valid(seen[i], false)) {
-            err = lc_fail_format(m->diag, LC_ERR_FORMAT, 0, "label %u: 1 to %u bytes of text wanted",
-                                 i, LC_NAME_BYTES_MAX);
+            err = lc_fail_format(m->diag, LC_ERR_FORMAT, 0,
+                                 "label %u: 1 to %u bytes of text wanted", i, LC_NAME_BYTES_MAX);
         }
         for (uint32_t k = 0; !err && labels && k < i; k++) {
             if (lc_str_equal(seen[k], seen[i])) {
@@ -244,8 +244,8 @@ static lc_err write_all(maker *m, const char *labels, lc_buf *out)
     return err;
 }
 
-lc_err lc_lora_pack(const lc_lora_file *file, const lc_model *base, const char *labels,
-                    lc_buf *out, lc_lora_report *report, lc_diag *diag)
+lc_err lc_lora_pack(const lc_lora_file *file, const lc_model *base, const char *labels, lc_buf *out,
+                    lc_lora_report *report, lc_diag *diag)
 {
     lc_lora_source source;
     lc_err err = lc_lora_open(file, &base->info, &source, diag);
@@ -260,8 +260,7 @@ lc_err lc_lora_pack(const lc_lora_file *file, const lc_model *base, const char *
     }
     *m = (maker){.source = &source, .base = base, .diag = diag};
     m->type = base->layer[0].q.type == LC_W_F32 ? LC_W_F32 : LC_W_R8;
-    m->report = (lc_lora_report){
-        .type = m->type, .pairs = source.count, .classes = source.classes};
+    m->report = (lc_lora_report){.type = m->type, .pairs = source.count, .classes = source.classes};
     lc_leaf_writer_init(&m->writer, LC_LEAF_ADAPTER, LC_LEAF_ALIGN_MIN);
     err = write_all(m, labels, out);
     if (!err && report) {

@@ -22,7 +22,7 @@ typedef struct lc_lora_report {
  *
  * Errors: as lc_lora_open and lc_lora_read; FORMAT for labels.
  */
-lc_err lc_lora_pack(const lc_lora_file *file, const lc_model *base, const char *labels,
-                    lc_buf *out, lc_lora_report *report, lc_diag *diag) LC_CHECKED;
+lc_err lc_lora_pack(const lc_lora_file *file, const lc_model *base, const char *labels, lc_buf *out,
+                    lc_lora_report *report, lc_diag *diag) LC_CHECKED;
 
 #endif

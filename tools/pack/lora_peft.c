@@ -38,8 +38,12 @@ static const struct {
 
 /* What may stand before a layer: the bare model, or the model in one with a head. */
 static const char *const trunks[] = {
-    "layers.",        "model.layers.",        "encoder.layer.",
-    "bert.encoder.layer.", "model.language_model.layers.", "language_model.model.layers.",
+    "layers.",
+    "model.layers.",
+    "encoder.layer.",
+    "bert.encoder.layer.",
+    "model.language_model.layers.",
+    "language_model.model.layers.",
 };
 
 static const char *const half_ends[] = {".lora_A.weight", ".lora_B.weight"};
@@ -223,8 +227,7 @@ static bool place_of(const char *module, lc_lora_place *place)
     for (size_t i = 0; i < COUNT(trunks); i++) {
         size_t n = strlen(trunks[i]);
         const char *at = module + n;
-        if (strncmp(module, trunks[i], n) != 0 ||
-            !lc_lora_layer_number(&at, end, &place->layer)) {
+        if (strncmp(module, trunks[i], n) != 0 || !lc_lora_layer_number(&at, end, &place->layer)) {
             continue;
         }
         for (size_t k = 0; k < COUNT(modules); k++) {
@@ -297,8 +300,9 @@ static lc_err take_tensor(lc_lora_reader *r, const config *c, const lc_gguf_tens
         *head = t;
         return LC_OK;
     }
-    return refuse(r, t, strstr(module, "magnitude") ? "DoRA is not supported"
-                                                    : "saving this module is not supported");
+    return refuse(r, t,
+                  strstr(module, "magnitude") ? "DoRA is not supported"
+                                              : "saving this module is not supported");
 }
 
 lc_err lc_lora_peft(lc_lora_reader *r)
