@@ -94,9 +94,10 @@ KTEST_BIN := $(if $(KTEST_SRC),$(B)/tests/test_kernels)
 GOLDEN_BIN := $(patsubst tests/golden/%.c,$(B)/tests/golden_%,$(GOLDEN_SRC))
 SIM_BIN := $(patsubst tests/sim/%.c,$(B)/tests/%,$(SIM_SRC))
 REPLAY_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/replay_%,$(FUZZ_SRC))
+JOB_SEEDS := $(B)/tests/seeds/tiny-job.leaf $(B)/tests/seeds/tiny-labels.leaf
 SEEDS := $(if $(CROSS)$(FUZZ),,$(B)/tests/seeds/tiny-causal.leaf $(B)/tests/seeds/tiny-bidi.leaf \
     $(B)/tests/seeds/tiny-gemma3.leaf $(B)/tests/seeds/tiny-bert.leaf \
-    $(B)/tests/seeds/tiny-job.leaf)
+    $(JOB_SEEDS))
 FUZZ_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz_%,$(FUZZ_SRC))
 TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(SIM_BIN) $(if $(CROSS),,$(REPLAY_BIN))
 
@@ -256,9 +257,10 @@ HUSH = > $@.log 2>&1 || { cat $@.log; exit 1; }
 $(B)/tests/seeds/%.leaf: models/golden/%.gguf $(if $(CROSS),,$(B)/leafcutter)
 	@mkdir -p $(@D)
 	$(call SAY,seed)$(B)/leafcutter pack $< -o $@ $(HUSH)
-$(B)/tests/seeds/tiny-job.leaf: tests/fuzz/tiny-job.json $(B)/tests/seeds/tiny-bidi.leaf
-	@cp $< $(@D)
-	$(call SAY,seed)$(B)/leafcutter job build $(@D)/tiny-job.json -o $@ $(HUSH)
+$(JOB_SEEDS): $(B)/tests/seeds/%.leaf: tests/fuzz/%.json tests/fuzz/tiny-prompt.txt \
+    $(B)/tests/seeds/tiny-bidi.leaf $(B)/tests/seeds/tiny-causal.leaf
+	@cp $< tests/fuzz/tiny-prompt.txt $(@D)
+	$(call SAY,seed)$(B)/leafcutter job build $(@D)/$*.json -o $@ $(HUSH)
 
 # ---- objects ----
 

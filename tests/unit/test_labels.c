@@ -179,7 +179,6 @@ static lc_job_options plain_options(void)
 }
 
 /* ---- the plain method: each form alone after the whole prompt, all logits ---- */
- */
 
 #define FORMS_MAX 12
 #define IDS_MAX 256
@@ -399,11 +398,450 @@ static void scores_of_stories(void **state)
     check_exact();
 }
 
+/* ---- levels, threads, batches ---- */
+
+#define PROMPT "Say: {text}\nIt is: \n"
+
+static void bits_are_those_of_any_level_and_thread_count(void **state)
+{
+    (void)state;
+    static made m;
+    float first[3] = {0};
+    uint32_t features = lc_cpu_features();
+    pack_use(FOLDER "tiny-causal.gguf", LC_PACK_Q4);
+    for (uint32_t level = 0; level < lc_level_count(); level++) {
+        const lc_kernels *k = lc_level_at(level);
+        for (uint32_t threads = 1; threads <= 4 && (k->needs & ~features) == 0; threads++) {
+            static lc_pool pool;
+            assert_int_equal(lc_pool_open(&pool, threads), LC_OK);
+            const lc_job_options options = {.kernels = k, .tasks = lc_pool_tasks(&pool)};
+            job_open(&m, bundle_of(JOB(TASK("t", THREE, STAGE)), PROMPT), &options);
+            const lc_answer *a = job_run(&m, lines[0]);
+            if (level == 0 && threads == 1) {
+                memcpy(first, a->score, sizeof first);
+            }
+            assert_memory_equal(first, a->score, sizeof first);
+            job_close(&m);
+            lc_pool_close(&pool);
+        }
+    }
+}
+
+/* The answer to a line does not depend on those before it, cut or cancelled ones among them. */
+static void lines_leave_nothing_behind(void **state)
+{
+    (void)state;
+    static made m;
+    static volatile bool cancel;
+    static char longest[LC_LINE_BYTES_MAX + 1];
+    lc_job_options options = plain_options();
+    options.cancel = &cancel;
+    pack_use(FOLDER "tiny-qwen3.gguf", LC_PACK_Q4);
+    job_open(&m, bundle_of(JOB(TASK("t", THREE, STAGE)), PROMPT), &options);
+    static lc_answer first;
+    first = *job_run(&m, lines[0]);
+    assert_int_equal(first.tokens, strlen(lines[0]) + 1); /* letters and the blank before them */
+    assert_int_equal(first.why_count, 0);
+    memset(longest, 'x', LC_LINE_BYTES_MAX);
+    const lc_answer *a = job_run(&m, longest);
+    assert_true(lc_str_equal(a->why[0], lc_str_from("input:cut")));
+    /* what the context of 96 leaves: 4 before the line, 7 after it, 3 inner nodes */
+    assert_int_equal(a->tokens, 96 - 4 - 7 - 3);
+    assert_int_equal(a->score_count, 3);
+    cancel = true;
+    a = job_run(&m, lines[1]);
+    assert_int_equal(a->decision, LC_DEFER);
+    assert_int_equal(a->label, -1);
+    assert_true(lc_str_equal(a->why[0], lc_str_from("model:cancelled")));
+    cancel = false;
+    a = job_run(&m, lines[0]);
+    assert_memory_equal(a->score, first.score, 3 * sizeof(float));
+    assert_int_equal(m.scratch.refused + m.state.refused, 0);
+    job_close(&m);
+}
+
+/* A line over a batch goes through the net in two pieces. */
+static void a_long_line_has_the_plain_scores(void **state)
+{
+    (void)state;
+    static made m;
+    static plain p;
+    float z[2];
+    char line[76], spelled[80];
+    const lc_job_options options = plain_options();
+    for (size_t i = 0; i < sizeof line - 1; i++) {
+        line[i] = (char)('a' + i % 7);
+    }
+    line[sizeof line - 1] = '\0';
+    snprintf(spelled, sizeof spelled, " %s", line);
+    pack_use(FOLDER "tiny-gemma3.gguf", LC_PACK_Q4);
+    job_open(&m, bundle_of(JOB(TASK("t", RED "{\"name\":\"rod\"}", STAGE)), "I {text}: \n"),
+             &options);
+    plain_open(&p);
+    plain_form_add(&p, 0, " red");
+    plain_form_add(&p, 1, " rod");
+    plain_calibrated(&p, "I", spelled, ":", 2, z);
+    assert_memory_equal(job_run(&m, line)->score, z, sizeof z);
+    plain_close(&p);
+    job_close(&m);
+}
+
+/* ---- several forms, several stages ---- */
+
+/* A label with several forms has their sum, also where its forms alone share a beginning. */
+static void forms_of_a_label_add_up(void **state)
+{
+    (void)state;
+    static made m;
+    static plain p;
+    float z[2];
+    const lc_job_options options = plain_options();
+    pack_use(FOLDER "tiny-causal.gguf", LC_PACK_F32);
+    job_open(&m,
+             bundle_of(JOB(TASK("t",
+                                "{\"name\":\"red\",\"forms\":[\"red\",\"hot\",\"hotter\",\"how\"]},"
+                                "{\"name\":\"cold\",\"forms\":[\"cold\",\"rest\"]}",
+                                STAGE)),
+                       PROMPT),
+             &options);
+    plain_open(&p);
+    const char *const red[] = {" red", " hot\n", " hotter", " how"}, *const cold[] = {" cold",
+                                                                                      " rest"};
+    for (size_t i = 0; i < 4; i++) {
+        plain_form_add(&p, 0, red[i]);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        plain_form_add(&p, 1, cold[i]);
+    }
+    plain_calibrated(&p, "Say:", " temp 81 C", "\nIt is:", 2, z);
+    const lc_answer *a = job_run(&m, "temp 81 C");
+    for (uint32_t k = 0; k < 2; k++) {
+        float off = a->score[k] - z[k];
+        assert_true(off < 1e-5f && off > -1e-5f); /* what is not summed is not rounded */
+    }
+    plain_close(&p);
+    job_close(&m);
+}
+
+/* Two prompts of one pack take turns in its net. */
+static void prompts_share_a_net(void **state)
+{
+    (void)state;
+    static made both, one;
+    const lc_job_options options = plain_options();
+    pack_use(FOLDER "tiny-granite.gguf", LC_PACK_Q4);
+    job_open(&both,
+             bundle_of(JOB(TASK("a", THREE, STAGE) "," TASK("b", RED "{\"name\":\"ok\"}", STAGE)),
+                       PROMPT),
+             &options);
+    job_open(&one, bundle_of(JOB(TASK("b", RED "{\"name\":\"ok\"}", STAGE)), PROMPT), &options);
+    for (size_t i = 0; i < 2; i++) {
+        (void)job_run(&both, lines[i]);
+        const lc_answer *b = job_run(&one, lines[i]);
+        assert_memory_equal(both.answers[1].score, b->score, 2 * sizeof(float));
+        assert_int_equal(both.answers[0].score_count, 3);
+    }
+    job_close(&both);
+    job_close(&one);
+}
+
+/* One label has nothing to be compared with. */
+static void one_label_is_certain(void **state)
+{
+    (void)state;
+    static made m;
+    const lc_job_options options = plain_options();
+    pack_use(FOLDER "tiny-causal.gguf", LC_PACK_Q4);
+    job_open(&m, bundle_of(JOB(TASK("t", "{\"name\":\"red\"}", STAGE)), PROMPT), &options);
+    const lc_answer *a = job_run(&m, lines[0]);
+    assert_true(a->p == 1.0f && a->score[0] == 0.0f);
+    job_close(&m);
+}
+
+/* The prompt may begin with the line: then there is no prefix, and no section for it. */
+static void a_prompt_may_begin_with_the_line(void **state)
+{
+    (void)state;
+    static made m;
+    static plain p;
+    float z[2];
+    lc_leaf leaf;
+    lc_section section;
+    const lc_job_options options = plain_options();
+    pack_use(FOLDER "tiny-causal.gguf", LC_PACK_Q4);
+    lc_object bundle = bundle_of(JOB(TASK("t", RED "{\"name\":\"ok\"}", STAGE)), "{text}: ");
+    assert_int_equal(lc_leaf_open(bundle.data, bundle.bytes, &leaf, NULL), LC_OK);
+    assert_false(lc_leaf_find(&leaf, LC_SECTION_PREFIX, 0, &section));
+    job_open(&m, bundle, &options);
+    plain_open(&p);
+    plain_form_add(&p, 0, " red");
+    plain_form_add(&p, 1, " ok");
+    const lc_answer *a = job_run(&m, lines[0]);
+    float of[2][2];
+    plain_scores(&p, "", lines[0], ":", 2, z);
+    plain_scores(&p, "", lines[1], ":", 2, of[1]);
+    assert_true(a->score[0] - z[0] - (a->score[1] - z[1]) < 20.0f);
+    memcpy(of[0], a->score, sizeof of[0]);
+    a = job_run(&m, lines[1]); /* the prior is the same for both lines */
+    for (uint32_t k = 0; k < 2; k++) {
+        float off = (of[0][k] - z[k]) - (a->score[k] - of[1][k]);
+        assert_true(off < 1e-5f && off > -1e-5f);
+    }
+    plain_close(&p);
+    job_close(&m);
+}
+
+/* ---- what is refused ---- */
+
+static void refuses(const char *json, const char *prompt, const char *said)
+{
+    lc_buf out = {0};
+    lc_json_diag diag = {0};
+    assert_int_not_equal(build(json, prompt, &out, &diag), LC_OK);
+    assert_null(out.data);
+    if (strstr(diag.text, said) == NULL) {
+        fail_msg("%s, not: %s", diag.text, said);
+    }
+}
+
+static void prompts_that_are_wrong(void **state)
+{
+    (void)state;
+    const char *job = JOB(TASK("t", THREE, STAGE));
+    pack_use(FOLDER "tiny-causal.gguf", LC_PACK_Q4);
+    refuses(job, "no place", "tasks[0].stages[0].prompt: the prompt must have {text} once");
+    refuses(job, "{text} {text}:", "tasks[0].stages[0].prompt: the prompt must have {text} once");
+    refuses(job, "Say {text}", "tasks[0].stages[0].prompt: the prompt must go on after {text}");
+    refuses(job, "Say {text} \n", "the prompt must go on after {text}");
+    refuses(job, "Say \xff{text}:", "the prompt is not UTF-8 text");
+    refuses(job,
+            "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 {text} "
+            "0123456789 0123456789 0123456789",
+            "tasks[0].stages[0].prompt: running the prompt: prompt and labels leave no room");
+    refuses(JOB(TASK("t", RED "{\"name\":\"hot\",\"forms\":[\"a\",\"red\"]}", STAGE)), PROMPT,
+            "the labels red and hot have the same form");
+    refuses(JOB(TASK("t", RED "{\"name\":\"hot\",\"forms\":[\"a\\nb\"]}", STAGE)), PROMPT,
+            "no control characters in the form");
+    refuses(JOB(TASK("t", THREE,
+                     "{\"id\":\"s\",\"type\":\"label_score\",\"model\":\"m.leaf\",\"prompt\":"
+                     "\"none.txt\"}")),
+            PROMPT, "tasks[0].stages[0].prompt: ");
+    pack_use(FOLDER "tiny-bidi.gguf", LC_PACK_Q4);
+    refuses(job, PROMPT, "this model reads texts whole");
+}
+
+/* Stage bytes by hand: 2 before the line, 1 after it. node: token, parent, label. */
+typedef struct trie {
+    const char *name;
+    uint32_t nodes;
+    struct {
+        uint32_t token;
+        uint16_t parent;
+        int16_t label;
+    } node[5];
+    lc_err err;
+} trie;
+
+static const trie tries[] = {
+    {"sound", 4, {{3, 0, -1}, {5, 0, 0}, {1, 1, 1}, {2, 1, 0}}, LC_OK},
+    {"one level", 2, {{3, 0, 0}, {5, 0, 1}}, LC_OK},
+    {"empty", 0, {{0}}, LC_ERR_FORMAT},
+    {"a token twice", 2, {{3, 0, 0}, {3, 0, 1}}, LC_ERR_FORMAT},
+    {"tokens that fall", 2, {{5, 0, 0}, {3, 0, 1}}, LC_ERR_FORMAT},
+    {"a token over the vocabulary", 2, {{3, 0, 0}, {10, 0, 1}}, LC_ERR_FORMAT},
+    {"its own parent", 2, {{3, 1, 0}, {5, 0, 1}}, LC_ERR_FORMAT},
+    {"a parent that comes later", 3, {{3, 0, -1}, {5, 3, 0}, {6, 1, 1}}, LC_ERR_FORMAT},
+    {"a parent with a label", 3, {{3, 0, 0}, {5, 0, 1}, {1, 1, 0}}, LC_ERR_FORMAT},
+    {"parents that fall",
+     5,
+     {{3, 0, -1}, {5, 0, -1}, {1, 2, 0}, {1, 1, 1}, {2, 1, 0}},
+     LC_ERR_FORMAT},
+    {"no children", 3, {{3, 0, 0}, {5, 0, 1}, {6, 0, -1}}, LC_ERR_FORMAT},
+    {"a label without a form", 2, {{3, 0, 0}, {5, 0, 0}}, LC_ERR_FORMAT},
+    {"a label that is not there", 2, {{3, 0, 0}, {5, 0, 2}}, LC_ERR_FORMAT},
+    {"a label below -1", 2, {{3, 0, 0}, {5, 0, -2}}, LC_ERR_FORMAT},
+};
+
+static lc_err read_bytes(const lc_buf *b, size_t bytes)
+{
+    static uint8_t memory[4096] __attribute__((aligned(64)));
+    lc_arena measure, arena;
+    lc_labels stage;
+    const char *why = NULL;
+    lc_arena_measure(&measure);
+    lc_arena_init(&arena, memory, sizeof memory);
+    lc_reader r = lc_reader_make(b->data, bytes), again = r;
+    lc_err err = lc_labels_read(&r, 10, 2, &measure, &stage, &why);
+    assert_int_equal(lc_labels_read(&again, 10, 2, &arena, &stage, &why), err);
+    assert_true(err == LC_OK || why != NULL);
+    assert_int_equal(measure.used, arena.used);
+    return err;
+}
+
+static void put_head(lc_buf *b, uint8_t blank, uint16_t prefix, uint16_t suffix)
+{
+    lc_buf_put_u8(b, blank);
+    lc_buf_put_u16(b, prefix);
+    lc_buf_put_u16(b, suffix);
+    for (uint32_t i = 0; i < suffix; i++) {
+        lc_buf_put_u32(b, 9);
+    }
+}
+
+static void put_nodes(lc_buf *b, const trie *t)
+{
+    lc_buf_put_u16(b, (uint16_t)t->nodes);
+    for (uint32_t i = 0; i < t->nodes; i++) {
+        lc_buf_put_u32(b, t->node[i].token);
+        lc_buf_put_u16(b, t->node[i].parent);
+        lc_buf_put_u16(b, (uint16_t)t->node[i].label);
+    }
+}
+
+static void tries_that_are_wrong(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
+        lc_buf b = {0};
+        put_head(&b, 1, 2, 1);
+        put_nodes(&b, &tries[i]);
+        lc_err err = read_bytes(&b, b.bytes);
+        if (err != tries[i].err) {
+            fail_msg("%s: %s", tries[i].name, lc_err_text(err));
+        }
+        for (size_t n = 0; n < b.bytes; n++) {
+            assert_int_not_equal(read_bytes(&b, n), LC_OK);
+        }
+        lc_buf_free(&b);
+    }
+    static const struct {
+        uint8_t blank;
+        uint16_t prefix, suffix;
+    } heads[] = {{2, 2, 1}, {0, 2, 0}, {0, LC_PROMPT_TOKENS_MAX + 1, 1}};
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        lc_buf b = {0};
+        put_head(&b, heads[i].blank, heads[i].prefix, heads[i].suffix);
+        put_nodes(&b, &tries[0]);
+        assert_int_equal(read_bytes(&b, b.bytes), LC_ERR_FORMAT);
+        lc_buf_free(&b);
+    }
+}
+
+/* Seventeen forms of one label. */
+static void too_many_forms_are_refused(void **state)
+{
+    (void)state;
+    static uint8_t memory[4096] __attribute__((aligned(64)));
+    lc_buf b = {0};
+    lc_labels stage;
+    const char *why = NULL;
+    put_head(&b, 0, 0, 1);
+    lc_buf_put_u16(&b, LC_FORMS_MAX + 2);
+    for (uint32_t i = 0; i < LC_FORMS_MAX + 2; i++) {
+        lc_buf_put_u32(&b, i);
+        lc_buf_put_u16(&b, 0);
+        lc_buf_put_u16(&b, i == 0);
+    }
+    lc_arena arena;
+    lc_arena_init(&arena, memory, sizeof memory);
+    lc_reader r = lc_reader_make(b.data, b.bytes);
+    assert_int_equal(lc_labels_read(&r, 99, 2, &arena, &stage, &why), LC_ERR_LIMIT);
+    assert_string_equal(why, "too many forms of a label");
+    lc_buf_free(&b);
+}
+
+/* ---- bundles that were damaged ---- */
+
+static lc_err try(const lc_object *bundle, lc_job **job, lc_diag *diag)
+{
+    static void *memory[2];
+    static lc_arena state, scratch;
+    const lc_job_options options = plain_options();
+    for (size_t i = 0; i < 2; i++) {
+        memory[i] = memory[i] == NULL ? aligned(ARENA_BYTES) : memory[i];
+    }
+    lc_arena_init(&state, memory[0], ARENA_BYTES);
+    lc_arena_init(&scratch, memory[1], ARENA_BYTES);
+    return lc_job_open(bundle, find_pack, NULL, &options, &state, &scratch, job, diag);
+}
+
+/* Every byte of the job, and of the prefix's header, changed: refused with a reason, or run. */
+static void damaged_bundles_are_survived(void **state)
+{
+    (void)state;
+    lc_leaf leaf;
+    lc_section section[2];
+    lc_job *job;
+    lc_diag diag = {0};
+    uint32_t refused = 0;
+    pack_use(FOLDER "tiny-causal.gguf", LC_PACK_Q4);
+    lc_object bundle = bundle_of(JOB(TASK("t", THREE, STAGE)), PROMPT);
+    uint8_t *bytes = (uint8_t *)(uintptr_t)bundle.data;
+    assert_int_equal(lc_leaf_open(bundle.data, bundle.bytes, &leaf, NULL), LC_OK);
+    assert_true(lc_leaf_find(&leaf, LC_SECTION_JOB, 0, &section[0]));
+    assert_true(lc_leaf_find(&leaf, LC_SECTION_PREFIX, 0, &section[1]));
+    for (size_t s = 0; s < 2; s++) {
+        for (size_t i = 0; i < (s == 0 ? section[0].bytes : 48); i++) {
+            for (int bit = 0; bit < 8; bit += s == 0 ? 3 : 1) {
+                uint8_t *at = bytes + section[s].offset + i;
+                static lc_answer answers[LC_TASKS_MAX];
+                *at ^= (uint8_t)(1u << bit);
+                diag = (lc_diag){0};
+                if (try(&bundle, &job, &diag) == LC_OK) {
+                    assert_int_equal(s, 0); /* nothing in that header is free */
+                    assert_int_equal(lc_job_run(job, "temp 81", 7, false, answers), LC_OK);
+                } else {
+                    assert_non_null(diag.text);
+                    refused++;
+                }
+                *at ^= (uint8_t)(1u << bit);
+            }
+        }
+    }
+    assert_true(refused > 48 * 8);
+    object_free(&bundle);
+}
+
+/* Numbers in a prefix are not looked at when it is loaded; what is none is found by the run. */
+static void a_prefix_of_no_numbers_defers(void **state)
+{
+    (void)state;
+    lc_leaf leaf;
+    lc_section prefix;
+    lc_job *job;
+    lc_diag diag = {0};
+    static lc_answer answers[LC_TASKS_MAX];
+    pack_use(FOLDER "tiny-causal.gguf", LC_PACK_Q4);
+    lc_object bundle = bundle_of(JOB(TASK("t", THREE, STAGE)), PROMPT);
+    assert_int_equal(lc_leaf_open(bundle.data, bundle.bytes, &leaf, NULL), LC_OK);
+    assert_true(lc_leaf_find(&leaf, LC_SECTION_PREFIX, 0, &prefix));
+    memset((uint8_t *)(uintptr_t)bundle.data + prefix.offset + 48, 0xff, prefix.bytes - 48);
+    assert_int_equal(try(&bundle, &job, &diag), LC_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(lc_job_run(job, "temp 81", 7, false, answers), LC_OK);
+        assert_int_equal(answers[0].decision, LC_DEFER);
+        assert_true(lc_str_equal(answers[0].why[0], lc_str_from("model:number")));
+    }
+    object_free(&bundle);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scores_are_those_of_forms_run_alone),
         cmocka_unit_test(scores_of_stories),
+        cmocka_unit_test(bits_are_those_of_any_level_and_thread_count),
+        cmocka_unit_test(lines_leave_nothing_behind),
+        cmocka_unit_test(a_long_line_has_the_plain_scores),
+        cmocka_unit_test(forms_of_a_label_add_up),
+        cmocka_unit_test(prompts_share_a_net),
+        cmocka_unit_test(one_label_is_certain),
+        cmocka_unit_test(a_prompt_may_begin_with_the_line),
+        cmocka_unit_test(prompts_that_are_wrong),
+        cmocka_unit_test(tries_that_are_wrong),
+        cmocka_unit_test(too_many_forms_are_refused),
+        cmocka_unit_test(damaged_bundles_are_survived),
+        cmocka_unit_test(a_prefix_of_no_numbers_defers),
     };
     return cmocka_run_group_tests(tests, set_up, clean_up);
 }
