@@ -225,6 +225,7 @@ int lc_verb_bench(int argc, char **argv)
     request r = {.session = {.threads = 1}, .prompt = 64, .gen = 32, .reps = 5};
     const lc_opt options[] = {
         {"model", "FILE", LC_OPT_TEXT, &r.session.model, ".leaf pack or .gguf file"},
+        LC_OPT_ROW_ADAPTER(&r.session.adapter),
         {"prompt", "N", LC_OPT_U32, &r.prompt, "tokens of a prefill (default 64)"},
         {"gen", "N", LC_OPT_U32, &r.gen, "tokens decoded after it (default 32)"},
         {"reps", "R", LC_OPT_U32, &r.reps, "repetitions, the median counts (default 5)"},
