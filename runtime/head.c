@@ -47,6 +47,7 @@ static void take_scores(const lc_stage *stage, const float *out, lc_scores *scor
 lc_err lc_head_run(lc_pack *pack, const lc_stage *stage, lc_arena *scratch, lc_str text,
                    lc_reading *read, lc_scores *scores)
 {
+    lc_pack_adapt(pack, stage->adapter);
     lc_err err = run_pack(pack, scratch, text);
     *read = pack->read;
     if (err == LC_OK && read->err == LC_OK) {

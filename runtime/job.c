@@ -53,6 +53,17 @@ const lc_model *lc_job_pack(const lc_job *job, uint32_t i)
     return &job->pack[i].model;
 }
 
+uint32_t lc_job_adapters(const lc_job *job)
+{
+    return job->adapter_count;
+}
+
+const lc_adapter *lc_job_adapter(const lc_job *job, uint32_t i)
+{
+    lc_assert(i < job->adapter_count);
+    return &job->adapter[i];
+}
+
 static bool is_id_char(uint32_t c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||

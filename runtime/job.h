@@ -70,6 +70,7 @@ typedef struct lc_stage {
     lc_rule *rule; /* [rule_count] */
     uint32_t rule_count;
     uint32_t pack;            /* head, label_score: index of its pack */
+    const struct lc_adapter *adapter; /* of the pack, for this stage; NULL: none */
     const int16_t *class_of;  /* head: [outputs] label index, LC_CLASS_OOS or LC_CLASS_UNUSED */
     uint32_t outputs;
     struct lc_labels *labels; /* label_score: prompt and trie (labels.h) */
@@ -160,6 +161,8 @@ uint32_t lc_job_tasks(const lc_job *job);
 const lc_task *lc_job_task(const lc_job *job, uint32_t i);
 uint32_t lc_job_packs(const lc_job *job);
 const lc_model *lc_job_pack(const lc_job *job, uint32_t i);
+uint32_t lc_job_adapters(const lc_job *job);
+const struct lc_adapter *lc_job_adapter(const lc_job *job, uint32_t i);
 
 /* 1 to LC_NAME_BYTES_MAX bytes of UTF-8 without control characters: labels. ascii: only letters,
  * digits and _ . -, as jobs, tasks, stages and rules have it, since topics and files carry it. */

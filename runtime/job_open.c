@@ -13,6 +13,9 @@ typedef struct opener {
     lc_job job;
     lc_pack pack[LC_PACKS_MAX]; /* moved into the arena when all is read */
     const uint8_t *pack_root[LC_PACKS_MAX];
+    uint32_t version;                    /* of section JOB */
+    lc_adapter adapter[LC_ADAPTERS_MAX]; /* moved as packs are */
+    uint32_t adapter_pack[LC_ADAPTERS_MAX];
     lc_task task[LC_TASKS_MAX];    /* [job.task_count] are complete */
     size_t label_at[LC_TASKS_MAX]; /* where each one's labels start in the section */
     bool own;                      /* rules see the labels of the task being read */
@@ -233,14 +236,41 @@ static lc_err read_classes(opener *o, const lc_task *task, lc_stage *stage)
     return LC_OK;
 }
 
-static lc_err read_head(opener *o, const lc_task *task, lc_stage *stage)
+/* The pack of a stage and, in a job that names some, its adapter; *index: its number. */
+static lc_err read_model(opener *o, lc_stage *stage, uint32_t *index)
 {
+    *index = LC_JOB_NO_ADAPTER;
     stage->pack = lc_read_u8(&o->r);
     if (o->r.failed || stage->pack >= o->job.pack_count) {
-        return wrong(o, "head of a pack that is not there");
+        return wrong(o, "stage of a pack that is not there");
     }
-    lc_err err = read_count(o, 1, LC_CLASSES_MAX, &stage->outputs);
-    if (err == LC_OK && stage->outputs != o->pack[stage->pack].model.info.classes) {
+    if (o->version == LC_JOB_VERSION_PLAIN) {
+        return LC_OK;
+    }
+    *index = lc_read_u8(&o->r);
+    if (*index == LC_JOB_NO_ADAPTER) {
+        return LC_OK;
+    }
+    if (o->r.failed || *index >= o->job.adapter_count || o->adapter_pack[*index] != stage->pack) {
+        return wrong(o, "stage of an adapter that is not its pack's");
+    }
+    stage->adapter = o->state->measuring ? &o->adapter[*index] : &o->job.adapter[*index];
+    return LC_OK;
+}
+
+static lc_err read_head(opener *o, const lc_task *task, lc_stage *stage)
+{
+    uint32_t index = 0;
+    lc_err err = read_model(o, stage, &index);
+    if (err != LC_OK) {
+        return err;
+    }
+    uint32_t classes = o->pack[stage->pack].model.info.classes;
+    if (index != LC_JOB_NO_ADAPTER && o->adapter[index].classes > 0) {
+        classes = o->adapter[index].classes;
+    }
+    err = read_count(o, 1, LC_CLASSES_MAX, &stage->outputs);
+    if (err == LC_OK && stage->outputs != classes) {
         err = wrong(o, "head does not fit its pack");
     }
     return err == LC_OK ? read_classes(o, task, stage) : err;
@@ -289,18 +319,20 @@ static lc_err read_label_score(opener *o, const lc_task *task, lc_stage *stage)
 {
     const char *why = NULL;
     lc_labels labels;
-    stage->pack = lc_read_u8(&o->r);
-    if (o->r.failed || stage->pack >= o->job.pack_count) {
-        return wrong(o, "label_score of a pack that is not there");
+    uint32_t index = 0;
+    lc_err err = read_model(o, stage, &index);
+    if (err != LC_OK) {
+        return err;
     }
     const lc_model_info *info = &o->pack[stage->pack].model.info;
     if (!info->causal) {
         return fail(o, LC_ERR_UNSUPPORTED, "label_score wants a causal model");
     }
-    lc_err err = lc_labels_read(&o->r, info->vocab, task->label_count, o->state, &labels, &why);
+    err = lc_labels_read(&o->r, info->vocab, task->label_count, o->state, &labels, &why);
     if (err != LC_OK) {
         return fail(o, err, why);
     }
+    labels.adapter = stage->adapter;
     err = read_prior(o, task, &labels);
     if (err == LC_OK) {
         err = place_prompt(o, stage->pack, &labels);
@@ -618,6 +650,54 @@ static lc_err open_pack(opener *o, uint32_t i, lc_object_find *find, void *find_
     if (err == LC_OK && memcmp(model->leaf.root, root, 32) != 0) {
         err = fail(o, LC_ERR_CHECKSUM, "another pack than the bundle names");
     }
+    o->pack[i].classes = model->info.classes;
+    return err;
+}
+
+/* Into its place in the arena, where stages point at once. */
+static lc_err open_adapter(opener *o, uint32_t i, lc_object_find *find, void *find_ctx)
+{
+    uint32_t pack = lc_read_u8(&o->r);
+    const uint8_t *root = lc_read_bytes(&o->r, 32);
+    lc_object object = {0};
+    if (root == NULL || pack >= o->job.pack_count) {
+        return wrong(o, "adapter of a pack that is not there");
+    }
+    if (find == NULL || find(find_ctx, root, &object) != LC_OK) {
+        return fail(o, LC_ERR_NOT_FOUND, "an adapter that the bundle names was not found");
+    }
+    lc_adapter *adapter = &o->adapter[i];
+    lc_pack *p = &o->pack[pack];
+    lc_err err = lc_adapter_open(object.data, object.bytes, &p->model, o->state, adapter, o->diag);
+    if (err == LC_OK && memcmp(adapter->leaf.root, root, 32) != 0) {
+        err = fail(o, LC_ERR_CHECKSUM, "another adapter than the bundle names");
+    }
+    if (err != LC_OK) {
+        return err;
+    }
+    o->adapter_pack[i] = pack;
+    p->classes = p->classes > adapter->classes ? p->classes : adapter->classes;
+    p->rank = p->rank > adapter->rank ? p->rank : adapter->rank;
+    KEEP(o, o->job.adapter, i, *adapter);
+    return LC_OK;
+}
+
+static lc_err open_adapters(opener *o, lc_object_find *find, void *find_ctx)
+{
+    if (o->version == LC_JOB_VERSION_PLAIN) {
+        return LC_OK;
+    }
+    lc_err err = read_count(o, 1, LC_ADAPTERS_MAX, &o->job.adapter_count);
+    if (err != LC_OK) {
+        return err;
+    }
+    o->job.adapter = TABLE(o, lc_adapter, o->job.adapter_count);
+    if (o->job.adapter == NULL) {
+        return fail(o, LC_ERR_ARENA, "state arena too small for adapters");
+    }
+    for (uint32_t i = 0; i < o->job.adapter_count && err == LC_OK; i++) {
+        err = open_adapter(o, i, find, find_ctx);
+    }
     return err;
 }
 
@@ -691,7 +771,8 @@ static lc_err open_section(opener *o, const lc_object *bundle)
     o->job.root = leaf->root;
     o->base = section.offset;
     o->r = lc_reader_make(section.data, (size_t)section.bytes);
-    if (lc_read_u32(&o->r) != LC_JOB_VERSION) {
+    o->version = lc_read_u32(&o->r);
+    if (o->version != LC_JOB_VERSION && o->version != LC_JOB_VERSION_PLAIN) {
         return fail(o, LC_ERR_VERSION, "job of another version");
     }
     o->job.ver = lc_read_u32(&o->r);
@@ -703,6 +784,9 @@ static lc_err read_all(opener *o, const lc_object *bundle, lc_object_find *find,
     lc_err err = open_section(o, bundle);
     if (err == LC_OK) {
         err = open_packs(o, find, find_ctx);
+    }
+    if (err == LC_OK) {
+        err = open_adapters(o, find, find_ctx);
     }
     if (err == LC_OK) {
         err = read_tasks(o);

@@ -4,7 +4,9 @@
 
 #include "stages.h"
 
-#define LC_JOB_VERSION 1u
+#define LC_JOB_VERSION 2u       /* with adapters */
+#define LC_JOB_VERSION_PLAIN 1u /* without */
+#define LC_JOB_NO_ADAPTER 0xffu
 #define LC_CLEAN_BYTES_MAX (3u * LC_LINE_BYTES_MAX) /* each byte may become U+FFFD */
 
 /* Buffers of one line, on scratch. */
@@ -24,6 +26,8 @@ struct lc_job {
     uint32_t task_count;
     lc_pack *pack; /* [pack_count] */
     uint32_t pack_count;
+    lc_adapter *adapter; /* [adapter_count] */
+    uint32_t adapter_count;
     lc_policy policy;
     const lc_kernels *kernels;
     lc_arena *scratch;

@@ -203,6 +203,7 @@ static float label_score(const lc_pack *pack, const lc_labels *stage, uint32_t l
 lc_err lc_labels_load(lc_pack *pack, const lc_labels *stage, lc_diag *diag)
 {
     lc_err err = LC_OK;
+    lc_pack_adapt(pack, stage->adapter);
     pack->stands = NULL;
     if (stage->snapshot == NULL) {
         lc_net_reset(pack->net);
@@ -257,6 +258,7 @@ lc_err lc_labels_run(lc_pack *pack, const lc_labels *stage, uint32_t labels, lc_
     if (err != LC_OK) {
         return err;
     }
+    lc_pack_adapt(pack, stage->adapter);
     if (pack->stands != stage) {
         err = lc_labels_load(pack, stage, NULL);
         lc_assert(err == LC_OK); /* it was loaded when the job was opened */

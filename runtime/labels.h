@@ -15,6 +15,7 @@
 #define LC_LABEL_INNER (-1)
 
 typedef struct lc_labels {
+    const lc_adapter *adapter; /* that its model works with, NULL: none */
     bool blank;              /* the line is read with a blank before it */
     uint32_t prefix;         /* tokens before the line */
     const uint8_t *snapshot; /* [snapshot_bytes] section PREFIX; NULL: prefix is 0 */

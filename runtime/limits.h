@@ -25,6 +25,7 @@
 #define LC_NAME_BYTES_MAX 64u        /* job, task, stage, label, rule names */
 #define LC_PACKS_MAX 4u              /* packs of one job */
 #define LC_ADAPTERS_MAX 8u           /* adapters of one job */
+#define LC_JOB_OBJECTS_MAX 12u       /* packs and adapters of one job */
 #define LC_TRENDS_MAX 64u            /* of a job */
 #define LC_PRIVACY_MAX 32u           /* entries of `never`, and of `redact` */
 #define LC_LABEL_TEXT_BYTES_MAX 512u /* a label's text, its action */

@@ -24,7 +24,7 @@ lc_err lc_pack_place(lc_pack *pack, lc_arena *scratch)
 {
     pack->ids = LC_PUSH(scratch, uint32_t, pack->ctx);
     pack->pooled = LC_PUSH(scratch, float, pack->model.info.width);
-    pack->out = LC_PUSH(scratch, float, pack->model.info.classes);
+    pack->out = LC_PUSH(scratch, float, pack->classes);
     pack->parent = LC_PUSH(scratch, uint32_t, pack->nodes > 0 ? pack->batch : 0);
     pack->score = LC_PUSH(scratch, float, pack->nodes);
     pack->softmax = LC_PUSH(scratch, float, pack->nodes);
@@ -75,6 +75,7 @@ lc_err lc_pack_start(lc_pack *pack, const lc_job_options *options, lc_arena *sta
                           .tasks = options->tasks,
                           .ctx = pack->ctx,
                           .batch = pack->batch,
+                          .rank = pack->rank,
                           .cancel = options->cancel};
     char *copy;
     void *block;
@@ -83,4 +84,14 @@ lc_err lc_pack_start(lc_pack *pack, const lc_job_options *options, lc_arena *sta
     bool fits = push_text(pack, scratch, &copy, &block);
     lc_arena_rewind(scratch, mark);
     return err != LC_OK || fits ? err : LC_ERR_ARENA;
+}
+
+void lc_pack_adapt(lc_pack *pack, const lc_adapter *adapter)
+{
+    if (pack->adapter != adapter) {
+        lc_net_adapt(pack->net, adapter);
+        pack->adapter = adapter;
+        pack->ran = false;
+        pack->stands = NULL;
+    }
 }

@@ -4,6 +4,7 @@
 
 #include "decide.h"
 #include "job.h"
+#include "net.h"
 
 /* ---- rules.c: stages `rules` and `verify` ---- */
 
@@ -32,7 +33,10 @@ typedef struct lc_pack {
     uint32_t *ids;    /* [ctx], per line on scratch as all that follows */
     float *pooled;    /* [width] */
     float *out;       /* [classes] */
-    bool ran;         /* its head, for this line: pooled, out and read are valid */
+    uint32_t classes; /* of the model's head or the largest of its adapters' */
+    uint32_t rank;    /* of the widest adapter, 0: none */
+    const lc_adapter *adapter; /* that the net works with, NULL: none */
+    bool ran;         /* its head, for this line and adapter: pooled, out and read are valid */
     lc_reading read;
     uint32_t nodes;                 /* of the largest trie that is scored with it, 0: none */
     uint32_t *parent;               /* [batch] */
@@ -40,7 +44,7 @@ typedef struct lc_pack {
     const struct lc_labels *stands; /* stage whose prefix the net stands after, NULL: none */
 } lc_pack;
 
-/* Context, batch and tokenizer scratch; the model is open, nodes is set. ctx 0: a default, on top
+/* Context, batch and tokenizer scratch; the model is open, nodes, classes and rank are set. ctx 0: a default, on top
  * of which comes what prompts take. reserved: tokens of the context that are not for lines; inner:
  * nodes of a trie that are run. Errors: LIMIT. */
 lc_err lc_pack_size(lc_pack *pack, uint32_t ctx, uint32_t reserved, uint32_t inner,
@@ -56,9 +60,12 @@ lc_err lc_pack_place(lc_pack *pack, lc_arena *scratch) LC_CHECKED;
 lc_err lc_pack_encode(lc_pack *pack, lc_arena *scratch, lc_str text, bool special, bool blank,
                       uint32_t max, lc_reading *read) LC_CHECKED;
 
+/* From here on with this adapter of the pack, or none; what ran with another is forgotten. */
+void lc_pack_adapt(lc_pack *pack, const lc_adapter *adapter);
+
 /* ---- head.c: stage `head` ---- */
 
-/* One pass a line, shared by all heads of the pack; the outputs as scores of the task's labels,
+/* One pass a line, shared by all heads of the pack that follow with the same adapter; the outputs as scores of the task's labels,
  * which are valid if read->err is OK. Errors: ARENA. */
 lc_err lc_head_run(lc_pack *pack, const lc_stage *stage, lc_arena *scratch, lc_str text,
                    lc_reading *read, lc_scores *scores) LC_CHECKED;

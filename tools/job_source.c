@@ -43,7 +43,7 @@ static int packs_map(lc_job_source *source, const lc_pack_name *pack, uint32_t c
 
 static int job_file_build(lc_job_source *source, const char *path, const lc_map *json)
 {
-    static lc_pack_name pack[LC_PACKS_MAX];
+    static lc_pack_name pack[LC_JOB_OBJECTS_MAX];
     static lc_json_diag diag;
     uint32_t count = 0;
     lc_job_build_options options = {.pack = pack, .pack_count = &count};

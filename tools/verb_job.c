@@ -20,7 +20,7 @@ typedef struct summary {
 
 static int build(const request *r, lc_buf *bundle, summary *sum)
 {
-    static lc_pack_name pack[LC_PACKS_MAX];
+    static lc_pack_name pack[LC_JOB_OBJECTS_MAX];
     static lc_json_diag diag;
     const lc_job_build_options options = {.pack = pack, .pack_count = &sum->packs};
     char folder[PATH_MAX] = ".";

@@ -33,7 +33,7 @@ static void folder_of(const char *path, char folder[PATH_MAX])
 
 static lc_err json_compile(lc_job_file *file, const lc_map *json, lc_json_diag *diag)
 {
-    static lc_pack_name pack[LC_PACKS_MAX];
+    static lc_pack_name pack[LC_JOB_OBJECTS_MAX];
     uint32_t count = 0;
     lc_job_build_options options = {.pack = pack, .pack_count = &count};
     lc_buf bundle = {0};

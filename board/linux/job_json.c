@@ -26,12 +26,20 @@ static lc_err out_of_memory(lc_json_diag *diag)
 static void put_head(const cJSON *job, const lc_pack_files *packs, lc_buf *section)
 {
     const char *name = lc_json_text(job, "job", "");
-    lc_buf_put_u32(section, LC_JOB_VERSION);
+    bool plain = packs->adapter_count == 0; /* then older programs read it, too */
+    lc_buf_put_u32(section, plain ? LC_JOB_VERSION_PLAIN : LC_JOB_VERSION);
     lc_buf_put_u32(section, (uint32_t)lc_json_real(job, "ver", 0));
     lc_buf_put_str(section, name, strlen(name));
     lc_buf_put_u16(section, (uint16_t)packs->count);
     for (uint32_t i = 0; i < packs->count; i++) {
         lc_buf_put(section, packs->pack[i].model.leaf.root, 32);
+    }
+    if (!plain) {
+        lc_buf_put_u16(section, (uint16_t)packs->adapter_count);
+    }
+    for (uint32_t i = 0; i < packs->adapter_count; i++) {
+        lc_buf_put_u8(section, (uint8_t)packs->adapter[i].pack);
+        lc_buf_put(section, packs->adapter[i].adapter.leaf.root, 32);
     }
 }
 
@@ -84,7 +92,12 @@ static void tell_packs(const lc_pack_files *packs, const lc_job_build_options *o
         memcpy(name->root, packs->pack[i].model.leaf.root, sizeof name->root);
         snprintf(name->path, sizeof name->path, "%s", packs->pack[i].path);
     }
-    *options->pack_count = packs->count;
+    for (uint32_t i = 0; i < packs->adapter_count; i++) {
+        lc_pack_name *name = &options->pack[packs->count + i];
+        memcpy(name->root, packs->adapter[i].adapter.leaf.root, sizeof name->root);
+        snprintf(name->path, sizeof name->path, "%s", packs->adapter[i].path);
+    }
+    *options->pack_count = packs->count + packs->adapter_count;
 }
 
 static lc_err build_with(const cJSON *job, lc_pack_files *packs,

@@ -12,14 +12,14 @@
 #include "json.h"
 #include "leaf_write.h"
 
-/* A pack that the bundle names, and the file it was read from. */
+/* A pack or adapter that the bundle names, and the file it was read from. */
 typedef struct lc_pack_name {
     uint8_t root[32];
     char path[PATH_MAX];
 } lc_pack_name;
 
 typedef struct lc_job_build_options {
-    lc_pack_name *pack;    /* NULL, or [LC_PACKS_MAX] to be filled */
+    lc_pack_name *pack;    /* NULL, or [LC_JOB_OBJECTS_MAX] to be filled */
     uint32_t *pack_count; /* with pack */
 } lc_job_build_options;
 

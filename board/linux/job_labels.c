@@ -15,6 +15,7 @@ static const char *const empty_lines[] = {"", "N/A", "[MASK]"};
 /* The stage at work, before its bundle is there. */
 typedef struct trial {
     const lc_model *model;
+    const lc_adapter *adapter;
     const uint8_t *data; /* [bytes] of section JOB, from the flag `blank` */
     size_t bytes;
     uint32_t labels;
@@ -36,7 +37,9 @@ static lc_err layout(void *ctx, lc_arenas *arenas, lc_diag *diag)
     if (err != LC_OK) {
         return lc_fail(diag, err, 0, why);
     }
+    t->stage.adapter = t->adapter;
     *pack = (lc_pack){.model = *t->model, .kernels = t->options.kernels, .nodes = t->stage.nodes};
+    pack->rank = t->adapter != NULL ? t->adapter->rank : 0;
     uint32_t reserved = lc_labels_tokens(&t->stage), most = t->model->info.ctx;
     uint32_t wanted = reserved + EMPTY_TOKENS;
     err = lc_pack_size(pack, wanted < most ? wanted : most, reserved, t->stage.inner, diag);
@@ -52,6 +55,7 @@ static lc_err layout(void *ctx, lc_arenas *arenas, lc_diag *diag)
 static lc_err take_prefix(trial *t, lc_buf *snapshot)
 {
     lc_net *net = t->pack.net;
+    lc_pack_adapt(&t->pack, t->adapter);
     lc_err err = lc_net_run(net, t->prefix->id, t->prefix->count, NULL, NULL);
     if (err != LC_OK || t->prefix->count == 0) {
         return err;
@@ -108,8 +112,9 @@ static lc_err measure(trial *t, lc_buf *out, lc_buf *snapshot, lc_diag *why)
     return err;
 }
 
-lc_err lc_job_labels_put(const lc_model *model, lc_str prompt, const cJSON *labels, lc_buf *out,
-                         lc_buf *prefix, const char *path, lc_json_diag *diag)
+lc_err lc_job_labels_put(const lc_model *model, const lc_adapter *adapter, lc_str prompt,
+                         const cJSON *labels, lc_buf *out, lc_buf *prefix, const char *path,
+                         lc_json_diag *diag)
 {
     lc_ids ids;
     lc_diag why = {0};
@@ -130,7 +135,11 @@ lc_err lc_job_labels_put(const lc_model *model, lc_str prompt, const cJSON *labe
     if (t == NULL || stage.failed) {
         err = lc_json_fail(diag, LC_ERR_ARENA, path, "out of memory");
     } else {
-        *t = (trial){.model = model, .data = stage.data, .bytes = stage.bytes, .prefix = &ids};
+        *t = (trial){.model = model,
+                     .adapter = adapter,
+                     .data = stage.data,
+                     .bytes = stage.bytes,
+                     .prefix = &ids};
         t->labels = (uint32_t)cJSON_GetArraySize(labels);
         err = measure(t, out, prefix, &why);
         if (err != LC_OK) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../runtime/job_parts.h"
 #include "job_labels.h"
 #include "job_policy.h"
 
@@ -47,6 +48,7 @@ static const lc_json_key stage_keys[] = {
     {"type", LC_JSON_TEXT, 1, 32, true, "rules, head, label_score or verify"},
     {"rules", LC_JSON_ARRAY, 1, LC_RULES_MAX, false, "rules and verify"},
     {"model", LC_JSON_TEXT, 1, 4095, false, "head, label_score: pack, relative to the job file"},
+    {"adapter", LC_JSON_TEXT, 1, 4095, false, "of that pack, for this stage"},
     {"file", LC_JSON_TEXT, 1, 4095, false, "what fit wrote"},
     {"prompt", LC_JSON_TEXT, 1, 4095, false, "label_score: text file with {text} in it"},
 };
@@ -94,8 +96,9 @@ typedef struct writer {
     lc_job_body *body;
     lc_pack_files *packs;
     const cJSON *tasks;
-    size_t task; /* index of the one being written */
-    bool own;    /* rules see its labels */
+    size_t task;   /* index of the one being written */
+    bool own;      /* rules see its labels */
+    bool adapters; /* some stage of the job names one, so all say which */
     void *rule_memory;
 } writer;
 
@@ -362,13 +365,46 @@ static lc_err put_verify(writer *w, const cJSON *list, const cJSON *rule, const 
 
 /* ---- heads ---- */
 
+/* A classification head: the model's, or an adapter's own. */
+typedef struct head {
+    const lc_str *class_name; /* [classes] */
+    uint32_t classes;
+} head;
+
+/* The pack of a stage and its adapter, NULL: none, both written. */
+static lc_err put_model(writer *w, const cJSON *stage, const lc_model **model,
+                        const lc_adapter **adapter)
+{
+    uint32_t pack = 0, index = LC_JOB_NO_ADAPTER;
+    const char *path = lc_json_text(stage, "adapter", NULL);
+    size_t back = lc_json_path_key(&w->path, "model");
+    lc_err err =
+        lc_pack_files_take(w->packs, lc_json_text(stage, "model", ""), w->path.text, &pack);
+    lc_json_path_back(&w->path, back);
+    if (err == LC_OK && path != NULL) {
+        back = lc_json_path_key(&w->path, "adapter");
+        err = lc_pack_files_adapter(w->packs, path, pack, w->path.text, &index);
+        lc_json_path_back(&w->path, back);
+    }
+    if (err != LC_OK) {
+        return err;
+    }
+    lc_buf_put_u8(w->out, (uint8_t)pack);
+    if (w->adapters) {
+        lc_buf_put_u8(w->out, (uint8_t)index);
+    }
+    *model = &w->packs->pack[pack].model;
+    *adapter = path != NULL ? &w->packs->adapter[index].adapter : NULL;
+    return LC_OK;
+}
+
 /* Each label of the task needs an output of its name; other outputs are unused. */
-static lc_err check_outputs(writer *w, const cJSON *task, const lc_model *model)
+static lc_err check_outputs(writer *w, const cJSON *task, const head *model)
 {
     for (const cJSON *l = labels_of(task)->child; l != NULL; l = l->next) {
         lc_str name = lc_str_from(lc_json_text(l, "name", ""));
         bool found = false;
-        for (uint32_t i = 0; i < model->info.classes && !found; i++) {
+        for (uint32_t i = 0; i < model->classes && !found; i++) {
             found = lc_str_equal(model->class_name[i], name);
         }
         if (!found) {
@@ -381,25 +417,27 @@ static lc_err check_outputs(writer *w, const cJSON *task, const lc_model *model)
 
 static lc_err put_head(writer *w, const cJSON *task, const cJSON *stage)
 {
-    uint32_t pack = 0;
-    size_t back = lc_json_path_key(&w->path, "model");
-    lc_err err =
-        lc_pack_files_take(w->packs, lc_json_text(stage, "model", ""), w->path.text, &pack);
+    const lc_model *model = NULL;
+    const lc_adapter *adapter = NULL;
+    lc_err err = put_model(w, stage, &model, &adapter);
     if (err != LC_OK) {
         return err;
     }
-    const lc_model *model = &w->packs->pack[pack].model;
-    if (model->info.classes == 0) {
+    head h = {model->class_name, model->info.classes};
+    if (adapter != NULL && adapter->classes > 0) {
+        h = (head){adapter->class_name, adapter->classes};
+    }
+    size_t back = lc_json_path_key(&w->path, adapter != NULL ? "adapter" : "model");
+    if (h.classes == 0) {
         return fail(w, "this model has no classification head");
     }
-    err = check_outputs(w, task, model);
+    err = check_outputs(w, task, &h);
     if (err != LC_OK) {
         return err;
     }
-    lc_buf_put_u8(w->out, (uint8_t)pack);
-    lc_buf_put_u16(w->out, (uint16_t)model->info.classes);
-    for (uint32_t i = 0; i < model->info.classes; i++) {
-        lc_str name = model->class_name[i];
+    lc_buf_put_u16(w->out, (uint16_t)h.classes);
+    for (uint32_t i = 0; i < h.classes; i++) {
+        lc_str name = h.class_name[i];
         int label = label_index(task, name.data, name.bytes);
         bool oos = lc_str_equal(name, lc_str_from("oos"));
         int class = label >= 0 ? label : oos ? LC_CLASS_OOS : LC_CLASS_UNUSED;
@@ -414,23 +452,19 @@ static lc_err put_head(writer *w, const cJSON *task, const cJSON *stage)
 static lc_err put_label_score(writer *w, const cJSON *task, const cJSON *stage)
 {
     char *prompt = NULL;
-    uint32_t pack = 0;
-    size_t back = lc_json_path_key(&w->path, "model");
-    lc_err err =
-        lc_pack_files_take(w->packs, lc_json_text(stage, "model", ""), w->path.text, &pack);
+    const lc_model *model = NULL;
+    const lc_adapter *adapter = NULL;
+    lc_err err = put_model(w, stage, &model, &adapter);
     if (err != LC_OK) {
         return err;
     }
-    lc_json_path_back(&w->path, back);
-    (void)lc_json_path_key(&w->path, "prompt");
+    size_t back = lc_json_path_key(&w->path, "prompt");
     err = lc_pack_files_prompt(w->packs, lc_json_text(stage, "prompt", ""), w->path.text, &prompt);
     if (err != LC_OK) {
         return err;
     }
-    lc_buf_put_u8(w->out, (uint8_t)pack);
-    err =
-        lc_job_labels_put(&w->packs->pack[pack].model, lc_str_from(prompt), labels_of(task), w->out,
-                          &w->body->prefix[w->body->prefix_count++], w->path.text, w->diag);
+    err = lc_job_labels_put(model, adapter, lc_str_from(prompt), labels_of(task), w->out,
+                            &w->body->prefix[w->body->prefix_count++], w->path.text, w->diag);
     free(prompt);
     if (err == LC_OK) {
         lc_json_path_back(&w->path, back);
@@ -443,17 +477,17 @@ static lc_err put_label_score(writer *w, const cJSON *task, const cJSON *stage)
 static const struct {
     const char *name;
     uint8_t type;        /* lc_stage_type; 0: not in this version */
-    const char *keys[2]; /* beside id and type */
+    const char *keys[3]; /* beside id and type */
     size_t required;     /* of these, the first so many */
 } stage_types[] = {
-    {"rules", LC_STAGE_RULES, {"rules", NULL}, 1},
-    {"head", LC_STAGE_HEAD, {"model", "file"}, 1},
-    {"verify", LC_STAGE_VERIFY, {"rules", NULL}, 1},
-    {"label_score", LC_STAGE_LABEL_SCORE, {"model", "prompt"}, 2},
-    {"ngram", 0, {NULL, NULL}, 0},
-    {"nearest", 0, {NULL, NULL}, 0},
-    {"extract", 0, {NULL, NULL}, 0},
-    {"external", 0, {NULL, NULL}, 0},
+    {"rules", LC_STAGE_RULES, {"rules"}, 1},
+    {"head", LC_STAGE_HEAD, {"model", "adapter", "file"}, 1},
+    {"verify", LC_STAGE_VERIFY, {"rules"}, 1},
+    {"label_score", LC_STAGE_LABEL_SCORE, {"model", "prompt", "adapter"}, 2},
+    {"ngram", 0, {NULL}, 0},
+    {"nearest", 0, {NULL}, 0},
+    {"extract", 0, {NULL}, 0},
+    {"external", 0, {NULL}, 0},
 };
 
 static lc_err find_type(writer *w, const cJSON *stage, size_t *row)
@@ -478,9 +512,10 @@ static lc_err check_stage_keys(writer *w, const cJSON *stage, size_t row)
 {
     const char *const *keys = stage_types[row].keys;
     for (const cJSON *item = stage->child; item != NULL; item = item->next) {
-        bool known = strcmp(item->string, "id") == 0 || strcmp(item->string, "type") == 0 ||
-                     strcmp(item->string, keys[0]) == 0 ||
-                     (keys[1] != NULL && strcmp(item->string, keys[1]) == 0);
+        bool known = strcmp(item->string, "id") == 0 || strcmp(item->string, "type") == 0;
+        for (size_t i = 0; i < COUNT(stage_types[row].keys) && keys[i] != NULL; i++) {
+            known = known || strcmp(item->string, keys[i]) == 0;
+        }
         if (!known) {
             (void)lc_json_path_key(&w->path, item->string);
             return fail(w, "not a key of this type of stage");
@@ -686,6 +721,21 @@ void lc_job_body_free(lc_job_body *body)
     }
 }
 
+/* In a tree that is not checked yet. */
+static bool names_adapters(const cJSON *job)
+{
+    const cJSON *tasks = get(job, "tasks");
+    for (const cJSON *t = tasks != NULL ? tasks->child : NULL; t != NULL; t = t->next) {
+        const cJSON *stages = get(t, "stages");
+        for (const cJSON *s = stages != NULL ? stages->child : NULL; s != NULL; s = s->next) {
+            if (get(s, "adapter") != NULL) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 lc_err lc_job_tree_put(const cJSON *job, lc_pack_files *packs, lc_job_body *body,
                        lc_json_diag *diag)
 {
@@ -702,6 +752,7 @@ lc_err lc_job_tree_put(const cJSON *job, lc_pack_files *packs, lc_job_body *body
         return lc_json_fail(diag, LC_ERR_ARENA, "", "out of memory");
     }
     w.tasks = get(job, "tasks");
+    w.adapters = names_adapters(job);
     err = put_list(&w, w.tasks, "tasks", put_task, NULL);
     free(w.rule_memory);
     return err == LC_OK ? lc_job_policy_put(job, &body->tasks, diag) : err;

@@ -1,4 +1,4 @@
-/* objects.h - finding packs by their root hash, and the shipped job.
+/* objects.h - finding packs and adapters by their root hash, and the shipped job.
  *
  * Looked through in this order: objects already mapped, the bundle's own folder, the folder named
  * by LEAFCUTTER_SHARE, the program itself (`make STATIC=1`), then beside the program, the share
@@ -18,8 +18,8 @@ typedef struct lc_objects {
     char folder[LC_OBJECTS_FOLDERS_MAX][PATH_MAX];
     uint32_t folder_count;
     uint32_t local_count; /* of them before the program itself: bundle's folder, LEAFCUTTER_SHARE */
-    lc_map map[LC_PACKS_MAX + 1];
-    bool borrowed[LC_PACKS_MAX + 1]; /* map belongs to someone else */
+    lc_map map[LC_JOB_OBJECTS_MAX + 1];
+    bool borrowed[LC_JOB_OBJECTS_MAX + 1]; /* map belongs to someone else */
     uint32_t map_count;
 } lc_objects;
 

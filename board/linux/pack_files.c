@@ -123,6 +123,78 @@ lc_err lc_pack_files_take(lc_pack_files *packs, const char *path, const char *ke
     return err;
 }
 
+/* ---- adapters ---- */
+
+static lc_err measure_adapter(const lc_object *object, const lc_model *model, lc_adapter *adapter,
+                              void **tables, lc_diag *why)
+{
+    lc_arena arena;
+    lc_arena_measure(&arena);
+    lc_err err = lc_adapter_open(object->data, object->bytes, model, &arena, adapter, why);
+    if (err != LC_OK) {
+        return err;
+    }
+    size_t need = arena.used + LC_ARENA_ALIGN;
+    *tables = aligned_alloc(LC_ARENA_ALIGN, need);
+    if (*tables == NULL) {
+        return lc_fail(why, LC_ERR_ARENA, 0, "out of memory");
+    }
+    lc_arena_init(&arena, *tables, need);
+    return lc_adapter_open(object->data, object->bytes, model, &arena, adapter, why);
+}
+
+static lc_err open_adapter(lc_pack_files *packs, const char *full, const char *key_path)
+{
+    uint32_t i = packs->adapter_count;
+    lc_map *map = &packs->adapter[i].map;
+    lc_object object;
+    lc_diag why = {0};
+    if (packs->given_adapter != NULL) {
+        object = *packs->given_adapter;
+    } else {
+        lc_err err = open_file(packs, full, key_path, map);
+        if (err != LC_OK) {
+            return err;
+        }
+        object = (lc_object){map->data, map->bytes};
+    }
+    packs->adapter_count++;
+    lc_err err = measure_adapter(&object, &packs->pack[packs->adapter[i].pack].model,
+                                 &packs->adapter[i].adapter, &packs->adapter[i].tables, &why);
+    if (err != LC_OK) {
+        return lc_json_fail(packs->diag, err, key_path, "%s: %s at byte %llu: %s", full,
+                            lc_err_text(err), (unsigned long long)why.offset,
+                            why.text != NULL ? why.text : "");
+    }
+    return LC_OK;
+}
+
+lc_err lc_pack_files_adapter(lc_pack_files *packs, const char *path, uint32_t pack,
+                             const char *key_path, uint32_t *index)
+{
+    char full[PATH_MAX];
+    lc_err err = resolve(packs, path, key_path, full);
+    if (err != LC_OK) {
+        return err;
+    }
+    for (uint32_t i = 0; i < packs->adapter_count; i++) {
+        if (strcmp(packs->adapter[i].path, full) == 0 && packs->adapter[i].pack == pack) {
+            *index = i;
+            return LC_OK;
+        }
+    }
+    if (packs->adapter_count == LC_ADAPTERS_MAX) {
+        return lc_json_fail(packs->diag, LC_ERR_LIMIT, key_path, "more than %u adapters",
+                            LC_ADAPTERS_MAX);
+    }
+    *index = packs->adapter_count;
+    snprintf(packs->adapter[*index].path, PATH_MAX, "%s", full);
+    packs->adapter[*index].pack = pack;
+    return open_adapter(packs, full, key_path);
+}
+
+/* ---- prompts ---- */
+
 lc_err lc_pack_files_prompt(lc_pack_files *packs, const char *path, const char *key_path,
                             char **text)
 {
@@ -151,6 +223,10 @@ lc_err lc_pack_files_prompt(lc_pack_files *packs, const char *path, const char *
 
 void lc_pack_files_close(lc_pack_files *packs)
 {
+    for (uint32_t i = 0; i < packs->adapter_count; i++) {
+        free(packs->adapter[i].tables);
+        lc_map_close(&packs->adapter[i].map);
+    }
     while (packs->count > 0) {
         close_last(packs);
     }

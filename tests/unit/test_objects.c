@@ -114,7 +114,7 @@ static void offered_objects_come_first(void **state)
     (void)state;
     assert_int_equal(lc_map_open(path_of("one.leaf"), &map), LC_OK);
     lc_objects_init(&objects, NULL);
-    for (size_t i = 0; i < LC_PACKS_MAX + 1; i++) {
+    for (size_t i = 0; i < LC_JOB_OBJECTS_MAX + 1; i++) {
         assert_int_equal(lc_objects_add(&objects, &map), LC_OK);
     }
     assert_int_equal(lc_objects_add(&objects, &map), LC_ERR_LIMIT);
