@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../board/linux/job_json.h"
+#include "adapter_file.h"
 #include "model_file.h"
 
 static int build_error(const char *name, const lc_json_diag *diag)
@@ -103,14 +104,11 @@ static int float_check(const char *path, const lc_map *file)
 static int model_build(const lc_job_source *source, const lc_job_choice *choice, lc_buf *bundle)
 {
     static lc_json_diag diag;
-    const lc_map *model = &source->model;
+    lc_job_model model = {.pack = {source->model.data, source->model.bytes},
+                          .adapter = {source->adapter.data, source->adapter.bytes},
+                          .names = choice->labels};
     lc_map prompt = {0};
     char *text = NULL;
-    lc_err err;
-    if (choice->labels == NULL) {
-        err = lc_job_build_default(model->data, model->bytes, bundle, &diag);
-        return err == LC_OK ? LC_UI_GO : build_error(source->name, &diag);
-    }
     if (choice->prompt != NULL) {
         int rc = lc_ui_map(choice->prompt, &prompt);
         if (rc != LC_UI_GO) {
@@ -124,7 +122,8 @@ static int model_build(const lc_job_source *source, const lc_job_choice *choice,
             return lc_ui_error(LC_EXIT_REJECTED, choice->prompt, NULL, "holds a NUL: not a text");
         }
     }
-    err = lc_job_build_labels(model->data, model->bytes, choice->labels, text, bundle, &diag);
+    model.prompt = text;
+    lc_err err = lc_job_build_model(&model, bundle, &diag);
     free(text);
     return err == LC_OK ? LC_UI_GO : build_error(source->name, &diag);
 }
@@ -141,7 +140,15 @@ static int model_open(lc_job_source *source, const lc_job_choice *choice)
     if (rc != LC_UI_GO) {
         return rc;
     }
-    if (lc_objects_add(&source->objects, &source->model) != LC_OK) {
+    if (choice->adapter) {
+        rc = lc_adapter_file_object(choice->adapter, &source->model, &source->adapter);
+        source->name = choice->adapter; /* what can still be wrong is about it */
+    }
+    if (rc != LC_UI_GO) {
+        return rc;
+    }
+    if (lc_objects_add(&source->objects, &source->model) != LC_OK ||
+        (choice->adapter && lc_objects_add(&source->objects, &source->adapter) != LC_OK)) {
         return lc_ui_no_memory();
     }
     rc = model_build(source, choice, &bundle);
@@ -151,7 +158,7 @@ static int model_open(lc_job_source *source, const lc_job_choice *choice)
 int lc_job_source_open(lc_job_source *source, const lc_job_choice *choice)
 {
     source->bundle = (lc_object){0};
-    source->file = source->model = (lc_map){0};
+    source->file = source->model = source->adapter = (lc_map){0};
     if (choice->job) {
         return job_open(source, choice->job);
     }
@@ -172,4 +179,5 @@ void lc_job_source_close(lc_job_source *source)
     lc_objects_close(&source->objects);
     lc_map_close(&source->file);
     lc_map_close(&source->model);
+    lc_map_close(&source->adapter);
 }

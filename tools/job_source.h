@@ -12,6 +12,7 @@ typedef struct lc_job_source {
     lc_objects objects; /* where its packs are looked for */
     lc_map file;        /* bundle as a file, or compiled in memory */
     lc_map model;       /* pack of --model */
+    lc_map adapter;     /* of --adapter */
 } lc_job_source;
 
 /* What the user named; all NULL: the shipped job. */
@@ -20,7 +21,8 @@ typedef struct lc_job_choice {
     const char *model;  /* .leaf or .gguf, when there is no job */
     const char *labels; /* with model: "a,b,c", scored after a prompt; NULL: the model's own head */
     const char *prompt; /* with labels: file, NULL: a general one */
-    bool as_float;      /* with model */
+    const char *adapter; /* with model: see adapter_file.h, NULL: none */
+    bool as_float;       /* with model */
 } lc_job_choice;
 
 /* Returns LC_UI_GO, or the exit code after a message. lc_job_source_close in both cases. */

@@ -201,6 +201,10 @@ static int choice_check(const lc_job_choice *c)
         return lc_ui_error(LC_EXIT_USAGE, NULL, "--model FILE names a .leaf or .gguf file",
                            "--labels wants the model that scores them");
     }
+    if (c->adapter && !c->model) {
+        return lc_ui_error(LC_EXIT_USAGE, NULL, "a job file names adapters by itself",
+                           "--adapter wants the model that it belongs to, with --model");
+    }
     if (c->prompt && !c->labels) {
         return lc_ui_error(LC_EXIT_USAGE, NULL, NULL, "--prompt wants --labels");
     }
@@ -226,7 +230,7 @@ static int request_run(const request *r)
     int rc = runner_open(&run);
     if (rc == LC_UI_GO) {
         /* A model alone has no job: its pack is what answered. */
-        run.meta.mdl = r->choice.model ? lc_job_pack(run.job, 0)->leaf.root : NULL;
+        run.meta.mdl = r->choice.model && !r->choice.adapter ? lc_job_pack(run.job, 0)->leaf.root : NULL;
         rc = lines_run(&run);
     }
     runner_close(&run);
@@ -240,6 +244,7 @@ int lc_verb_classify(int argc, char **argv)
         {"job", "FILE", LC_OPT_TEXT, &r.choice.job, "bundle (.leaf) or job file (.json)"},
         {"model", "FILE", LC_OPT_TEXT, &r.choice.model,
          "a model with its own classification head, or any causal one with --labels"},
+        LC_OPT_ROW_ADAPTER(&r.choice.adapter),
         {"labels", "A,B,C", LC_OPT_TEXT, &r.choice.labels,
          "labels that the model scores as answers to a prompt"},
         {"prompt", "FILE", LC_OPT_TEXT, &r.choice.prompt,

@@ -148,11 +148,11 @@ static bool add_label(cJSON *labels, const char *text, size_t bytes)
 }
 
 /* The classes of a head but `oos`. */
-static bool add_classes(cJSON *labels, const lc_model *model)
+static bool add_classes(cJSON *labels, const lc_str *name, uint32_t classes)
 {
     bool good = labels != NULL;
-    for (uint32_t i = 0; i < model->info.classes && good; i++) {
-        lc_str class = model->class_name[i];
+    for (uint32_t i = 0; i < classes && good; i++) {
+        lc_str class = name[i];
         good =
             lc_str_equal(class, lc_str_from("oos")) || add_label(labels, class.data, class.bytes);
     }
@@ -176,8 +176,9 @@ static bool add_names(cJSON *labels, const char *list)
     return good;
 }
 
-/* names: of the labels to be scored after a prompt; NULL: the classes of the model's head. */
-static cJSON *job_of_model(const lc_model *model, const char *names)
+/* names: of the labels to be scored after a prompt; NULL: the classes of the head. */
+static cJSON *job_of_model(const lc_str *class_name, uint32_t classes, const char *names,
+                           bool adapted)
 {
     const char *type = names != NULL ? "label_score" : "head";
     cJSON *job = cJSON_CreateObject();
@@ -189,10 +190,11 @@ static cJSON *job_of_model(const lc_model *model, const char *names)
                 cJSON_AddStringToObject(job, "job", "model") && cJSON_AddItemToArray(tasks, task) &&
                 cJSON_AddStringToObject(task, "task", "label");
     cJSON *labels = good ? cJSON_AddArrayToObject(task, "labels") : NULL;
-    good = (names != NULL ? add_names(labels, names) : add_classes(labels, model)) &&
+    good = (names != NULL ? add_names(labels, names) : add_classes(labels, class_name, classes)) &&
            cJSON_AddStringToObject(stage, "id", names != NULL ? "labels" : "head") &&
            cJSON_AddStringToObject(stage, "type", type) &&
            cJSON_AddStringToObject(stage, "model", "model") &&
+           (!adapted || cJSON_AddStringToObject(stage, "adapter", "adapter")) &&
            (names == NULL || cJSON_AddStringToObject(stage, "prompt", "prompt"));
     cJSON *stages = good ? cJSON_AddArrayToObject(task, "stages") : NULL;
     if (!cJSON_AddItemToArray(stages, stage)) {
@@ -212,28 +214,40 @@ static lc_err build_model(lc_pack_files *packs, const char *names, lc_buf *out, 
         return err;
     }
     const lc_model *model = &packs->pack[index].model;
-    if (names == NULL && model->info.classes == 0) {
+    const lc_str *class_name = model->class_name;
+    uint32_t classes = model->info.classes, i = 0;
+    bool adapted = packs->given_adapter != NULL;
+    if (adapted) {
+        err = lc_pack_files_adapter(packs, "adapter", index, "", &i);
+        if (err != LC_OK) {
+            return err;
+        }
+    }
+    if (adapted && packs->adapter[i].adapter.classes > 0) {
+        class_name = packs->adapter[i].adapter.class_name;
+        classes = packs->adapter[i].adapter.classes;
+    }
+    if (names == NULL && classes == 0) {
         return lc_json_fail(diag, LC_ERR_UNSUPPORTED, "", "this model has no classification head");
     }
-    cJSON *job = job_of_model(model, names);
+    cJSON *job = job_of_model(class_name, classes, names, adapted);
     err = job != NULL ? build_with(job, packs, NULL, out, diag) : out_of_memory(diag);
     cJSON_Delete(job);
     return err;
 }
 
-static lc_err build_given(const void *pack, size_t bytes, const char *names, const char *prompt,
-                          lc_buf *out, lc_json_diag *diag)
+lc_err lc_job_build_model(const lc_job_model *model, lc_buf *out, lc_json_diag *diag)
 {
-    lc_object object = {pack, bytes};
     lc_pack_files *packs = calloc(1, sizeof *packs);
     *out = (lc_buf){0};
     if (packs == NULL) {
         return out_of_memory(diag);
     }
-    packs->given = &object;
-    packs->prompt = prompt;
+    packs->given = &model->pack;
+    packs->given_adapter = model->adapter.data != NULL ? &model->adapter : NULL;
+    packs->prompt = model->prompt != NULL ? model->prompt : default_prompt;
     packs->diag = diag;
-    lc_err err = build_model(packs, names, out, diag);
+    lc_err err = build_model(packs, model->names, out, diag);
     lc_pack_files_close(packs);
     free(packs);
     return err;
@@ -241,11 +255,13 @@ static lc_err build_given(const void *pack, size_t bytes, const char *names, con
 
 lc_err lc_job_build_default(const void *pack, size_t bytes, lc_buf *out, lc_json_diag *diag)
 {
-    return build_given(pack, bytes, NULL, NULL, out, diag);
+    const lc_job_model model = {.pack = {pack, bytes}};
+    return lc_job_build_model(&model, out, diag);
 }
 
 lc_err lc_job_build_labels(const void *pack, size_t bytes, const char *names, const char *prompt,
                            lc_buf *out, lc_json_diag *diag)
 {
-    return build_given(pack, bytes, names, prompt != NULL ? prompt : default_prompt, out, diag);
+    const lc_job_model model = {.pack = {pack, bytes}, .names = names, .prompt = prompt};
+    return lc_job_build_model(&model, out, diag);
 }

@@ -37,6 +37,17 @@ lc_err lc_job_build(const char *json, size_t bytes, const char *dir,
                     const lc_job_build_options *options, lc_buf *out,
                     lc_json_diag *diag) LC_CHECKED;
 
+/* A model without a job file. */
+typedef struct lc_job_model {
+    lc_object pack;
+    lc_object adapter;  /* data NULL: none */
+    const char *names;  /* "a,b,c" to be scored; NULL: the head's classes */
+    const char *prompt; /* with names: see job_prompt.h, NULL: a general one */
+} lc_job_model;
+
+/* The job of one task that fits it, as the two below say. */
+lc_err lc_job_build_model(const lc_job_model *model, lc_buf *out, lc_json_diag *diag) LC_CHECKED;
+
 /* The job for a pack's own head: job "model", ver 0, one task "label" with a label for each class
  * but `oos`, which becomes the out-of-scope output; no calibration. */
 lc_err lc_job_build_default(const void *pack, size_t bytes, lc_buf *out,
