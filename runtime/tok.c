@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "limits.h"
+#include "normal.h"
 #include "pretok.h"
 #include "tok_table.h"
 
@@ -27,13 +28,16 @@ static lc_err read_kind(lc_reader *r, lc_tok *tok, lc_diag *diag)
         return lc_fail(diag, LC_ERR_UNSUPPORTED, 5, "unknown pre-tokenizer");
     }
     uint8_t allowed = LC_TOK_ADD_BOS | LC_TOK_ADD_EOS;
-    allowed |= bpe ? LC_TOK_IGNORE_MERGES : LC_TOK_SPACE_PREFIX;
+    allowed |= bpe ? LC_TOK_IGNORE_MERGES | LC_TOK_WHITE : LC_TOK_SPACE_PREFIX;
+    allowed |= tok->kind == LC_TOK_SPM ? LC_TOK_PREFIX_ONCE | LC_TOK_WHITE : 0;
     if ((flags & ~allowed) != 0 || zero != 0) {
         return lc_fail(diag, LC_ERR_FORMAT, 6, "unknown tokenizer flags");
     }
     tok->add_bos = (flags & LC_TOK_ADD_BOS) != 0;
     tok->add_eos = (flags & LC_TOK_ADD_EOS) != 0;
     tok->add_space_prefix = (flags & LC_TOK_SPACE_PREFIX) != 0;
+    tok->prefix_once = (flags & LC_TOK_PREFIX_ONCE) != 0;
+    tok->white = (flags & LC_TOK_WHITE) != 0;
     tok->ignore_merges = (flags & LC_TOK_IGNORE_MERGES) != 0;
     return LC_OK;
 }
@@ -41,6 +45,19 @@ static lc_err read_kind(lc_reader *r, lc_tok *tok, lc_diag *diag)
 static bool is_token_or_none(const lc_tok *tok, uint32_t id)
 {
     return id < tok->vocab || id == LC_TOKEN_NONE;
+}
+
+static lc_err read_norm(lc_reader *r, lc_tok *tok, lc_diag *diag)
+{
+    uint32_t norm = lc_read_u32(r);
+    tok->word_chars = lc_read_u32(r);
+    bool known = norm == 0 || (tok->kind == LC_TOK_BPE && norm == LC_NORM_NFC) ||
+                 (tok->kind == LC_TOK_WORDPIECE && (norm & LC_NORM_BERT) != 0 &&
+                  norm < LC_NORM_STRIP * 2u && (norm & LC_NORM_NFC) == 0);
+    tok->norm = (uint8_t)norm;
+    return known && (tok->word_chars == 0 || norm != 0)
+               ? LC_OK
+               : lc_fail(diag, LC_ERR_UNSUPPORTED, 48, "unknown normalisation");
 }
 
 static lc_err read_counts(lc_reader *r, lc_tok *tok, lc_diag *diag)
@@ -68,20 +85,21 @@ static lc_err read_counts(lc_reader *r, lc_tok *tok, lc_diag *diag)
     if (tok->view[LC_TOK_TOKEN_BYTES] > LC_TOKEN_BYTES_MAX) {
         return lc_fail(diag, LC_ERR_LIMIT, 44, "token text over the limit");
     }
-    return LC_OK;
+    return read_norm(r, tok, diag);
 }
 
 /* Places the parts one after the other; they must fill the section. */
 static bool place_parts(lc_tok *tok, size_t bytes)
 {
     bool bpe = tok->kind == LC_TOK_BPE;
+    bool merged = bpe || tok->view[LC_TOK_MERGES] > 0;
     uint64_t vocab = tok->vocab;
     uint64_t symbols = tok->view[LC_TOK_SYMBOLS];
     uint64_t size[LC_TOK_PARTS] = {
         [LC_TOK_TEXT_START] = 4 * (vocab + 1),
         [LC_TOK_BYTE_SYMBOL] = 4 * 256,
-        [LC_TOK_RANK] = tok->kind == LC_TOK_SPM ? 4 * vocab : 0,
-        [LC_TOK_MERGE_START] = bpe ? 4 * (symbols + 1) : 0,
+        [LC_TOK_RANK] = tok->kind == LC_TOK_SPM && !merged ? 4 * vocab : 0,
+        [LC_TOK_MERGE_START] = merged ? 4 * (symbols + 1) : 0,
         [LC_TOK_MERGE] = (uint64_t)LC_TOK_MERGE_BYTES * tok->view[LC_TOK_MERGES],
         [LC_TOK_SPELL_START] = bpe ? 4 * (symbols - vocab + 1) : 0,
         [LC_TOK_SPELL] = 4 * (uint64_t)tok->view[LC_TOK_SPELLS],
@@ -120,8 +138,8 @@ lc_err lc_tok_open(const uint8_t *section, size_t bytes, lc_tok *tok, lc_diag *d
         }
     }
     if (made.kind != LC_TOK_BPE &&
-        (made.view[LC_TOK_MERGES] != 0 || made.view[LC_TOK_SPELLS] != 0 ||
-         made.view[LC_TOK_SYMBOLS] != made.vocab)) {
+        ((made.kind == LC_TOK_WORDPIECE && made.view[LC_TOK_MERGES] != 0) ||
+         made.view[LC_TOK_SPELLS] != 0 || made.view[LC_TOK_SYMBOLS] != made.vocab)) {
         return lc_fail(diag, LC_ERR_FORMAT, 28, "merges in a tokenizer without merges");
     }
     if (!place_parts(&made, bytes)) {
@@ -203,21 +221,39 @@ uint32_t lc_tok_decode(const lc_tok *tok, uint32_t id, bool first, char *out, ui
 
 /* ---- encoding ---- */
 
+/* NFC: the text is copied first. */
+static bool is_copied(const lc_tok *tok)
+{
+    return tok->norm == LC_NORM_NFC;
+}
+
 size_t lc_tok_scratch_bytes(const lc_tok *tok, size_t bytes)
 {
+    lc_arena arena;
     if (bytes == 0 || bytes >= LC_TOK_TEXT_BYTES_MAX) {
         return 0;
     }
     if (tok->kind == LC_TOK_WORDPIECE) {
-        return lc_tok_wordpiece_scratch_bytes(bytes);
+        return lc_tok_wordpiece_scratch_bytes(tok, bytes);
     }
-    return tok->kind == LC_TOK_BPE ? lc_tok_bpe_scratch_bytes(tok, bytes)
-                                   : lc_tok_spm_scratch_bytes(tok, bytes);
+    lc_arena_measure(&arena);
+    if (is_copied(tok)) {
+        bytes *= LC_NORMAL_GROWTH;
+        (void)LC_PUSH(&arena, char, bytes);
+    }
+    size_t coding = tok->kind == LC_TOK_BPE ? lc_tok_bpe_scratch_bytes(tok, bytes)
+                                            : lc_tok_spm_scratch_bytes(tok, bytes);
+    (void)LC_PUSH(&arena, char, coding);
+    return arena.peak;
 }
 
+/* One piece between white-space tokens. */
 static lc_err encode_kind(const lc_tok *tok, const char *text, size_t bytes, lc_arena *scratch,
                           lc_tok_out *out)
 {
+    if (bytes == 0) {
+        return LC_OK;
+    }
     switch (tok->kind) {
     case LC_TOK_BPE:
         return lc_tok_bpe_encode(tok, text, bytes, scratch, out);
@@ -228,14 +264,72 @@ static lc_err encode_kind(const lc_tok *tok, const char *text, size_t bytes, lc_
     }
 }
 
+static bool is_white(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* The longest user-defined token of white space that text begins with; *taken its bytes. */
+static uint32_t find_white(const lc_tok *tok, const char *text, size_t bytes, size_t *taken)
+{
+    size_t run = 0, most = tok->view[LC_TOK_TOKEN_BYTES];
+    while (run < bytes && run < most && is_white(text[run])) {
+        run++;
+    }
+    for (; run > 0; run--) {
+        uint32_t id = lc_tok_find(tok, text, run);
+        if (id != LC_TOKEN_NONE && tok->table[tok->view[LC_TOK_TYPE] + id] == LC_TOK_USER) {
+            *taken = run;
+            return id;
+        }
+    }
+    return LC_TOKEN_NONE;
+}
+
+static lc_err encode_pieces(const lc_tok *tok, const char *text, size_t bytes, lc_arena *scratch,
+                            lc_tok_out *out)
+{
+    size_t from = 0;
+    lc_err err = LC_OK;
+    for (size_t at = 0; tok->white && err == LC_OK && at < bytes && !out->cut;) {
+        size_t taken = 1;
+        uint32_t id = find_white(tok, text + at, bytes - at, &taken);
+        if (id != LC_TOKEN_NONE) {
+            size_t mark = lc_arena_mark(scratch);
+            err = encode_kind(tok, text + from, at - from, scratch, out);
+            lc_arena_rewind(scratch, mark);
+            lc_tok_put(out, id);
+            from = at + taken;
+        }
+        at += taken;
+    }
+    return err == LC_OK ? encode_kind(tok, text + from, bytes - from, scratch, out) : err;
+}
+
+/* Below U+0300 text is in normal form. */
+static bool is_normal(const char *text, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        if ((uint8_t)text[i] >= 0xcc) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static lc_err encode_text(const lc_tok *tok, const char *text, size_t bytes, lc_arena *scratch,
                           lc_tok_out *out)
 {
-    if (bytes == 0) {
-        return LC_OK;
-    }
     size_t mark = lc_arena_mark(scratch);
-    lc_err err = encode_kind(tok, text, bytes, scratch, out);
+    if (bytes > 0 && is_copied(tok) && !is_normal(text, bytes)) {
+        char *normal = LC_PUSH(scratch, char, LC_NORMAL_GROWTH *bytes);
+        if (!normal) {
+            return LC_ERR_ARENA;
+        }
+        bytes = lc_normal_write(tok->norm, text, bytes, normal);
+        text = normal;
+    }
+    lc_err err = encode_pieces(tok, text, bytes, scratch, out);
     lc_arena_rewind(scratch, mark);
     return err;
 }

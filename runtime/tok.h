@@ -30,7 +30,11 @@ typedef struct lc_tok {
     uint8_t pretok; /* lc_pretok */
     bool add_bos, add_eos;
     bool add_space_prefix; /* SPM: one blank before the first word */
+    bool prefix_once;      /* and none when it begins with one */
     bool ignore_merges;    /* BPE: a piece that is a token is not taken apart */
+    bool white;            /* user-defined tokens of white space are taken from text first */
+    uint8_t norm;          /* LC_NORM_... (normal.h): applied to text first; 0 none */
+    uint32_t word_chars;   /* WordPiece: a longer word is unknown; 0: none is too long */
     uint32_t vocab;
     uint32_t bos, eos, unk; /* LC_TOKEN_NONE when absent */
     const uint8_t *table;   /* the section; the rest of the fields are the tokenizer's own */

@@ -14,15 +14,10 @@ typedef struct work {
     uint32_t *symbol; /* [slots] at a symbol's first slot */
 } work;
 
-typedef struct pair {
-    uint32_t rank;   /* LC_RANK_NONE: these two do not merge */
-    uint32_t result; /* symbol */
-} pair;
-
 /* Merges of one left symbol stand together, ordered by the right symbol. */
-static pair find_pair(const lc_tok *tok, uint32_t left, uint32_t right)
+lc_tok_pair lc_tok_find_pair(const lc_tok *tok, uint32_t left, uint32_t right)
 {
-    pair none = {LC_RANK_NONE, 0};
+    lc_tok_pair none = {LC_RANK_NONE, 0};
     if (left >= tok->view[LC_TOK_SYMBOLS]) {
         return none;
     }
@@ -35,8 +30,8 @@ static pair find_pair(const lc_tok *tok, uint32_t left, uint32_t right)
         uint32_t middle = low + (high - low) / 2;
         uint32_t here = lc_tok_u32(tok, LC_TOK_MERGE, 3 * middle);
         if (here == right) {
-            pair found = {lc_tok_u32(tok, LC_TOK_MERGE, 3 * middle + 1),
-                          lc_tok_u32(tok, LC_TOK_MERGE, 3 * middle + 2)};
+            lc_tok_pair found = {lc_tok_u32(tok, LC_TOK_MERGE, 3 * middle + 1),
+                                 lc_tok_u32(tok, LC_TOK_MERGE, 3 * middle + 2)};
             return found.result < tok->view[LC_TOK_SYMBOLS] ? found : none;
         }
         if (here < right) {
@@ -49,13 +44,13 @@ static pair find_pair(const lc_tok *tok, uint32_t left, uint32_t right)
 }
 
 /* The merge of the symbol at slot s with the next one. */
-static pair pair_at(const work *w, uint32_t s)
+static lc_tok_pair pair_at(const work *w, uint32_t s)
 {
     uint32_t next = lc_merge_next(&w->merge, s);
     if (next >= w->merge.n) {
-        return (pair){LC_RANK_NONE, 0};
+        return (lc_tok_pair){LC_RANK_NONE, 0};
     }
-    return find_pair(w->tok, w->symbol[s], w->symbol[next]);
+    return lc_tok_find_pair(w->tok, w->symbol[s], w->symbol[next]);
 }
 
 static void put_symbol(const lc_tok *tok, uint32_t symbol, lc_tok_out *out)

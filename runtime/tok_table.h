@@ -18,7 +18,9 @@ enum { /* bits of the header's flags */
        LC_TOK_ADD_BOS = 1,
        LC_TOK_ADD_EOS = 2,
        LC_TOK_SPACE_PREFIX = 4,
-       LC_TOK_IGNORE_MERGES = 8
+       LC_TOK_IGNORE_MERGES = 8,
+       LC_TOK_PREFIX_ONCE = 16,
+       LC_TOK_WHITE = 32
 };
 
 typedef enum lc_tok_type { /* of a token, numbers as in GGUF */
@@ -34,9 +36,9 @@ typedef enum lc_tok_type { /* of a token, numbers as in GGUF */
 typedef enum lc_tok_part {
     LC_TOK_TEXT_START,  /* u32 [vocab + 1] */
     LC_TOK_BYTE_SYMBOL, /* u32 [256] */
-    LC_TOK_RANK,        /* u32 [vocab], SPM */
-    LC_TOK_MERGE_START, /* u32 [symbols + 1], BPE */
-    LC_TOK_MERGE,       /* {u32 right, rank, result} [merges], BPE */
+    LC_TOK_RANK,        /* u32 [vocab], SPM without merges */
+    LC_TOK_MERGE_START, /* u32 [symbols + 1], BPE, SPM with merges */
+    LC_TOK_MERGE,       /* {u32 right, rank, result} [merges] */
     LC_TOK_SPELL_START, /* u32 [symbols - vocab + 1], BPE */
     LC_TOK_SPELL,       /* u32 [spells], BPE */
     LC_TOK_SORTED,      /* u32 [sorted] */
@@ -76,14 +78,22 @@ static inline void lc_tok_put(lc_tok_out *out, uint32_t id)
     }
 }
 
+/* What two symbols become when they are joined, and how soon. */
+typedef struct lc_tok_pair {
+    uint32_t rank;   /* LC_RANK_NONE: they are not */
+    uint32_t result; /* symbol */
+} lc_tok_pair;
+
+lc_tok_pair lc_tok_find_pair(const lc_tok *tok, uint32_t left, uint32_t right);
+
 size_t lc_tok_bpe_scratch_bytes(const lc_tok *tok, size_t bytes);
 size_t lc_tok_spm_scratch_bytes(const lc_tok *tok, size_t bytes);
-size_t lc_tok_wordpiece_scratch_bytes(size_t bytes);
+size_t lc_tok_wordpiece_scratch_bytes(const lc_tok *tok, size_t bytes);
 lc_err lc_tok_bpe_encode(const lc_tok *tok, const char *text, size_t bytes, lc_arena *scratch,
                          lc_tok_out *out) LC_CHECKED;
 lc_err lc_tok_spm_encode(const lc_tok *tok, const char *text, size_t bytes, lc_arena *scratch,
                          lc_tok_out *out) LC_CHECKED;
-lc_err lc_tok_wordpiece_encode(const lc_tok *tok, const char *text, size_t bytes,
-                               lc_arena *scratch, lc_tok_out *out) LC_CHECKED;
+lc_err lc_tok_wordpiece_encode(const lc_tok *tok, const char *text, size_t bytes, lc_arena *scratch,
+                               lc_tok_out *out) LC_CHECKED;
 
 #endif

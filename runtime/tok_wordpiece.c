@@ -4,10 +4,14 @@
  *
  * Tables hold the tokens that begin a word with a blank before them, as GGUF files do (there it is
  * U+2581). So a word gets a blank in front, and the tokens found need no other mark.
+ *
+ * Tables of a GGUF fold each character to one, as llama.cpp does. Those that name a normalisation
+ * (tok->norm) have the text normalised as the original does, Hangul taken apart and all.
  */
 #include <string.h>
 
 #include "limits.h"
+#include "normal.h"
 #include "tok_table.h"
 #include "unicode.h"
 
@@ -17,23 +21,26 @@
 typedef struct work {
     const lc_tok *tok;
     lc_tok_out *out;
-    char *word; /* [2 * bytes + 5] a blank, then the folded characters */
-    size_t bytes;
+    char *word;          /* [2 * bytes + 5] a blank, then the folded characters */
+    size_t bytes, chars; /* of the word, with and without that blank */
+    char *normal;        /* [LC_NORMAL_GROWTH * bytes], where there is a normalisation */
 } work;
 
 /* Folding may turn two bytes into three. */
-static bool work_push(work *w, size_t bytes, lc_arena *scratch)
+static bool work_push(work *w, const lc_tok *tok, size_t bytes, lc_arena *scratch)
 {
-    w->word = LC_PUSH(scratch, char, 2 * bytes + 5);
-    return w->word != NULL;
+    bool growing = tok->norm != 0;
+    w->word = LC_PUSH(scratch, char, (growing ? LC_NORMAL_GROWTH : 2u) * bytes + 5);
+    w->normal = growing ? LC_PUSH(scratch, char, LC_NORMAL_GROWTH *bytes) : NULL;
+    return w->word != NULL && (w->normal != NULL || !growing);
 }
 
-size_t lc_tok_wordpiece_scratch_bytes(size_t bytes)
+size_t lc_tok_wordpiece_scratch_bytes(const lc_tok *tok, size_t bytes)
 {
     lc_arena arena;
     work w;
     lc_arena_measure(&arena);
-    return work_push(&w, bytes, &arena) ? arena.peak : 0;
+    return work_push(&w, tok, bytes, &arena) ? arena.peak : 0;
 }
 
 /* ---- characters ---- */
@@ -73,6 +80,18 @@ static part part_of(uint32_t c)
     }
     bool alone = class == LC_UCLASS_PUNCT || (class == LC_UCLASS_SYMBOL && c < 0x7f);
     return alone || is_chinese(c) ? PART_ALONE : PART_LETTER;
+}
+
+/* The same of a normalised one: what does not count has gone. */
+static part part_of_normal(const lc_tok *tok, uint32_t c)
+{
+    lc_uclass class = lc_unicode_class(c);
+    if (class == LC_UCLASS_SPACE) {
+        return PART_SPACE;
+    }
+    bool alone = class == LC_UCLASS_PUNCT || (class == LC_UCLASS_SYMBOL && c < 0x7f);
+    bool chinese = (tok->norm & LC_NORM_CHINESE) != 0 && is_chinese(c);
+    return alone || chinese ? PART_ALONE : PART_LETTER;
 }
 
 /* ---- words ---- */
@@ -124,22 +143,32 @@ static uint32_t longest_token(const lc_tok *tok, const char *text, uint32_t byte
     return LC_TOKEN_NONE;
 }
 
+static void put_unknown(work *w)
+{
+    if (w->tok->unk != LC_TOKEN_NONE) {
+        lc_tok_put(w->out, w->tok->unk);
+    }
+}
+
 /* Gives the word's tokens, or one unknown token, and begins the next word. */
 static void end_word(work *w)
 {
     lc_tok_out before = *w->out;
-    size_t bytes = w->bytes;
+    size_t bytes = w->bytes, chars = w->chars;
     uint32_t id = LC_TOKEN_NONE, taken = 0;
     w->bytes = 1;
+    w->chars = 0;
+    if (w->tok->word_chars > 0 && chars > w->tok->word_chars) {
+        put_unknown(w);
+        return;
+    }
     for (size_t at = 0; bytes > 1 && at < bytes; at += taken) {
         size_t left = bytes - at;
         size_t most = w->tok->view[LC_TOK_TOKEN_BYTES];
         id = longest_token(w->tok, w->word + at, (uint32_t)(left < most ? left : most), &taken);
         if (id == LC_TOKEN_NONE) {
             *w->out = before; /* ids written after it do not count */
-            if (w->tok->unk != LC_TOKEN_NONE) {
-                lc_tok_put(w->out, w->tok->unk);
-            }
+            put_unknown(w);
             return;
         }
         lc_tok_put(w->out, id);
@@ -148,7 +177,8 @@ static void end_word(work *w)
 
 static void add_char(work *w, uint32_t c)
 {
-    if (c == BLANK_CODE_POINT) { /* as in the tokens */
+    w->chars++;
+    if (c == BLANK_CODE_POINT && w->tok->norm == 0) { /* as in the tokens */
         w->word[w->bytes++] = ' ';
     } else {
         w->bytes += lc_utf8_encode(c, w->word + w->bytes);
@@ -157,7 +187,7 @@ static void add_char(work *w, uint32_t c)
 
 static void take_char(work *w, uint32_t c)
 {
-    part kind = part_of(c);
+    part kind = w->tok->norm != 0 ? part_of_normal(w->tok, c) : part_of(c);
     if (kind == PART_NONE) {
         return;
     }
@@ -172,20 +202,25 @@ static void take_char(work *w, uint32_t c)
     }
 }
 
-lc_err lc_tok_wordpiece_encode(const lc_tok *tok, const char *text, size_t bytes,
-                               lc_arena *scratch, lc_tok_out *out)
+lc_err lc_tok_wordpiece_encode(const lc_tok *tok, const char *text, size_t bytes, lc_arena *scratch,
+                               lc_tok_out *out)
 {
     work w = {.tok = tok, .out = out, .bytes = 1};
-    if (!work_push(&w, bytes, scratch)) {
+    bool normal = tok->norm != 0;
+    if (!work_push(&w, tok, bytes, scratch)) {
         return LC_ERR_ARENA;
     }
     w.word[0] = ' ';
+    if (normal) {
+        bytes = lc_normal_write(tok->norm, text, bytes, w.normal);
+        text = w.normal;
+    }
     size_t at = 0;
     while (at < bytes && !out->cut) {
         uint32_t code_point = REPLACEMENT;
         uint32_t length = lc_utf8_decode(text + at, bytes - at, &code_point);
         at += length == 0 ? 1 : length;
-        take_char(&w, length == 0 ? REPLACEMENT : lc_unicode_fold(code_point));
+        take_char(&w, normal || length == 0 ? code_point : lc_unicode_fold(code_point));
     }
     end_word(&w);
     return LC_OK;

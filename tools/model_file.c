@@ -1,4 +1,4 @@
-/* model_file.c - packs as they are, GGUF files packed once into the user's cache. */
+/* model_file.c - packs as they are, GGUF files and checkpoints packed once into the cache. */
 #include "model_file.h"
 
 #include <dirent.h>
@@ -11,8 +11,8 @@
 
 #include "../board/linux/crypto.h"
 #include "../board/linux/leaf_write.h"
-#include "pack/gguf.h"
 #include "pack/pack.h"
+#include "source.h"
 
 #define KEY_CHARS 16u
 
@@ -79,9 +79,10 @@ static bool cache_find(const char *source, const char *type, cache_place *place)
         return false;
     }
     program_stamp(program, sizeof program);
-    int n = snprintf(stamp, sizeof stamp, "%s %lld %lld.%09ld %llu %s", program,
+    uint64_t files = S_ISDIR(st.st_mode) ? lc_hf_stamp(real) : 0;
+    int n = snprintf(stamp, sizeof stamp, "%s %lld %lld.%09ld %llu %llu %s", program,
                      (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
-                     (unsigned long long)st.st_ino, real);
+                     (unsigned long long)st.st_ino, (unsigned long long)files, real);
     key_print(real, strlen(real), source_key);
     key_print(stamp, (size_t)n < sizeof stamp ? (size_t)n : sizeof stamp - 1, stamp_key);
     snprintf(place->name, sizeof place->name, "%s-%s-%s.leaf", source_key, type, stamp_key);
@@ -133,28 +134,29 @@ static uint32_t processors(void)
     return n < 1 ? 1 : n > 8 ? 8 : (uint32_t)n;
 }
 
-static int source_pack(const char *path, const char *type, const lc_map *source, lc_buf *out)
+static int source_pack(const char *path, const char *type, lc_buf *out)
 {
-    lc_gguf gguf;
+    lc_source source;
     lc_diag diag = {0};
     lc_progress progress;
-    lc_err err = lc_gguf_open(source->data, source->bytes, &gguf, &diag);
-    if (err != LC_OK) {
-        return lc_ui_diag(path, &diag, NULL);
+    int rc = lc_source_open(path, true, &source);
+    if (rc != LC_UI_GO) {
+        return rc;
     }
     lc_progress_init(&progress, "packing");
     lc_pack_options options = {
         .threads = processors(), .progress = progress_show, .progress_ctx = &progress};
     bool known = lc_pack_type_find(type, &options.type);
     lc_assert(known); /* types come from verbs, not from the command line */
-    err = lc_pack_gguf(&gguf, &options, out, NULL, &diag);
+    lc_err err = lc_pack_gguf(source.g, &options, out, NULL, &diag);
     lc_progress_end(&progress);
-    lc_gguf_close(&gguf);
-    return err == LC_OK ? LC_UI_GO : lc_ui_diag(path, &diag, NULL);
+    rc = err == LC_OK ? LC_UI_GO : lc_source_diag(&source, &diag);
+    lc_source_close(&source);
+    return rc;
 }
 
 /* Packs into the cache, or into memory where there is none. */
-static int source_open(const char *path, const char *type, const lc_map *source, lc_map *map)
+static int source_open(const char *path, const char *type, lc_map *map)
 {
     cache_place place;
     lc_buf packed = {0};
@@ -162,7 +164,7 @@ static int source_open(const char *path, const char *type, const lc_map *source,
     if (cached && cache_map(&place, map)) {
         return LC_UI_GO;
     }
-    int rc = source_pack(path, type, source, &packed);
+    int rc = source_pack(path, type, &packed);
     if (rc == LC_UI_GO && cached) {
         rc = lc_ui_write(place.path, packed.data, packed.bytes);
         cached = rc == LC_UI_GO && lc_map_open(place.path, map) == LC_OK;
@@ -185,14 +187,16 @@ static int source_open(const char *path, const char *type, const lc_map *source,
 int lc_model_file_open(const char *path, const char *type, lc_map *map)
 {
     lc_map source;
+    if (lc_hf_is_folder(path)) {
+        return source_open(path, type ? type : "q4", map);
+    }
     int rc = lc_ui_map(path, &source);
     if (rc != LC_UI_GO) {
         return rc;
     }
     if (source.bytes >= 4 && memcmp(source.data, "GGUF", 4) == 0) {
-        rc = source_open(path, type ? type : "q4", &source, map);
         lc_map_close(&source);
-        return rc;
+        return source_open(path, type ? type : "q4", map);
     }
     *map = source; /* a pack, or what lc_model_open will refuse with a reason */
     return LC_UI_GO;

@@ -1,6 +1,6 @@
-/* model_file.h - what `--model FILE` means to every verb: a pack, or a GGUF packed once.
+/* model_file.h - what `--model FILE` means to every verb: a pack, or a GGUF or checkpoint packed once.
  *
- * Packs of GGUF files are kept in $XDG_CACHE_HOME/leafcutter (else ~/.cache/leafcutter), one per
+ * Packs of GGUF files and of checkpoint folders (hf.h) are kept in $XDG_CACHE_HOME/leafcutter (else ~/.cache/leafcutter), one per
  * source file and type, replaced when the source or this program changes.
  */
 #ifndef LC_MODEL_FILE_H
@@ -9,7 +9,7 @@
 #include "../runtime/model.h"
 #include "ui.h"
 
-/* lc_model_file_open - maps the pack of a .leaf or .gguf file.
+/* lc_model_file_open - maps the pack of a .leaf or .gguf file, or of a folder.
  *
  *   type   "q4" "t16" "q8" "f32": how a GGUF is packed; NULL is "q4". A .leaf is taken as it is.
  *

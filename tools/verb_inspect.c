@@ -5,11 +5,11 @@
 
 #include "../board/linux/crypto.h"
 #include "../board/linux/leaf_verify.h"
-#include "pack/gguf.h"
 #include "pack/pack.h"
 #include "pack/pack_plan.h"
 #include "pack/tok_pack.h"
 #include "plan.h"
+#include "source.h"
 #include "ui.h"
 #include "verbs.h"
 
@@ -84,19 +84,15 @@ static lc_err gguf_check(const lc_gguf *g, lc_diag *diag)
     return err;
 }
 
-static int gguf_read(const lc_map *file, findings *f, lc_diag *refusal)
+static int gguf_read(const lc_source *source, findings *f, lc_diag *refusal)
 {
-    lc_gguf g;
-    lc_diag diag = {0};
-    if (lc_gguf_open(file->data, file->bytes, &g, &diag) != LC_OK) {
-        return lc_ui_diag(f->path, &diag, NULL);
-    }
-    f->kind = "gguf";
+    const lc_gguf *g = source->g;
+    f->kind = source->folder ? "checkpoint" : "gguf";
     f->model = true;
-    gguf_names(&g, f);
-    f->tensor = calloc(g.tensor_count + 1u, sizeof *f->tensor);
-    for (uint32_t i = 0; f->tensor && i < g.tensor_count; i++) {
-        const lc_gguf_tensor *t = &g.tensor[i];
+    gguf_names(g, f);
+    f->tensor = calloc(g->tensor_count + 1u, sizeof *f->tensor);
+    for (uint32_t i = 0; f->tensor && i < g->tensor_count; i++) {
+        const lc_gguf_tensor *t = &g->tensor[i];
         tensor_row *row = &f->tensor[f->tensor_count++];
         text_copy(row->name, sizeof row->name, t->name);
         row->type = lc_gguf_type_name(t->type);
@@ -104,10 +100,9 @@ static int gguf_read(const lc_map *file, findings *f, lc_diag *refusal)
         row->bytes = t->bytes;
         f->parameters += t->ne[0] * t->ne[1] * t->ne[2] * t->ne[3];
     }
-    if (gguf_check(&g, refusal) != LC_OK) {
+    if (gguf_check(g, refusal) != LC_OK) {
         f->refusal = refusal->text;
     }
-    lc_gguf_close(&g);
     return f->tensor ? LC_UI_GO : lc_ui_no_memory();
 }
 
@@ -395,13 +390,10 @@ static int leaf_run(const lc_map *file, findings *f, bool verify, bool json)
     return LC_EXIT_OK;
 }
 
-static int gguf_run(const lc_map *file, findings *f, bool verify, bool json)
+static int source_run(lc_source *source, findings *f, bool json)
 {
-    if (verify) {
-        return lc_ui_error(LC_EXIT_USAGE, f->path, NULL, "--verify: a GGUF file carries no hashes");
-    }
     lc_diag refusal = {0};
-    int rc = gguf_read(file, f, &refusal);
+    int rc = gguf_read(source, f, &refusal);
     if (rc != LC_UI_GO) {
         return rc;
     }
@@ -410,9 +402,29 @@ static int gguf_run(const lc_map *file, findings *f, bool verify, bool json)
         return LC_EXIT_OK;
     }
     /* An architecture of others may be looked at; one of ours that contradicts itself is broken. */
-    rc = lc_ui_diag(f->path, &refusal, NULL);
+    rc = lc_source_diag(source, &refusal);
     bool ours = lc_arch_by_name(f->arch, (uint32_t)strlen(f->arch)) != NULL;
     return ours ? rc : LC_EXIT_OK;
+}
+
+/* A GGUF file or a checkpoint. */
+static int gguf_run(findings *f, bool verify, bool json)
+{
+    lc_source source;
+    if (verify) {
+        return lc_ui_error(LC_EXIT_USAGE, f->path, NULL,
+                           "--verify: only packs and bundles carry hashes");
+    }
+    int rc = lc_source_open(f->path, true, &source);
+    if (rc != LC_UI_GO) {
+        return rc;
+    }
+    for (uint32_t i = 0; source.folder && i < source.hf.file_count; i++) {
+        f->bytes += source.hf.file[i].map.bytes;
+    }
+    rc = source_run(&source, f, json);
+    lc_source_close(&source);
+    return rc;
 }
 
 int lc_verb_inspect(int argc, char **argv)
@@ -422,9 +434,12 @@ int lc_verb_inspect(int argc, char **argv)
         {"verify", NULL, LC_OPT_FLAG, &verify, "recompute every hash and check the padding"},
         LC_OPT_ROW_JSON(&json),
     };
-    const lc_usage usage = {
-        "inspect",         "FILE", "Prints what a GGUF, pack or bundle holds.", options,
-        LC_COUNT(options), 1};
+    const lc_usage usage = {"inspect",
+                            "FILE",
+                            "Prints what a GGUF, checkpoint folder, pack or bundle holds.",
+                            options,
+                            LC_COUNT(options),
+                            1};
     lc_files files;
     int rc = lc_ui_parse(&usage, argc, argv, &files);
     if (rc != LC_UI_GO) {
@@ -435,15 +450,18 @@ int lc_verb_inspect(int argc, char **argv)
                            "inspect wants one file");
     }
     findings f = {.path = files.path[0]};
-    lc_map file;
-    rc = lc_ui_map(f.path, &file);
+    lc_map file = {0};
+    bool folder = lc_hf_is_folder(f.path);
+    rc = folder ? LC_UI_GO : lc_ui_map(f.path, &file);
     if (rc != LC_UI_GO) {
         return rc;
     }
     f.bytes = file.bytes;
-    bool gguf = file.bytes >= 4 && memcmp(file.data, "GGUF", 4) == 0;
-    rc = gguf ? gguf_run(&file, &f, verify, json) : leaf_run(&file, &f, verify, json);
+    bool gguf = folder || (file.bytes >= 4 && memcmp(file.data, "GGUF", 4) == 0);
+    rc = gguf ? gguf_run(&f, verify, json) : leaf_run(&file, &f, verify, json);
     free(f.tensor);
-    lc_map_close(&file);
+    if (!folder) {
+        lc_map_close(&file);
+    }
     return rc;
 }

@@ -1,4 +1,5 @@
-/* verb_pack.c - `leafcutter pack`: a GGUF file becomes a .leaf pack, with what each tensor loses.
+/* verb_pack.c - `leafcutter pack`: a GGUF file or a checkpoint becomes a .leaf pack, with what each
+ * tensor loses.
  */
 #include <math.h>
 #include <string.h>
@@ -6,6 +7,7 @@
 #include "../board/linux/crypto.h"
 #include "adapter_file.h"
 #include "pack/pack.h"
+#include "source.h"
 #include "ui.h"
 #include "verbs.h"
 
@@ -133,10 +135,9 @@ static void show_progress(void *ctx, uint64_t done, uint64_t total)
     lc_progress_step(ctx, done, total);
 }
 
-static int pack_file(const request *r, const lc_map *in, const lc_map *text, lc_buf *file,
+static int pack_file(const request *r, lc_source *in, const lc_map *text, lc_buf *file,
                      lc_pack_report *report)
 {
-    lc_gguf g;
     lc_diag diag = {0};
     lc_progress progress;
     lc_pack_options options = {.align = r->align, .threads = r->threads, .progress = show_progress};
@@ -152,24 +153,20 @@ static int pack_file(const request *r, const lc_map *in, const lc_map *text, lc_
     options.lora = lora;
     options.lora_count = r->lora.count;
     options.labels = r->labels;
-    lc_err err = lc_gguf_open(in->data, in->bytes, &g, &diag);
-    if (err) {
-        return lc_ui_diag(r->in, &diag, NULL);
-    }
     lc_progress_init(&progress, "packing");
-    err = lc_pack_gguf(&g, &options, file, report, &diag);
+    lc_err err = lc_pack_gguf(in->g, &options, file, report, &diag);
     lc_progress_end(&progress);
-    lc_gguf_close(&g);
-    return err ? lc_ui_diag(r->in, &diag, NULL) : LC_UI_GO;
+    return err ? lc_source_diag(in, &diag) : LC_UI_GO;
 }
 
 /* The adapters to merge are mapped while `run` packs. */
 static int model_run(const request *r)
 {
-    lc_map in, text = {0};
+    lc_source in;
+    lc_map text = {0};
     lc_buf file = {0};
     lc_pack_report report = {0};
-    int rc = lc_ui_map(r->in, &in);
+    int rc = lc_source_open(r->in, true, &in);
     if (rc != LC_UI_GO) {
         return rc;
     }
@@ -179,7 +176,7 @@ static int model_run(const request *r)
     if (rc == LC_UI_GO) {
         rc = pack_file(r, &in, &text, &file, &report);
     }
-    lc_map_close(&in);
+    lc_source_close(&in);
     lc_map_close(&text);
     if (rc == LC_UI_GO) {
         rc = lc_ui_write(r->out, file.data, file.bytes);
@@ -231,7 +228,7 @@ static const char *request_wrong(const request *r)
         return adapter_wrong(r);
     }
     if (!r->adapter && (!r->in || !r->out)) {
-        return "pack wants one GGUF file and -o OUT.leaf";
+        return "pack wants one GGUF file or checkpoint folder, and -o OUT.leaf";
     }
     if (!r->adapter && r->base) {
         return "--base goes with --adapter";
@@ -279,9 +276,10 @@ int lc_verb_pack(int argc, char **argv)
     };
     const lc_usage usage = {
         "pack",
-        "FILE.gguf -o OUT.leaf",
-        "Packs a GGUF model and prints what each tensor loses. With --adapter it makes an adapter\n"
-        "that stays apart from its base, for jobs that switch between several.",
+        "FILE.gguf|FOLDER -o OUT.leaf",
+        "Packs a GGUF model, or the folder of a Hugging Face checkpoint (config.json,\n"
+        "tokenizer.json, *.safetensors), and prints what each tensor loses. With --adapter it makes\n"
+        "an adapter that stays apart from its base, for jobs that switch between several.",
         options,
         LC_COUNT(options),
         1};

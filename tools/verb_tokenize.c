@@ -4,8 +4,8 @@
 
 #include "../runtime/leaf.h"
 #include "../runtime/tok.h"
-#include "pack/gguf.h"
 #include "pack/tok_pack.h"
+#include "source.h"
 #include "ui.h"
 #include "verbs.h"
 
@@ -54,16 +54,17 @@ static lc_err find_in_leaf(vocabulary *v, lc_diag *diag)
     return err;
 }
 
-static lc_err make_from_gguf(vocabulary *v, lc_diag *diag)
+/* The section that would be packed. */
+static int make_from_source(vocabulary *v, lc_source *source)
 {
-    lc_gguf gguf;
-    lc_err err = lc_gguf_open(v->map.data, v->map.bytes, &gguf, diag);
-    if (err != LC_OK) {
-        return err;
+    lc_diag diag = {0};
+    lc_err err = lc_tok_pack(source->g, &v->packed, &diag);
+    if (err == LC_OK) {
+        err = lc_tok_open(v->packed.data, v->packed.bytes, &v->tok, &diag);
     }
-    err = lc_tok_pack(&gguf, &v->packed, diag);
-    lc_gguf_close(&gguf);
-    return err == LC_OK ? lc_tok_open(v->packed.data, v->packed.bytes, &v->tok, diag) : err;
+    int rc = err == LC_OK ? LC_UI_GO : lc_source_diag(source, &diag);
+    lc_source_close(source);
+    return rc;
 }
 
 static void vocabulary_close(vocabulary *v)
@@ -74,20 +75,27 @@ static void vocabulary_close(vocabulary *v)
 
 static int vocabulary_open(const char *path, vocabulary *v)
 {
+    lc_source source;
+    lc_diag diag = {LC_OK, 0, ""};
     *v = (vocabulary){0};
+    if (lc_hf_is_folder(path)) {
+        int rc = lc_source_open(path, false, &source);
+        return rc == LC_UI_GO ? make_from_source(v, &source) : rc;
+    }
     int rc = lc_ui_map(path, &v->map);
     if (rc != LC_UI_GO) {
         return rc;
     }
-    lc_diag diag = {LC_OK, 0, ""};
-    bool is_leaf = v->map.bytes >= 4 && memcmp(v->map.data, "LEAF", 4) == 0;
-    lc_err err = is_leaf ? find_in_leaf(v, &diag) : make_from_gguf(v, &diag);
-    if (err != LC_OK) {
-        rc = lc_ui_diag(path, &diag, NULL);
-        vocabulary_close(v);
-        return rc;
+    if (v->map.bytes >= 4 && memcmp(v->map.data, "LEAF", 4) == 0) {
+        rc = find_in_leaf(v, &diag) == LC_OK ? LC_UI_GO : lc_ui_diag(path, &diag, NULL);
+    } else {
+        rc = lc_source_map(path, &v->map, &source);
+        rc = rc == LC_UI_GO ? make_from_source(v, &source) : rc;
     }
-    return LC_UI_GO;
+    if (rc != LC_UI_GO) {
+        vocabulary_close(v);
+    }
+    return rc;
 }
 
 /* ---- lines ---- */
@@ -190,7 +198,8 @@ int lc_verb_tokenize(int argc, char **argv)
 {
     request r = {0};
     const lc_opt options[] = {
-        {"model", "FILE", LC_OPT_TEXT, &r.model, ".leaf pack, or .gguf of any architecture"},
+        {"model", "FILE", LC_OPT_TEXT, &r.model,
+         ".leaf pack, .gguf of any architecture, or a folder with tokenizer.json"},
         {"no-special", NULL, LC_OPT_FLAG, &r.no_special, "no BOS and EOS, whatever the file says"},
         {"null", NULL, LC_OPT_FLAG, &r.null, "texts end with NUL and may hold newlines"},
         LC_OPT_ROW_JSON(&r.json),

@@ -298,8 +298,9 @@ lc_err lc_json_parse(const char *text, size_t bytes, unsigned flags, cJSON **tre
                      lc_json_diag *diag)
 {
     *tree = NULL;
-    if (bytes > LC_JSON_BYTES_MAX) {
-        return lc_json_fail(diag, LC_ERR_LIMIT, "", "longer than %u bytes", LC_JSON_BYTES_MAX);
+    size_t most = (flags & LC_JSON_LARGE) != 0 ? LC_JSON_LARGE_MAX : LC_JSON_BYTES_MAX;
+    if (bytes > most) {
+        return lc_json_fail(diag, LC_ERR_LIMIT, "", "longer than %zu bytes", most);
     }
     scan s = {.text = malloc(bytes + 1), .bytes = bytes, .flags = flags, .diag = diag};
     if (s.text == NULL) {

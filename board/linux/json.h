@@ -15,10 +15,12 @@
 
 #define LC_JSON_DEPTH_MAX 64u
 #define LC_JSON_BYTES_MAX (16u << 20)
+#define LC_JSON_LARGE_MAX (64u << 20)
 
 enum {
     LC_JSON_COMMENTS = 1, /* `//` up to the end of a line counts as blank */
-    LC_JSON_NO_NUL = 2    /* refuse the escape \u0000, which a C string cannot hold */
+    LC_JSON_NO_NUL = 2,   /* refuse the escape \u0000, which a C string cannot hold */
+    LC_JSON_LARGE = 4     /* up to LC_JSON_LARGE_MAX bytes: vocabularies, on a desk */
 };
 
 /* What is wrong and where: `line 3, column 14: ...` or `tasks[0].labels[2].cost_miss: ...`. */

@@ -42,12 +42,15 @@ typedef struct lc_gguf_tensor {
     const uint8_t *data;
     uint64_t bytes;
     uint64_t offset; /* in the file */
+    /* How a checkpoint that is no GGUF has it; 0 and false in a GGUF. */
+    uint32_t halves; /* heads whose rows lie in two halves and are wanted in pairs */
+    bool plus_one;   /* weights are less by one */
 } lc_gguf_tensor;
 
 typedef struct lc_gguf {
     const uint8_t *data;
     size_t bytes;
-    uint32_t version;
+    uint32_t version; /* 0: no GGUF, but what hf.h made of a checkpoint */
     uint32_t kv_count;
     uint32_t tensor_count;
     lc_gguf_kv *kv;         /* [kv_count], heap */

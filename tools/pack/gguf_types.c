@@ -217,10 +217,32 @@ const char *lc_gguf_type_name(uint32_t type)
     return block && block->read ? block->name : NULL;
 }
 
+/* Row i of heads whose rows are wanted as (0, n/2), (1, n/2 + 1) ... and lie as 0, 1 ... */
+static uint64_t row_in_halves(const lc_gguf_tensor *t, uint64_t rows, uint64_t i)
+{
+    uint64_t size = rows / t->halves, at = i % size;
+    return i - at + at % 2 * (size / 2) + at / 2;
+}
+
+/* A vector is one row in the file, each weight a row of the matrix that it goes with. */
+static void read_vector(const lc_gguf_tensor *t, const lc_gguf_block *block, float *out)
+{
+    for (uint64_t i = 0; i < t->ne[0]; i++) {
+        uint64_t from = t->halves ? row_in_halves(t, t->ne[0], i) : i;
+        block->read(t->data + from * block->bytes, &out[i]);
+        out[i] += t->plus_one ? 1.0f : 0.0f;
+    }
+}
+
 void lc_gguf_row(const lc_gguf_tensor *t, uint64_t r, float *out)
 {
     const lc_gguf_block *block = lc_gguf_block_of(t->type);
     lc_assert(block && block->read);
+    if (t->dims == 1 && block->weights == 1 && (t->halves || t->plus_one)) {
+        read_vector(t, block, out);
+        return;
+    }
+    r = t->halves ? row_in_halves(t, t->ne[1], r) : r;
     uint64_t blocks = t->ne[0] / block->weights;
     const uint8_t *p = t->data + r * blocks * block->bytes;
     for (uint64_t b = 0; b < blocks; b++) {

@@ -339,13 +339,14 @@ static void put_note(lc_buf *body, const lc_gguf *g, const char *key, const char
 
 static lc_err write_notes(packer *p)
 {
-    static const char made[] = "made: from GGUF\n";
+    const char *made =
+        p->g->version ? "made: from GGUF\n" : "made: from a Hugging Face checkpoint\n";
     lc_buf *body;
     lc_err err = new_section(p, LC_SECTION_NOTES, 0, &body);
     if (err) {
         return err;
     }
-    lc_buf_put(body, made, sizeof made - 1);
+    lc_buf_put(body, made, strlen(made));
     put_note(body, p->g, "general.name", "name");
     put_note(body, p->g, "general.license", "license");
     put_note(body, p->g, "general.author", "author");
@@ -359,8 +360,8 @@ static lc_err write_chat(packer *p)
     lc_str jinja;
     lc_chat chat;
     lc_buf *body;
-    if (!lc_gguf_str(p->g, "tokenizer.chat_template", &jinja) ||
-        !lc_chat_recognise(jinja, &chat) || !utf8_valid(chat.system)) {
+    if (!lc_gguf_str(p->g, "tokenizer.chat_template", &jinja) || !lc_chat_recognise(jinja, &chat) ||
+        !utf8_valid(chat.system)) {
         return LC_OK;
     }
     lc_err err = new_section(p, LC_SECTION_CHAT, 0, &body);

@@ -23,6 +23,7 @@ typedef struct custom {
 } custom;
 
 #define RMS_EPS "attention.layer_norm_rms_epsilon"
+#define WINDOW_PATTERN "attention.sliding_window_pattern"
 #define LAYER_EPS "attention.layer_norm_epsilon"
 
 static const custom customs[] = {
@@ -284,8 +285,13 @@ static lc_err read_window(const keys *k, lc_model_info *m)
         return LC_OK;
     }
     lc_err err = read_u32(k, "attention.sliding_window", false, 0, CTX_CLAIM_MAX, &window);
-    if (!err) {
-        err = read_u32(k, "attention.sliding_window_pattern", false, 1, LC_LAYERS_MAX, &pattern);
+    const lc_gguf_kv *list = lc_gguf_find(k->g, key_of(k, WINDOW_PATTERN).text);
+    bool listed = list && list->type == LC_GGUF_ARRAY;
+    if (!err && !listed) {
+        err = read_u32(k, WINDOW_PATTERN, false, 1, LC_LAYERS_MAX, &pattern);
+    }
+    if (!err && listed && (list->elem_type != LC_GGUF_BOOL || list->count != m->layers)) {
+        err = refuse(k, LC_ERR_FORMAT, WINDOW_PATTERN, "not one bool for each layer");
     }
     if (err || window == 0) {
         return err;
@@ -294,7 +300,9 @@ static lc_err read_window(const keys *k, lc_model_info *m)
     m->window = m->window < m->ctx ? m->window : m->ctx;
     bool local = false;
     for (uint32_t i = 0; i < m->layers; i++) {
-        if (i % pattern != (k->custom->far_first ? 0 : pattern - 1)) {
+        bool is_local =
+            listed ? list->data[i] != 0 : i % pattern != (k->custom->far_first ? 0 : pattern - 1);
+        if (is_local) {
             m->local[i / 8] |= (uint8_t)(1u << (i % 8));
             local = true;
         }
@@ -404,8 +412,8 @@ lc_err lc_pack_info(const lc_gguf *g, lc_pack_source *source, lc_diag *diag)
     }
     keys k = {g, s.arch->name, custom_of(s.arch->id), diag};
     lc_err (*const readers[])(const keys *, lc_model_info *) = {
-        read_sizes, read_heads, read_use, read_window, read_scales, read_vocab, read_token_types,
-        read_classes};
+        read_sizes,  read_heads, read_use,         read_window,
+        read_scales, read_vocab, read_token_types, read_classes};
     s.info.arch = s.arch->id;
     err = refuse_variants(&k);
     for (size_t i = 0; !err && i < sizeof readers / sizeof readers[0]; i++) {

@@ -7,6 +7,7 @@
 #include "fail.h"
 #include "tok_vocab.h"
 
+#define KEY_MERGES "tokenizer.ggml.merges"
 #define KEY_SCORES "tokenizer.ggml.scores"
 
 /* The parts of the section whose size the header tells; written in the order of lc_tok_part. */
@@ -156,8 +157,33 @@ static void put_ranks(const lc_vocab *v, scored *list, uint32_t *rank, parts *p)
     }
 }
 
+/* The tokens that join, given as pairs: whatever they make must be a token. */
+static lc_err make_joins(const lc_vocab *v, parts *p, lc_diag *diag)
+{
+    lc_bpe bpe;
+    lc_err err = lc_bpe_read(v, &bpe, diag);
+    if (err != LC_OK) {
+        return err;
+    }
+    for (uint32_t i = 0; err == LC_OK && i < bpe.merges; i++) {
+        const lc_bpe_merge *m = &bpe.merge[i];
+        bool tokens = m->left < v->count && m->right < v->count && m->result < v->count;
+        if (!tokens || v->type[m->left] == LC_TOK_BYTE || v->type[m->right] == LC_TOK_BYTE) {
+            err = lc_fail_format(diag, LC_ERR_FORMAT, lc_vocab_offset(v->g, KEY_MERGES),
+                                 KEY_MERGES ": merge %u is not of two tokens to one", m->rank);
+        }
+    }
+    p->symbols = v->count;
+    put_merges(&bpe, p);
+    lc_bpe_free(&bpe);
+    return err == LC_OK ? make_byte_tokens(v, p, diag) : err;
+}
+
 static lc_err make_spm(const lc_vocab *v, parts *p, lc_diag *diag)
 {
+    if (v->g->version == 0) {
+        return make_joins(v, p, diag);
+    }
     scored *list = calloc(v->count, sizeof *list);
     uint32_t *rank = calloc(v->count, sizeof *rank);
     lc_err err = list && rank ? read_scores(v, list, diag) : out_of_memory(diag);
@@ -213,8 +239,9 @@ static lc_err make_sorted(const lc_vocab *v, parts *p, lc_diag *diag)
         return out_of_memory(diag);
     }
     uint32_t count = 0;
+    bool white_only = v->kind == LC_TOK_BPE && !(v->flags & LC_TOK_IGNORE_MERGES);
     for (uint32_t i = 0; i < v->count; i++) {
-        if (v->plain[i]) {
+        if (v->plain[i] && (!white_only || v->type[i] == LC_TOK_USER)) {
             list[count++] = (spelled){v->bytes[i], i};
         }
     }
@@ -252,6 +279,8 @@ static void put_header(const lc_vocab *v, const parts *p, uint32_t text_bytes, l
     lc_buf_put_u32(out, (uint32_t)(p->sorted.bytes / 4));
     lc_buf_put_u32(out, text_bytes);
     lc_buf_put_u32(out, token_bytes);
+    lc_buf_put_u32(out, v->norm);
+    lc_buf_put_u32(out, v->word_chars);
     while (!out->failed && out->bytes < start + LC_TOK_HEADER_BYTES) {
         lc_buf_put_u8(out, 0);
     }
@@ -293,7 +322,8 @@ static lc_err pack_vocab(const lc_vocab *v, parts *p, lc_buf *out, lc_diag *diag
     lc_err err = v->kind == LC_TOK_BPE   ? make_bpe(v, p, diag)
                  : v->kind == LC_TOK_SPM ? make_spm(v, p, diag)
                                          : make_wordpiece(v, p);
-    if (err == LC_OK && (v->kind != LC_TOK_BPE || (v->flags & LC_TOK_IGNORE_MERGES))) {
+    bool looked_up = v->kind != LC_TOK_BPE || (v->flags & (LC_TOK_IGNORE_MERGES | LC_TOK_WHITE));
+    if (err == LC_OK && looked_up) {
         err = make_sorted(v, p, diag);
     }
     if (err != LC_OK) {

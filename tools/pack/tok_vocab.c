@@ -221,6 +221,26 @@ bool lc_byte_chars_read(lc_str text, char *out, uint32_t *bytes)
     return true;
 }
 
+static bool all_white(lc_str text)
+{
+    for (uint32_t i = 0; i < text.bytes; i++) {
+        if (memchr(" \t\r\n", text.data[i], 4) == NULL) {
+            return false;
+        }
+    }
+    return text.bytes > 0;
+}
+
+/* A user-defined token of white space is taken out of text before anything else, where the file's
+ * own tokenizer does so; others of that type are markup, which text must not be able to say. */
+static void take_white(lc_vocab *v, uint32_t i)
+{
+    if (v->g->version == 0 && v->type[i] == LC_TOK_USER) {
+        v->plain[i] = all_white(v->text[i]);
+        v->flags = (uint8_t)(v->plain[i] ? v->flags | LC_TOK_WHITE : v->flags);
+    }
+}
+
 /* A piece of BPE text becomes a token when merges say so, whatever its type; but what is marked as
  * control or unknown must never come out of text. */
 static void read_bpe_bytes(lc_vocab *v, uint32_t i, char *pool)
@@ -233,6 +253,7 @@ static void read_bpe_bytes(lc_vocab *v, uint32_t i, char *pool)
     v->bytes[i] = spelled && !verbatim ? (lc_str){pool, bytes} : text;
     bool same = spelled && bytes == text.bytes;
     v->plain[i] = text.bytes > 0 && !special && spelled && (same || !verbatim);
+    take_white(v, i);
 }
 
 static int hex_digit(char c)
@@ -253,16 +274,6 @@ static bool read_byte_name(lc_str text, char *byte)
     int low = hex_digit(text.data[4]);
     *byte = (char)(high * 16 + low);
     return high >= 0 && low >= 0;
-}
-
-static bool all_white(lc_str text)
-{
-    for (uint32_t i = 0; i < text.bytes; i++) {
-        if (memchr(" \t\r\n", text.data[i], 4) == NULL) {
-            return false;
-        }
-    }
-    return text.bytes > 0;
 }
 
 /* U+2581 as a blank. */
@@ -300,6 +311,7 @@ static lc_err read_spm_bytes(lc_vocab *v, uint32_t i, char *pool, lc_diag *diag)
         break;
     case LC_TOK_USER:
         v->plain[i] = all_white(text);
+        take_white(v, i);
         break;
     default:
         break;
@@ -344,7 +356,7 @@ static void read_wordpiece_bytes(lc_vocab *v, uint32_t i, bool beginnings, char 
 
 static lc_err read_bytes(lc_vocab *v, lc_diag *diag)
 {
-    bool beginnings = v->kind == LC_TOK_WORDPIECE && marks_beginnings(v);
+    bool beginnings = v->kind == LC_TOK_WORDPIECE && v->norm == 0 && marks_beginnings(v);
     size_t pool_bytes = 1;
     for (uint32_t i = 0; i < v->count; i++) {
         pool_bytes += v->text[i].bytes + 1;
@@ -429,9 +441,25 @@ static lc_err read_specials(lc_vocab *v, lc_diag *diag)
     return err;
 }
 
+/* What a tokenizer.json says and a GGUF has no key for. */
+static lc_err read_own(lc_vocab *v, lc_diag *diag)
+{
+    (void)lc_gguf_u32(v->g, LC_KEY_NORM, &v->norm);
+    (void)lc_gguf_u32(v->g, LC_KEY_WORD_CHARS, &v->word_chars);
+    lc_err err = read_flag(v, LC_KEY_IGNORE_MERGES, LC_TOK_IGNORE_MERGES, diag);
+    return err != LC_OK || v->kind != LC_TOK_SPM
+               ? err
+               : read_flag(v, LC_KEY_PREFIX_ONCE, LC_TOK_PREFIX_ONCE, diag);
+}
+
 static lc_err read_all(lc_vocab *v, lc_diag *diag)
 {
     lc_err err = read_model(v, diag);
+    if (err == LC_OK && v->g->version == 0) {
+        v->bos = v->eos = v->unk = LC_TOKEN_NONE;
+        v->flags = 0;
+        err = read_own(v, diag);
+    }
     if (err == LC_OK) {
         err = read_texts(v, diag);
     }

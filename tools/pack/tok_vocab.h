@@ -2,6 +2,7 @@
 #ifndef LC_TOK_VOCAB_H
 #define LC_TOK_VOCAB_H
 
+#include "../../runtime/normal.h"
 #include "../../runtime/tok_table.h"
 #include "gguf.h"
 
@@ -11,6 +12,8 @@ typedef struct lc_vocab {
     uint8_t pretok; /* lc_pretok */
     uint8_t flags;  /* LC_TOK_ADD_BOS ... */
     uint32_t bos, eos, unk;
+    uint32_t norm;       /* LC_NORM_... */
+    uint32_t word_chars; /* longest word of WordPiece, 0: any */
     uint32_t count;
     lc_str *text;  /* [count] as in the file */
     uint8_t *type; /* [count] lc_tok_type */
@@ -18,6 +21,13 @@ typedef struct lc_vocab {
     bool *plain;   /* [count] text may become this token */
     char *pool;    /* [pool_bytes] */
 } lc_vocab;
+
+/* Keys of our own, which only checkpoints of Hugging Face form give (g->version 0). There nothing
+ * is left unsaid: no default holds. */
+#define LC_KEY_NORM "tokenizer.leafcutter.normalization"
+#define LC_KEY_WORD_CHARS "tokenizer.leafcutter.word_chars"
+#define LC_KEY_PREFIX_ONCE "tokenizer.leafcutter.prefix_once"
+#define LC_KEY_IGNORE_MERGES "tokenizer.leafcutter.ignore_merges"
 
 /* Reads and checks everything but merges and scores. On error nothing needs freeing. */
 lc_err lc_vocab_read(const lc_gguf *g, lc_vocab *v, lc_diag *diag) LC_CHECKED;

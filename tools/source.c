@@ -1,0 +1,79 @@
+#include "source.h"
+
+#include <string.h>
+
+/* `FOLDER/config.json: head_dim: missing`; a place in the file where there is one. */
+static int folder_error(const lc_source *s, const lc_diag *diag)
+{
+    char path[4096];
+    (void)snprintf(path, sizeof path, s->hf.where[0] ? "%s/%s" : "%s%s", s->path, s->hf.where);
+    if (diag->offset > 0) {
+        return lc_ui_diag(path, diag, NULL);
+    }
+    return lc_ui_error(lc_err_exit(diag->err), path, NULL, "%s: %s", lc_err_text(diag->err),
+                       diag->text ? diag->text : "no reason given");
+}
+
+int lc_source_diag(lc_source *s, lc_diag *diag)
+{
+    if (!s->folder) {
+        return lc_ui_diag(s->path, diag, NULL);
+    }
+    lc_hf_explain(&s->hf, diag);
+    return folder_error(s, diag);
+}
+
+int lc_source_map(const char *path, const lc_map *map, lc_source *s)
+{
+    lc_diag diag = {0};
+    *s = (lc_source){.path = path};
+    if (lc_gguf_open(map->data, map->bytes, &s->file, &diag) != LC_OK) {
+        return lc_ui_diag(path, &diag, NULL);
+    }
+    s->g = &s->file;
+    return LC_UI_GO;
+}
+
+static int folder_open(const char *path, bool weights, lc_source *s)
+{
+    lc_diag diag = {0};
+    memset(s, 0, sizeof *s);
+    s->path = path;
+    s->folder = true;
+    if (lc_hf_open(path, weights, &s->hf, &diag) != LC_OK) {
+        return folder_error(s, &diag);
+    }
+    s->g = &s->hf.g;
+    return LC_UI_GO;
+}
+
+int lc_source_open(const char *path, bool weights, lc_source *s)
+{
+    lc_map map;
+    if (lc_hf_is_folder(path)) {
+        return folder_open(path, weights, s);
+    }
+    int rc = lc_ui_map(path, &map);
+    if (rc != LC_UI_GO) {
+        return rc;
+    }
+    rc = lc_source_map(path, &map, s);
+    if (rc != LC_UI_GO) {
+        lc_map_close(&map);
+        return rc;
+    }
+    s->map = map;
+    return LC_UI_GO;
+}
+
+void lc_source_close(lc_source *s)
+{
+    if (s->folder) {
+        lc_hf_close(&s->hf);
+    } else {
+        lc_gguf_close(&s->file);
+    }
+    if (s->map.span > 0) {
+        lc_map_close(&s->map);
+    }
+}
