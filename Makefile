@@ -271,7 +271,7 @@ $(B)/tests/kernels/%.o: AREA = $(HOSTED_FLAGS) -iquote kernels -iquote tests/ker
 
 $(B)/kernels/%_dot.o: LEVEL = -march=armv8.2-a+dotprod
 $(B)/kernels/%_i8mm.o: LEVEL = -march=armv8.2-a+dotprod+i8mm
-$(B)/kernels/%_avx2.o: LEVEL = -mavx2 -mno-fma
+$(B)/kernels/%_avx2.o: LEVEL = -mavx2 -mf16c -mno-fma
 $(B)/kernels/%_avx512.o: LEVEL = -mavx512f -mavx512bw -mavx512vl -mavx512vnni
 
 COMMIT := $(shell git rev-parse --short=10 HEAD 2>/dev/null)

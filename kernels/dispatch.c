@@ -9,11 +9,16 @@
     GEMV_Q4(level), GEMM_Q4(level), Q8(level)
 
 #define FLOAT_KERNELS(level)                                                                       \
-    .gemv_f32 = lc_gemv_f32_##level, .quantise = lc_quantise_##level, OTHER_FLOAT(level)
+    .gemv_f32 = lc_gemv_f32_##level, .quantise = lc_quantise_##level, OTHER_FLOAT(level),          \
+        .attend = lc_attend_##level
 #define OTHER_FLOAT(level)                                                                         \
     .rmsnorm = lc_rmsnorm_##level, .layernorm = lc_layernorm_##level,                              \
     .softmax = lc_softmax_##level, .act_mul = lc_act_mul_##level, .add = lc_add_##level,           \
-    .rope = lc_rope_##level, .attend = lc_attend_##level
+    .rope = lc_rope_##level, .keep = lc_keep_##level
+
+#define FLOAT_AVX2                                                                                 \
+    .gemv_f32 = lc_gemv_f32_v4, .quantise = lc_quantise_v4, OTHER_FLOAT(v4),                       \
+        .attend = lc_attend_avx2
 
 /* Worst first: the best level is the last one whose needs are met. */
 static const lc_kernels levels[] = {
@@ -27,13 +32,13 @@ static const lc_kernels levels[] = {
     {.name = "i8mm", .needs = LC_CPU_NEON | LC_CPU_DOTPROD | LC_CPU_I8MM, .pairs = true,
      GEMV_Q4(dot), GEMM_Q4(i8mm), PANEL_Q4(i8mm), .panel_rows = 8, .panel_tokens = 7,
      .gemv_q8 = lc_gemv_q8_dot, .gemm_q8 = lc_gemm_q8_i8mm, .gemv_f32 = lc_gemv_f32_v4,
-     .quantise = lc_quantise_pairs_v4, OTHER_FLOAT(v4)},
+     .quantise = lc_quantise_pairs_v4, OTHER_FLOAT(v4), .attend = lc_attend_v4},
 #endif
 #if defined(__x86_64__)
-    {.name = "avx2", .needs = LC_CPU_AVX2, INT_KERNELS(avx2), FLOAT_KERNELS(v4)},
+    {.name = "avx2", .needs = LC_CPU_AVX2, INT_KERNELS(avx2), FLOAT_AVX2},
     {.name = "avx512", .needs = LC_CPU_AVX2 | LC_CPU_AVX512, GEMV_Q4(avx512), GEMM_Q4(avx512),
      PANEL_Q4(avx512), .panel_rows = 16, .panel_tokens = 8, .gemv_q8 = lc_gemv_q8_avx512,
-     .gemm_q8 = lc_gemm_q8_avx2, FLOAT_KERNELS(v4)},
+     .gemm_q8 = lc_gemm_q8_avx2, FLOAT_AVX2},
 #endif
 };
 

@@ -54,6 +54,33 @@ typedef struct lc_acts {
     float *scale; /* [n padded to 4] */
 } lc_acts;
 
+/* ---- attention ---- */
+
+/* How keys and values are kept. */
+typedef enum lc_kv {
+    LC_KV_AUTO = 0, /* the net chooses; no kernel sees it */
+    LC_KV_F32,
+    LC_KV_F16, /* binary16, rounded half to even; computed with as float */
+    LC_KV_I8   /* value = scale * int8, a scale for each token and head */
+} lc_kv;
+
+/* Queries (1 to LC_QUERIES) that share a KV head, and the first of the keys that they see:
+ * out_i[d] = sum_t softmax_t(scale * q_i . k_t) * v_t[d] over keys + i * more keys, more 0 or 1.
+ * cap > 0: each score s is cap * tanh(s / cap) before the softmax. */
+typedef struct lc_attention {
+    uint32_t kind;                  /* lc_kv */
+    const void *k, *v;              /* [t][stride] values of the kind, at this head */
+    const float *k_scale, *v_scale; /* [t], I8 only */
+    size_t stride;
+    uint32_t keys, more, head_dim;
+    float scale, cap;
+    const float *q; /* query i at q + i * q_stride, its output at out + i * q_stride */
+    uint32_t queries;
+    size_t q_stride;
+    float *scores; /* queries * (keys + (queries - 1) * more, rounded up to 4) floats of scratch */
+    float *out;
+} lc_attention;
+
 /* ---- what a level provides ---- */
 
 typedef enum lc_act_kind { LC_SILU = 0, LC_GELU_TANH = 1, LC_GELU_ERF = 2 } lc_act_kind;
@@ -104,14 +131,10 @@ typedef struct lc_kernels {
      * (i, i + dims/2), else (2i, 2i + 1). Dimensions beyond dims stay. */
     void (*rope)(float *x, uint32_t heads, uint32_t head_dim, uint32_t dims, const float *rot,
                  bool neox);
-    /* Attention of `queries` (1 to LC_QUERIES) queries that share a KV head:
-     * out_i[d] = sum_t softmax_t(scale * q_i . k_t) * v_t[d] over the first keys + i * more keys,
-     * more 0 or 1. Query i at q + i * q_stride, its output at out + i * q_stride.
-     * k, v: [t][stride] floats, already offset to this head and the first key; scores: queries *
-     * (keys + (queries - 1) * more, rounded up to 4) floats of scratch. */
-    void (*attend)(const float *q, uint32_t queries, size_t q_stride, const float *k,
-                   const float *v, size_t stride, uint32_t keys, uint32_t more, uint32_t head_dim,
-                   float scale, float *scores, float *out);
+    /* n floats as a cache keeps them; *scale is set for I8 only. NaN and infinity are kept (I8: as
+     * a scale that is NaN), so that a sum that meets them shows it. */
+    void (*keep)(uint32_t kind, const float *x, uint32_t n, void *out, float *scale);
+    void (*attend)(const lc_attention *a);
 } lc_kernels;
 
 /* CPU features a level may need. */

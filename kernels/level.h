@@ -3,7 +3,8 @@
  *
  * Integer kernels: ref everywhere; neon80, neon53, dot, i8mm on aarch64; avx2, avx512 on x86-64. A
  * level may take some of its kernels from a lower one (dispatch.c).
- * Float kernels: ref (plain C, emulates the lanes) and v4 (four-lane vectors, every architecture).
+ * Float kernels: ref (plain C, emulates the lanes) and v4 (four-lane vectors, every architecture);
+ * attention also with the binary16 loads of AVX2 machines.
  */
 #ifndef LC_LEVEL_H
 #define LC_LEVEL_H
@@ -53,12 +54,12 @@ LC_DECLARE_PANEL_KERNELS(avx512);
     void lc_add_##level(float *y, const float *x, uint32_t n);                                     \
     void lc_rope_##level(float *x, uint32_t heads, uint32_t head_dim, uint32_t dims,               \
                          const float *rot, bool neox);                                             \
-    void lc_attend_##level(const float *q, uint32_t queries, size_t q_stride, const float *k,      \
-                           const float *v, size_t stride, uint32_t keys, uint32_t more,            \
-                           uint32_t head_dim, float scale, float *scores, float *out)
+    void lc_keep_##level(uint32_t kind, const float *x, uint32_t n, void *out, float *scale);      \
+    void lc_attend_##level(const lc_attention *a)
 
 LC_DECLARE_FLOAT_KERNELS(ref);
 LC_DECLARE_FLOAT_KERNELS(v4);
+void lc_attend_avx2(const lc_attention *a);
 
 /* QUANT_ACT with four tokens in pairs (lc_kernels.pairs). */
 bool lc_quantise_pairs_v4(const float *x, uint32_t cols, uint32_t t, uint32_t tokens, int8_t *a,

@@ -44,6 +44,38 @@ LC_INLINE double lc_double_from_bits(uint64_t u)
     return cast.d;
 }
 
+/* ---- binary16 ---- */
+
+/* Rounds half to even; beyond 65504 it is an infinity. As fcvtn and vcvtps2ph do it. */
+static inline uint16_t lc_half_from_float(float f)
+{
+    uint32_t u = lc_float_bits(f);
+    uint32_t sign = u >> 16 & 0x8000u;
+    u &= 0x7fffffffu;
+    if (u > 0x7f800000u) /* NaN: quiet, with what fits of its payload */
+        return (uint16_t)(sign | 0x7e00u | (u >> 13 & 0x3ffu));
+    if (u >= 0x47800000u) /* 65536 and more */
+        return (uint16_t)(sign | 0x7c00u);
+    if (u < 0x38800000u) { /* below 2^-14: adding 0.5 leaves multiples of 2^-24 */
+        float shifted = lc_float_from_bits(u) + 0.5f;
+        return (uint16_t)(sign | (lc_float_bits(shifted) - 0x3f000000u));
+    }
+    return (uint16_t)(sign | ((u - 0x38000000u + 0xfffu + (u >> 13 & 1u)) >> 13));
+}
+
+static inline float lc_half_to_float(uint16_t h)
+{
+    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, rest = h & 0x7fffu;
+    if (rest >= 0x7c00u) /* infinity; a NaN becomes quiet */
+        return lc_float_from_bits(sign | 0x7f800000u | (rest > 0x7c00u ? 0x400000u : 0u) |
+                                  (rest & 0x3ffu) << 13);
+    /* The exponent's bias changes by a product, which is exact for subnormals, too. */
+    float f = lc_float_from_bits(rest << 13) * 0x1p112f;
+    return lc_float_from_bits(sign | lc_float_bits(f));
+}
+
+/* ---- rounding ---- */
+
 /* 1.5 * 2^23: adding it rounds a float of magnitude below 2^22 half to even, and leaves the integer
  * in the low bits: bits(x + bias) - LC_ROUND_BITS. */
 #define LC_ROUND_BIAS 12582912.0f

@@ -519,6 +519,7 @@ static lc_err bind_next(binder *b, lc_reader *r, uint64_t at, lc_diag *diag)
     if (!find_slot(b, &t, &s)) {
         return lc_fail(diag, LC_ERR_FORMAT, at, "tensor is not of this model, or out of its place");
     }
+    b->model->exact = b->model->exact && (t.layer == LC_GLOBAL || t.mat.type == LC_W_F32);
     return bind_tensor(&t, &s, at, diag);
 }
 
@@ -549,6 +550,7 @@ static lc_err read_tensors(lc_model *model, lc_arena *state, lc_diag *diag)
         return lc_fail(diag, LC_ERR_ARENA, 0, "state arena too small for the layer table");
     }
     binder b = {.model = model, .state = state};
+    model->exact = true;
     for (uint32_t i = 0; i < count; i++) {
         lc_err err = bind_next(&b, &r, s.offset + r.at, diag);
         if (err != LC_OK) {

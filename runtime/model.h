@@ -134,6 +134,7 @@ typedef struct lc_model {
     lc_mat embed;
     lc_mat output; /* embed when tied */
     bool tied;
+    bool exact; /* every matrix of its layers is F32 */
     lc_mat token_type, position; /* rows 0: none */
     lc_norm embed_norm, out_norm;
     const float *rope_freq;       /* [rope_dims/2][2] high and low parts */

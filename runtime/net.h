@@ -17,21 +17,13 @@ typedef void lc_net_probe(void *ctx, uint32_t layer, uint32_t position, uint32_t
 /* Shown what n tokens bring to a linear: x [n][w->cols]. For calibration when packing. */
 typedef void lc_net_tap(void *ctx, const lc_mat *w, uint32_t n, const float *x);
 
-/* How keys and values are kept. */
-typedef enum lc_kv {
-    LC_KV_AUTO = 0, /* F32 in an F32 pack or a model that sees whole texts, else F16 */
-    LC_KV_F32,
-    LC_KV_F16, /* rounded to nearest even */
-    LC_KV_I8   /* one scale per token and head */
-} lc_kv;
-
 typedef struct lc_net_options {
     uint32_t ctx;   /* tokens, 0: the model's own (at most LC_CTX_DEFAULT) */
     uint32_t batch; /* tokens of one chunk, 0: a default; bidirectional: ctx */
-    uint32_t kv;    /* lc_kv */
+    uint32_t kv;    /* lc_kv; AUTO: F32 in an F32 pack or a model that sees whole texts, else F16 */
     uint32_t rank;  /* of the widest adapter that lc_net_adapt will be given; 0: none */
     const lc_kernels *kernels;
-    lc_tasks tasks;             /* run NULL: one thread */
+    lc_tasks tasks;              /* run NULL: one thread */
     const volatile bool *cancel; /* NULL, or checked between layers */
     lc_net_probe *probe;         /* NULL, or called after each layer */
     void *probe_ctx;
@@ -48,6 +40,10 @@ typedef struct lc_net lc_net;
  * arenas it only counts: *net must then not be used. */
 lc_err lc_net_init(const lc_model *model, const lc_net_options *options, lc_arena *state,
                    lc_arena *scratch, lc_net **net, lc_diag *diag) LC_CHECKED;
+/* Kind of cache that a net of this model has when `kv` is asked for (never AUTO), and the bytes it
+ * takes of the state. */
+uint32_t lc_net_kv(const lc_model *model, uint32_t kv);
+size_t lc_net_kv_bytes(const lc_model *model, uint32_t kv, uint32_t ctx);
 /* Scratch bytes of the largest run. */
 size_t lc_net_scratch_bytes(const lc_net *net);
 
@@ -55,8 +51,9 @@ void lc_net_reset(lc_net *net); /* forgets all tokens */
 /* Forgets the tokens from `position` on; it is at most lc_net_position. */
 void lc_net_rewind(lc_net *net, uint32_t position);
 uint32_t lc_net_position(const lc_net *net); /* tokens so far */
-/* From here on all products are those of the adapter, NULL: the model's own. Forgets all tokens. The
- * adapter belongs to the net's model, is at most options.rank wide, and stays while it is in use. */
+/* From here on all products are those of the adapter, NULL: the model's own. Forgets all tokens.
+ * The adapter belongs to the net's model, is at most options.rank wide, and stays while it is in
+ * use. */
 void lc_net_adapt(lc_net *net, const lc_adapter *adapter);
 uint32_t lc_net_ctx(const lc_net *net);
 uint32_t lc_net_joins(const lc_net *net); /* thread joins since init */

@@ -65,19 +65,25 @@ static void seen(const attention *a, uint32_t t, uint32_t *from, uint32_t *to)
 
 /* Queries of one KV head that are attended together, `step` floats apart. */
 typedef struct query_block {
-    uint32_t count;
+    uint32_t count, kv_head;
     size_t at, step; /* in q and att */
-    size_t kv_at;
 } query_block;
 
 static void attend(const attention *a, const query_block *q, uint32_t from, uint32_t keys,
                    uint32_t more, float *scores)
 {
     const lc_model_info *info = &a->net->model->info;
-    size_t kv_at = (size_t)from * lc_kv_width(info) + q->kv_at;
-    a->net->k->attend(a->b->q + q->at, q->count, q->step, a->past->key + kv_at,
-                      a->past->value + kv_at, lc_kv_width(info), keys, more, info->head_dim,
-                      a->scale, scores, a->b->att + q->at);
+    lc_attention job = {.keys = keys,
+                        .more = more,
+                        .head_dim = info->head_dim,
+                        .scale = a->scale,
+                        .q = a->b->q + q->at,
+                        .queries = q->count,
+                        .q_stride = q->step,
+                        .scores = scores,
+                        .out = a->b->att + q->at};
+    lc_net_past_at(a->net, a->past, from, q->kv_head, &job);
+    a->net->k->attend(&job);
 }
 
 /* The heads of one token that share a KV head: they see the same keys. */
@@ -85,8 +91,7 @@ static void attend_heads(const attention *a, uint32_t t, uint32_t kv_head, float
 {
     const lc_model_info *info = &a->net->model->info;
     uint32_t group = info->heads / info->kv_heads, from, to;
-    query_block q = {.step = info->head_dim};
-    q.kv_at = (size_t)kv_head * info->head_dim;
+    query_block q = {.step = info->head_dim, .kv_head = kv_head};
     seen(a, t, &from, &to);
     for (uint32_t h = 0; h < group; h += q.count) {
         q.count = group - h < LC_QUERIES ? group - h : LC_QUERIES;
@@ -100,16 +105,15 @@ static void attend_heads(const attention *a, uint32_t t, uint32_t kv_head, float
 static void attend_tokens(const attention *a, uint32_t t, uint32_t head, float *scores)
 {
     const lc_model_info *info = &a->net->model->info;
-    query_block q = {.step = lc_q_width(info)};
+    query_block q = {.step = lc_q_width(info), .kv_head = head};
     uint32_t count = a->n - t < LC_QUERIES ? a->n - t : LC_QUERIES, from, to, last_from, last_to;
-    q.kv_at = (size_t)head * info->head_dim;
     seen(a, t, &from, &to);
     seen(a, t + count - 1, &last_from, &last_to);
     bool alike = from == last_from && (last_to == to || last_to == to + count - 1);
     uint32_t more = last_to != to;
     for (uint32_t i = 0; i < count; i += q.count) {
         q.count = alike ? count : 1;
-        q.at = (size_t)(t + i) * lc_q_width(info) + q.kv_at;
+        q.at = (size_t)(t + i) * lc_q_width(info) + (size_t)head * info->head_dim;
         seen(a, t + i, &from, &to);
         attend(a, &q, from, to - from, alike ? more : 0, scores);
     }

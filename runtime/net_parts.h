@@ -16,14 +16,14 @@ typedef struct lc_net_low {
     uint32_t rank;                 /* room for adapters up to this one; 0: for none */
     float *x[LC_PRODUCTS_MAX];     /* [batch][rank of the pair] what A makes of a product's input */
     lc_acts acts[LC_PRODUCTS_MAX]; /* the same, as B takes it */
-    float *sum;                    /* [threads][sum_floats] what B makes of it, some rows at a time */
+    float *sum; /* [threads][sum_floats] what B makes of it, some rows at a time */
     size_t sum_floats;
 } lc_net_low;
 
-/* What one layer keeps of the tokens so far. */
+/* What one layer keeps of the tokens so far, as net->kv says. */
 typedef struct lc_net_past {
-    float *key;   /* [ctx][kv width] */
-    float *value; /* the same */
+    uint8_t *key, *value;           /* [ctx][kv width] */
+    float *key_scale, *value_scale; /* [kv_heads][ctx], I8 only */
 } lc_net_past;
 
 struct lc_net {
@@ -38,7 +38,7 @@ struct lc_net {
     lc_arena *scratch;
     uint32_t ctx, batch;
     uint32_t kv;        /* lc_kv, not AUTO */
-    uint32_t kv_layers; /* 1 when bidirectional: nothing is kept from text to text */
+    uint32_t kv_layers; /* 1 when bidirectional */
     uint32_t position;
     uint32_t joins;
     uint32_t rot_filled; /* positions whose rotation is in rot */
@@ -139,8 +139,15 @@ lc_err lc_net_attend(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t n,
 
 /* ---- net_past.c ---- */
 
+/* Layers that keep something: one when nothing is kept from text to text. */
+uint32_t lc_net_kv_layers(const lc_model *model);
+/* Places for what all layers keep. */
+bool lc_net_past_push(lc_net *net, lc_arena *state);
 /* What layer `layer` keeps. */
 lc_net_past *lc_net_past_of(const lc_net *net, uint32_t layer);
+/* Where keys and values of a KV head are, from a token on. */
+void lc_net_past_at(const lc_net *net, const lc_net_past *past, uint32_t position, uint32_t kv_head,
+                    lc_attention *at);
 /* Keeps keys and values k, v of one KV head of a token at `position`. */
 void lc_net_keep(const lc_net *net, lc_net_past *past, uint32_t position, uint32_t kv_head,
                  const float *k, const float *v);

@@ -5,19 +5,97 @@
 
 #include "bytes.h"
 
+uint32_t lc_net_kv(const lc_model *model, uint32_t kv)
+{
+    uint32_t own = model->exact || !model->info.causal ? LC_KV_F32 : LC_KV_F16;
+    return kv == LC_KV_AUTO ? own : kv;
+}
+
+uint32_t lc_net_kv_layers(const lc_model *model)
+{
+    return model->info.causal ? model->info.layers : 1;
+}
+
+static size_t value_bytes(const lc_net *net)
+{
+    return net->kv == LC_KV_F32 ? sizeof(float) : net->kv == LC_KV_F16 ? sizeof(uint16_t) : 1;
+}
+
+/* Bytes of the keys of one token in one layer; as many of the values. */
+static size_t row_bytes(const lc_net *net)
+{
+    return lc_kv_width(&net->model->info) * value_bytes(net);
+}
+
+/* Scales of keys in one layer for `tokens` tokens. */
+static size_t scale_bytes(const lc_net *net, uint32_t tokens)
+{
+    return net->kv == LC_KV_I8 ? (size_t)net->model->info.kv_heads * tokens * sizeof(float) : 0;
+}
+
+bool lc_net_past_push(lc_net *net, lc_arena *state)
+{
+    size_t bytes = net->ctx * row_bytes(net), scales = scale_bytes(net, net->ctx);
+    net->past = LC_PUSH(state, lc_net_past, net->kv_layers);
+    bool fits = net->past != NULL;
+    for (uint32_t i = 0; fits && i < net->kv_layers; i++) {
+        lc_net_past past = {.key = lc_arena_push(state, bytes),
+                            .value = lc_arena_push(state, bytes),
+                            .key_scale = lc_arena_push(state, scales),
+                            .value_scale = lc_arena_push(state, scales)};
+        fits = past.key != NULL && past.value != NULL && past.key_scale != NULL &&
+               past.value_scale != NULL;
+        if (fits && !state->measuring) {
+            net->past[i] = past;
+        }
+    }
+    return fits;
+}
+
+size_t lc_net_kv_bytes(const lc_model *model, uint32_t kv, uint32_t ctx)
+{
+    lc_net net = {.model = model, .ctx = ctx, .kv = lc_net_kv(model, kv)};
+    lc_arena state;
+    net.kv_layers = lc_net_kv_layers(model);
+    lc_arena_measure(&state);
+    (void)lc_net_past_push(&net, &state);
+    return state.peak;
+}
+
 lc_net_past *lc_net_past_of(const lc_net *net, uint32_t layer)
 {
     return &net->past[net->kv_layers == 1 ? 0 : layer];
 }
 
+/* Byte of the keys, and of the values, of a token's head. */
+static size_t place_of(const lc_net *net, uint32_t position, uint32_t kv_head)
+{
+    return position * row_bytes(net) + kv_head * net->model->info.head_dim * value_bytes(net);
+}
+
+void lc_net_past_at(const lc_net *net, const lc_net_past *past, uint32_t position, uint32_t kv_head,
+                    lc_attention *at)
+{
+    size_t byte = place_of(net, position, kv_head);
+    size_t scale = (size_t)kv_head * net->ctx + position;
+    at->kind = net->kv;
+    at->k = past->key + byte;
+    at->v = past->value + byte;
+    if (net->kv == LC_KV_I8) {
+        at->k_scale = past->key_scale + scale;
+        at->v_scale = past->value_scale + scale;
+    }
+    at->stride = lc_kv_width(&net->model->info);
+}
+
 void lc_net_keep(const lc_net *net, lc_net_past *past, uint32_t position, uint32_t kv_head,
                  const float *k, const float *v)
 {
-    const lc_model_info *i = &net->model->info;
-    size_t in = (size_t)kv_head * i->head_dim;
-    size_t at = (size_t)position * lc_kv_width(i) + in;
-    memcpy(past->key + at, k + in, i->head_dim * sizeof *k);
-    memcpy(past->value + at, v + in, i->head_dim * sizeof *v);
+    uint32_t dim = net->model->info.head_dim;
+    size_t in = (size_t)kv_head * dim, byte = place_of(net, position, kv_head);
+    size_t scale = (size_t)kv_head * net->ctx + position;
+    net->k->keep(net->kv, k + in, dim, past->key + byte, past->key_scale + scale);
+    net->k->keep(net->kv, v + in, dim, past->value + byte, past->value_scale + scale);
 }
 
 /* ---- snapshot ---- */
@@ -25,28 +103,55 @@ void lc_net_keep(const lc_net *net, lc_net_past *past, uint32_t position, uint32
 #define SNAPSHOT_VERSION 1u
 #define SNAPSHOT_HEADER_BYTES 48u /* version, kind of cache, tokens, zero, root of the pack */
 
-/* Bytes that a layer keeps of some tokens, in one of its arrays. */
-static size_t part_bytes(const lc_net *net, uint32_t tokens)
-{
-    return (size_t)tokens * lc_kv_width(&net->model->info) * sizeof(float);
-}
-
 size_t lc_net_snapshot_bytes(const lc_net *net, uint32_t tokens)
 {
-    return SNAPSHOT_HEADER_BYTES + net->kv_layers * 2 * part_bytes(net, tokens);
+    return SNAPSHOT_HEADER_BYTES +
+           net->kv_layers * 2 * (tokens * row_bytes(net) + scale_bytes(net, tokens));
+}
+
+/* A snapshot being written (out) or read (in, out NULL). */
+typedef struct mover {
+    const uint8_t *in;
+    uint8_t *out;
+} mover;
+
+static void move(mover *m, void *place, size_t bytes)
+{
+    if (m->out != NULL) {
+        memcpy(m->out, place, bytes);
+        m->out += bytes;
+    } else {
+        memcpy(place, m->in, bytes);
+        m->in += bytes;
+    }
+}
+
+static void move_scales(const lc_net *net, mover *m, float *scale)
+{
+    for (uint32_t h = 0; net->kv == LC_KV_I8 && h < net->model->info.kv_heads; h++) {
+        move(m, scale + (size_t)h * net->ctx, net->position * sizeof *scale);
+    }
+}
+
+/* All layers of the tokens so far. */
+static void move_layers(const lc_net *net, mover m)
+{
+    size_t rows = net->position * row_bytes(net);
+    for (uint32_t i = 0; i < net->kv_layers; i++) {
+        const lc_net_past *past = &net->past[i];
+        move(&m, past->key, rows);
+        move(&m, past->value, rows);
+        move_scales(net, &m, past->key_scale);
+        move_scales(net, &m, past->value_scale);
+    }
 }
 
 void lc_net_snapshot_save(const lc_net *net, uint8_t *out)
 {
     const uint32_t head[4] = {SNAPSHOT_VERSION, net->kv, net->position, 0};
-    size_t bytes = part_bytes(net, net->position);
     memcpy(out, head, sizeof head);
     memcpy(out + sizeof head, net->model->leaf.root, 32);
-    out += SNAPSHOT_HEADER_BYTES;
-    for (uint32_t i = 0; i < net->kv_layers; i++, out += 2 * bytes) {
-        memcpy(out, net->past[i].key, bytes);
-        memcpy(out + bytes, net->past[i].value, bytes);
-    }
+    move_layers(net, (mover){.out = out + SNAPSHOT_HEADER_BYTES});
 }
 
 /* Checks the header of a snapshot; *tokens is what it holds. */
@@ -91,12 +196,7 @@ lc_err lc_net_snapshot_load(lc_net *net, const uint8_t *data, size_t bytes, lc_d
     if (err != LC_OK) {
         return err;
     }
-    size_t part = part_bytes(net, tokens);
-    data += SNAPSHOT_HEADER_BYTES;
-    for (uint32_t i = 0; i < net->kv_layers; i++, data += 2 * part) {
-        memcpy(net->past[i].key, data, part);
-        memcpy(net->past[i].value, data + part, part);
-    }
     net->position = tokens;
+    move_layers(net, (mover){.in = data + SNAPSHOT_HEADER_BYTES});
     return LC_OK;
 }

@@ -46,8 +46,8 @@ static lc_err choose_sizes(const lc_net_options *options, lc_net *net, lc_diag *
     uint32_t batch = options->batch == 0 ? LC_BATCH_DEFAULT : options->batch;
     net->ctx = ctx;
     net->batch = !i->causal || batch > ctx ? ctx : batch;
-    net->kv = LC_KV_F32;
-    net->kv_layers = i->causal ? i->layers : 1;
+    net->kv = lc_net_kv(net->model, options->kv);
+    net->kv_layers = lc_net_kv_layers(net->model);
     return LC_OK;
 }
 
@@ -69,28 +69,13 @@ static bool push_extras(lc_net *net, lc_arena *state)
            (net->dense != NULL) == (model->pooler.rows > 0);
 }
 
-static bool push_past(lc_net *net, lc_arena *state)
-{
-    size_t floats = (size_t)net->ctx * lc_kv_width(&net->model->info);
-    net->past = LC_PUSH(state, lc_net_past, net->kv_layers);
-    bool fits = net->past != NULL;
-    for (uint32_t i = 0; fits && i < net->kv_layers; i++) {
-        lc_net_past past = {.key = LC_PUSH(state, float, floats),
-                            .value = LC_PUSH(state, float, floats)};
-        fits = past.key != NULL && past.value != NULL;
-        if (!state->measuring) {
-            net->past[i] = past;
-        }
-    }
-    return fits;
-}
-
 static bool push_state(lc_net *net, lc_arena *state)
 {
     const lc_model_info *i = &net->model->info;
     net->rot[0] = LC_PUSH(state, float, (size_t)net->ctx * i->rope_dims);
     void *one = lc_arena_push(state, lc_acts_bytes(1, i->width));
-    if (net->rot[0] == NULL || one == NULL || !push_past(net, state) || !push_extras(net, state)) {
+    if (net->rot[0] == NULL || one == NULL || !lc_net_past_push(net, state) ||
+        !push_extras(net, state)) {
         return false;
     }
     if (!state->measuring) {

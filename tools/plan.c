@@ -27,7 +27,7 @@ static void measure_text(const lc_tok *tok, lc_arena *scratch)
     lc_arena_rewind(scratch, mark);
 }
 
-lc_err lc_plan_model(const lc_map *pack, uint32_t ctx, lc_plan *plan, lc_diag *diag)
+lc_err lc_plan_model(const lc_map *pack, uint32_t ctx, uint32_t kv, lc_plan *plan, lc_diag *diag)
 {
     lc_arena state, scratch, io;
     lc_model model;
@@ -41,12 +41,14 @@ lc_err lc_plan_model(const lc_map *pack, uint32_t ctx, lc_plan *plan, lc_diag *d
         return lc_fail(diag, LC_ERR_LIMIT, 0, "--ctx is longer than the model's context");
     }
     uint32_t own = model.info.ctx < LC_CTX_DEFAULT ? model.info.ctx : LC_CTX_DEFAULT;
-    lc_net_options options = {.ctx = ctx ? ctx : own, .kernels = lc_level_at(0)};
+    lc_net_options options = {.ctx = ctx ? ctx : own, .kv = kv, .kernels = lc_level_at(0)};
     err = lc_net_init(&model, &options, &state, &scratch, &net, diag);
     if (err) {
         return err;
     }
     plan->ctx = options.ctx;
+    plan->kv = lc_net_kv(&model, kv);
+    plan->kv_bytes = lc_net_kv_bytes(&model, kv, plan->ctx);
     (void)LC_PUSH(&state, uint32_t, plan->ctx);
     (void)LC_PUSH(&io, char, LC_RECORD_BYTES_MAX + 1);
     measure_text(&model.tok, &scratch);

@@ -12,11 +12,14 @@ typedef struct lc_plan {
     size_t scratch; /* one line */
     size_t io;      /* one record */
     size_t total;
+    uint32_t kv;     /* lc_kv of a model; AUTO: a job, whose models each have their own */
+    size_t kv_bytes; /* of state: its KV cache */
 } lc_plan;
 
 /* A pack that answers lines of text: its network for ctx tokens (0: its own, at most
- * LC_CTX_DEFAULT), the longest line's text and ids, one record. */
-lc_err lc_plan_model(const lc_map *pack, uint32_t ctx, lc_plan *plan, lc_diag *diag) LC_CHECKED;
+ * LC_CTX_DEFAULT) with a cache of kind kv, the longest line's text and ids, one record. */
+lc_err lc_plan_model(const lc_map *pack, uint32_t ctx, uint32_t kv, lc_plan *plan,
+                     lc_diag *diag) LC_CHECKED;
 /* A bundle or job file with all its packs, as `classify` runs it. LC_UI_GO, or the exit code after
  * a message. */
 int lc_plan_job(const char *path, uint32_t ctx, lc_plan *plan);

@@ -40,6 +40,7 @@ static lc_err session_layout(void *ctx, lc_arenas *arenas, lc_diag *diag)
     s->ctx = context_choose(&s->options, &s->model.info);
     lc_net_options options = {.ctx = s->ctx,
                               .rank = s->adapter.rank,
+                              .kv = s->kv,
                               .kernels = s->kernels,
                               .tasks = lc_pool_tasks(&s->pool)};
     err = lc_net_init(&s->model, &options, &arenas->state, &arenas->scratch, &s->net, diag);
@@ -78,6 +79,9 @@ static int session_build(lc_session *s)
 {
     lc_diag diag = {0};
     int rc = lc_ui_level(s->options.level, &s->kernels);
+    if (rc == LC_UI_GO) {
+        rc = lc_ui_kv(s->options.kv, &s->kv);
+    }
     if (rc == LC_UI_GO) {
         rc = lc_session_threads(&s->pool, s->options.threads);
     }

@@ -11,6 +11,7 @@ typedef struct lc_session_options {
     const char *model; /* --model */
     const char *adapter; /* --adapter, NULL: none */
     const char *level; /* --level, NULL: best */
+    const char *kv;    /* --kv, NULL: as the model wants it */
     uint32_t threads;  /* --threads */
     bool as_float;     /* --float */
     uint32_t ctx;      /* tokens that will be run, cut to the model's context; 0: its own */
@@ -33,6 +34,7 @@ typedef struct lc_session {
     uint32_t ctx;
     const char *blame; /* file that a failed layout was about */
     lc_session_options options;
+    uint32_t kv; /* lc_kv asked for */
 } lc_session;
 
 /* LC_UI_GO, or the exit code after a message with nothing left open. */

@@ -271,6 +271,24 @@ uint64_t lc_ui_now_us(void)
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
+static const char *const kv_names[] = {"auto", "f32", "f16", "i8"};
+
+int lc_ui_kv(const char *name, uint32_t *kv)
+{
+    *kv = LC_KV_AUTO;
+    for (uint32_t i = LC_KV_F32; name && i < LC_COUNT(kv_names); i++) {
+        *kv = strcmp(name, kv_names[i]) == 0 ? i : *kv;
+    }
+    return name && *kv == LC_KV_AUTO
+               ? lc_ui_error(LC_EXIT_USAGE, NULL, NULL, "--kv takes f32, f16 or i8, not %s", name)
+               : LC_UI_GO;
+}
+
+const char *lc_ui_kv_name(uint32_t kv)
+{
+    return kv_names[kv];
+}
+
 int lc_ui_level(const char *name, const lc_kernels **kernels)
 {
     uint32_t features = lc_cpu_features();

@@ -82,6 +82,11 @@ typedef struct lc_files {
     {                                                                                              \
         "level", "NAME", LC_OPT_TEXT, (s), "kernels: ref, neon80, dot, avx2 ... (default: best)"   \
     }
+#define LC_OPT_ROW_KV(s)                                                                           \
+    {                                                                                              \
+        "kv", "KIND", LC_OPT_TEXT, (s), "keys and values as f32, f16 or i8 (default: f16, or "     \
+                                        "f32 as the weights)"                                  \
+    }
 #define LC_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Reads options in any order, `--name value` or `--name=value`; `--` ends them, `-` is a file.
@@ -181,5 +186,8 @@ uint64_t lc_ui_now_us(void); /* monotonic */
 /* The kernels of --level NAME, or the best for this CPU when name is NULL. LC_UI_GO, or 2 for a
  * word nobody knows and 4 for a level that this build or CPU lacks, after a message. */
 int lc_ui_level(const char *name, const lc_kernels **kernels);
+/* The lc_kv of --kv, AUTO when name is NULL. LC_UI_GO, or 2 after a message. */
+int lc_ui_kv(const char *name, uint32_t *kv);
+const char *lc_ui_kv_name(uint32_t kv);
 
 #endif

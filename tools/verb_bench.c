@@ -232,6 +232,7 @@ int lc_verb_bench(int argc, char **argv)
         {"tune", NULL, LC_OPT_FLAG, &r.tune, "not in this version"},
         LC_OPT_ROW_THREADS(&r.session.threads),
         LC_OPT_ROW_LEVEL(&r.session.level),
+        LC_OPT_ROW_KV(&r.session.kv),
         LC_OPT_ROW_JSON(&r.json),
     };
     const lc_usage usage = {"bench",           "", "Measures the speed of this board.", options,

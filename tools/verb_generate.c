@@ -553,6 +553,7 @@ int lc_verb_generate(int argc, char **argv)
         {"show", NULL, LC_OPT_FLAG, &r.show, "print the prompt's tokens and do not run"},
         LC_OPT_ROW_THREADS(&r.session.threads),
         LC_OPT_ROW_LEVEL(&r.session.level),
+        LC_OPT_ROW_KV(&r.session.kv),
         LC_OPT_ROW_JSON(&r.json),
     };
     const lc_usage usage = {"generate", "", "Continues a prompt.", options, LC_COUNT(options), 0};

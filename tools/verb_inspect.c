@@ -338,7 +338,7 @@ static int pack_opened(const lc_map *file, void *memory, size_t bytes, findings 
     lc_arena_init(&state, memory, bytes);
     lc_err err = lc_model_open(file->data, file->bytes, &state, &model, &diag);
     if (!err) {
-        err = lc_plan_model(file, 0, &f->plan, &diag);
+        err = lc_plan_model(file, 0, LC_KV_AUTO, &f->plan, &diag);
     }
     int rc = err ? lc_ui_diag(f->path, &diag, NULL) : pack_read(&model, f);
     if (rc == LC_UI_GO) {

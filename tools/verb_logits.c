@@ -156,6 +156,7 @@ int lc_verb_logits(int argc, char **argv)
         {"last", NULL, LC_OPT_FLAG, &r.last, "only the row after the last token"},
         LC_OPT_ROW_THREADS(&r.session.threads),
         LC_OPT_ROW_LEVEL(&r.session.level),
+        LC_OPT_ROW_KV(&r.session.kv),
         LC_OPT_ROW_JSON(&r.json),
     };
     const lc_usage usage = {

@@ -8,7 +8,8 @@
 
 typedef struct request {
     const char *path;
-    uint32_t ctx;
+    const char *kv_name;
+    uint32_t ctx, kv;
     uint64_t ram_mb; /* 0: what this machine has */
     bool header, json;
 } request;
@@ -20,10 +21,17 @@ static bool is_bundle(const lc_map *file)
            leaf.kind == LC_LEAF_BUNDLE;
 }
 
+static int plan_job(const request *r, lc_plan *plan)
+{
+    return r->kv == LC_KV_AUTO ? lc_plan_job(r->path, r->ctx, plan)
+                               : lc_ui_error(LC_EXIT_USAGE, r->path, NULL,
+                                             "--kv is for models: those of a job have their own");
+}
+
 static int plan_make(const request *r, lc_plan *plan)
 {
     if (lc_ui_ends_with(r->path, ".json")) {
-        return lc_plan_job(r->path, r->ctx, plan);
+        return plan_job(r, plan);
     }
     lc_map file;
     lc_diag diag = {0};
@@ -32,8 +40,8 @@ static int plan_make(const request *r, lc_plan *plan)
         return rc;
     }
     if (is_bundle(&file)) {
-        rc = lc_plan_job(r->path, r->ctx, plan);
-    } else if (lc_plan_model(&file, r->ctx, plan, &diag) != LC_OK) {
+        rc = plan_job(r, plan);
+    } else if (lc_plan_model(&file, r->ctx, r->kv, plan, &diag) != LC_OK) {
         rc = lc_ui_diag(r->path, &diag, NULL);
     }
     lc_map_close(&file);
@@ -61,6 +69,12 @@ static void print_json(const lc_plan *plan, uint64_t ram)
     lc_emit_u64(&e, "scratch", plan->scratch);
     lc_emit_u64(&e, "io", plan->io);
     lc_emit_close(&e);
+    if (plan->kv != LC_KV_AUTO) {
+        lc_emit_open(&e, "kv", '{');
+        lc_emit_text(&e, "kind", lc_ui_kv_name(plan->kv));
+        lc_emit_u64(&e, "bytes", plan->kv_bytes);
+        lc_emit_close(&e);
+    }
     lc_emit_u64(&e, "total", plan->total);
     lc_emit_u64(&e, "ram", ram);
     lc_emit_bool(&e, "fits", plan->total <= ram);
@@ -82,12 +96,16 @@ static void print_header(const request *r, const lc_plan *plan)
 
 static void print_table(const lc_plan *plan)
 {
+    char kv[80];
+    snprintf(kv, sizeof kv, "of state: keys and values of %u tokens as %s", plan->ctx,
+             lc_ui_kv_name(plan->kv));
     const struct {
         const char *name, *holds;
         size_t bytes;
     } rows[] = {
         {"model", "files, mapped read-only", plan->model},
         {"state", "tables and KV cache, sealed after start", plan->state},
+        {"  kv", kv, plan->kv_bytes},
         {"scratch", "one line at a time", plan->scratch},
         {"io", "one record", plan->io},
         {"total", "", plan->total},
@@ -95,11 +113,29 @@ static void print_table(const lc_plan *plan)
     const lc_column columns[] = {{"arena", 8, false}, {"bytes", 12, true}, {"holds", 0, false}};
     lc_table_head(stdout, columns, LC_COUNT(columns));
     for (size_t i = 0; i < LC_COUNT(rows); i++) {
+        if (rows[i].holds == kv && plan->kv == LC_KV_AUTO) {
+            continue;
+        }
         char bytes[24];
         snprintf(bytes, sizeof bytes, "%zu", rows[i].bytes);
         const char *cell[] = {rows[i].name, bytes, rows[i].holds};
         lc_table_row(stdout, columns, LC_COUNT(columns), cell);
     }
+}
+
+/* What is missing, and what would help. */
+static int say_missing(const request *r, const lc_plan *plan, uint64_t ram)
+{
+    request narrow = *r;
+    lc_plan other = {0};
+    char remedy[128] = "a shorter --ctx or a smaller model needs less";
+    narrow.kv = LC_KV_I8;
+    if (plan->kv != LC_KV_AUTO && plan->kv != LC_KV_I8 && plan_make(&narrow, &other) == LC_UI_GO &&
+        other.total <= ram) {
+        snprintf(remedy, sizeof remedy, "it fits with --kv i8: %zu bytes in all", other.total);
+    }
+    return lc_ui_error(LC_EXIT_BOARD, r->path, remedy, "does not fit: %llu bytes are missing",
+                       (unsigned long long)(plan->total - ram));
 }
 
 static int request_run(const request *r)
@@ -120,9 +156,7 @@ static int request_run(const request *r)
     if (plan.total <= ram) {
         return LC_EXIT_OK;
     }
-    return lc_ui_error(LC_EXIT_BOARD, r->path, "a shorter --ctx or a smaller model needs less",
-                       "does not fit: %llu bytes are missing",
-                       (unsigned long long)(plan.total - ram));
+    return say_missing(r, &plan, ram);
 }
 
 int lc_verb_plan(int argc, char **argv)
@@ -130,6 +164,7 @@ int lc_verb_plan(int argc, char **argv)
     request r = {0};
     const lc_opt options[] = {
         {"ctx", "N", LC_OPT_U32, &r.ctx, "tokens of context (default: the model's, at most 512)"},
+        LC_OPT_ROW_KV(&r.kv_name),
         {"ram", "MB", LC_OPT_U64, &r.ram_mb, "memory of the board in MiB (default: of this one)"},
         {"header", NULL, LC_OPT_FLAG, &r.header, "a C header for a board without Linux"},
         LC_OPT_ROW_JSON(&r.json),
@@ -151,5 +186,6 @@ int lc_verb_plan(int argc, char **argv)
                                             : "--header stands alone; --ram is in MiB");
     }
     r.path = files.path[0];
-    return request_run(&r);
+    rc = lc_ui_kv(r.kv_name, &r.kv);
+    return rc == LC_UI_GO ? request_run(&r) : rc;
 }

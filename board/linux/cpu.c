@@ -39,6 +39,14 @@ uint32_t lc_cpu_features(void)
 }
 
 #elif defined(__x86_64__)
+#include <cpuid.h>
+
+/* Conversions of binary16: every CPU with AVX2 has them, but says so by itself. */
+static bool has_f16c(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C) != 0;
+}
 
 /* The compiler's own check also asks whether the system saves the wide registers. */
 uint32_t lc_cpu_features(void)
@@ -46,7 +54,8 @@ uint32_t lc_cpu_features(void)
     __builtin_cpu_init();
     bool wide = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                 __builtin_cpu_supports("avx512vnni");
-    return (__builtin_cpu_supports("avx2") ? LC_CPU_AVX2 : 0u) | (wide ? LC_CPU_AVX512 : 0u);
+    bool avx2 = __builtin_cpu_supports("avx2") && has_f16c();
+    return (avx2 ? LC_CPU_AVX2 : 0u) | (wide ? LC_CPU_AVX512 : 0u);
 }
 
 #else

@@ -123,8 +123,8 @@ static void run_acts_set(const lc_kernels *k, uint32_t panel)
 /* Quantises and multiplies. */
 static void run_matmul(const lc_kernels *k, uint32_t panel)
 {
-    lc_mat w = {.type = LC_W_T16A, .rows = LAYER, .cols = LAYER, .data = weights,
-                .scale = layer_scale};
+    lc_mat w = {
+        .type = LC_W_T16A, .rows = LAYER, .cols = LAYER, .data = weights, .scale = layer_scale};
     lc_acts v = line_acts(k, LAYER);
     (void)panel;
     lc_matmul(k, &w, NULL, &v, layer_out, LAYER, 0, lc_matmul_blocks(&w));
@@ -173,23 +173,62 @@ static void run_rope(const lc_kernels *k, uint32_t panel)
     k->rope(z, FLOATS / HEAD, HEAD, HEAD, floats, panel & 1);
 }
 
-static void run_attend(const lc_kernels *k, uint32_t panel)
-{
-    (void)panel;
-    k->attend(x, 1, 0, floats, floats + COLS, HEAD, KEYS, 0, HEAD, 0.1f, y, z);
-}
-
-/* Three query heads of one KV head, as in models of grouped heads. */
+/* One query of a small model, and three query heads of one KV head as in models of grouped heads:
+ * keys, then values, from floats or from bytes that are binary16 or int8. */
 enum { GROUP = 3, GROUP_HEAD = 64, GROUP_KEYS = 64 };
 
 static float scores[GROUP * GROUP_KEYS];
+static _Alignas(64) uint8_t kept[2 * GROUP_HEAD * GROUP_KEYS * sizeof(uint16_t)];
 
-static void run_attend_group(const lc_kernels *k, uint32_t panel)
+static void attend(const lc_kernels *k, uint32_t kind, uint32_t queries, uint32_t dim,
+                   uint32_t keys)
+{
+    const uint8_t *first = kind == LC_KV_F32 ? (const uint8_t *)floats : kept;
+    size_t step = kind == LC_KV_F32 ? sizeof(float) : kind == LC_KV_F16 ? 2 : 1;
+    const lc_attention job = {.kind = kind,
+                              .k = first,
+                              .v = first + (size_t)keys * dim * step,
+                              .k_scale = x,
+                              .v_scale = x,
+                              .stride = dim,
+                              .keys = keys,
+                              .head_dim = dim,
+                              .scale = 0.1f,
+                              .q = x,
+                              .queries = queries,
+                              .q_stride = dim,
+                              .scores = scores,
+                              .out = z};
+    k->attend(&job);
+}
+
+#define RUN_ATTEND(name, kind, queries, dim, keys)                                                 \
+    static void run_##name(const lc_kernels *k, uint32_t panel)                                    \
+    {                                                                                              \
+        (void)panel;                                                                               \
+        attend(k, kind, queries, dim, keys);                                                       \
+    }
+
+RUN_ATTEND(attend, LC_KV_F32, 1, HEAD, KEYS)
+RUN_ATTEND(attend_f16, LC_KV_F16, 1, HEAD, KEYS)
+RUN_ATTEND(attend_i8, LC_KV_I8, 1, HEAD, KEYS)
+RUN_ATTEND(group_f32, LC_KV_F32, GROUP, GROUP_HEAD, GROUP_KEYS)
+RUN_ATTEND(group_f16, LC_KV_F16, GROUP, GROUP_HEAD, GROUP_KEYS)
+RUN_ATTEND(group_i8, LC_KV_I8, GROUP, GROUP_HEAD, GROUP_KEYS)
+
+static void run_keep_f16(const lc_kernels *k, uint32_t panel)
 {
     (void)panel;
-    k->attend(x, GROUP, GROUP_HEAD, floats, floats + 4 * COLS, GROUP_HEAD, GROUP_KEYS, 0,
-              GROUP_HEAD, 0.1f, scores, z);
+    k->keep(LC_KV_F16, x, FLOATS, kept, scores);
 }
+
+static void run_keep_i8(const lc_kernels *k, uint32_t panel)
+{
+    (void)panel;
+    k->keep(LC_KV_I8, x, FLOATS, kept, scores);
+}
+
+#define GROUP_MACS (2.0 * GROUP * GROUP_HEAD * GROUP_KEYS)
 
 static const bench_op ops[] = {
     {"gemv_q4", run_gemv_q4, 16.0 * COLS, GROUPS *LC_T16_BYTES, false},
@@ -202,12 +241,17 @@ static const bench_op ops[] = {
     {"gemv_q8", run_gemv_q8, 16.0 * COLS, 16.0 * COLS, false},
     {"gemm_q8", run_gemm_q8, 64.0 * COLS, 16.0 * COLS, false},
     {"gemv_f32", run_gemv_f32, 16.0 * COLS, 64.0 * COLS, false},
-    {"attend", run_attend, 2.0 * HEAD * KEYS, 8.0 * HEAD * KEYS, false},
-    {"attend_group", run_attend_group, 2.0 * GROUP * GROUP_HEAD * GROUP_KEYS,
-     8.0 * GROUP_HEAD * GROUP_KEYS, false},
-    {"matmul", run_matmul, 1.0 * LAYER * LAYER * LINE, LAYER / 16.0 * LAYER_GROUPS *LC_T16A_BYTES,
+    {"attend", run_attend, 2.0 * HEAD *KEYS, 8.0 * HEAD *KEYS, false},
+    {"attend_f16", run_attend_f16, 2.0 * HEAD *KEYS, 4.0 * HEAD *KEYS, false},
+    {"attend_i8", run_attend_i8, 2.0 * HEAD *KEYS, 2.0 * HEAD *KEYS, false},
+    {"attend_group", run_group_f32, GROUP_MACS, 8.0 * GROUP_HEAD *GROUP_KEYS, false},
+    {"attend_g_f16", run_group_f16, GROUP_MACS, 4.0 * GROUP_HEAD *GROUP_KEYS, false},
+    {"attend_g_i8", run_group_i8, GROUP_MACS, 2.0 * GROUP_HEAD *GROUP_KEYS, false},
+    {"keep_f16", run_keep_f16, FLOATS, 4.0 * FLOATS, false},
+    {"keep_i8", run_keep_i8, FLOATS, 4.0 * FLOATS, false},
+    {"matmul", run_matmul, 1.0 * LAYER *LAYER *LINE, LAYER / 16.0 * LAYER_GROUPS *LC_T16A_BYTES,
      false},
-    {"acts_set", run_acts_set, 1.0 * LAYER * LINE, 4.0 * LAYER * LINE, false},
+    {"acts_set", run_acts_set, 1.0 * LAYER *LINE, 4.0 * LAYER *LINE, false},
     {"quantise", run_quantise, COLS, 4.0 * COLS, false},
     {"rmsnorm", run_rmsnorm, FLOATS, 4.0 * FLOATS, false},
     {"softmax", run_softmax, FLOATS, 4.0 * FLOATS, false},
@@ -227,6 +271,8 @@ static void prepare(void)
         rows8[i] = (int8_t)random_in(-127, 127);
     for (size_t i = 0; i < sizeof a; i++)
         a[i] = (int8_t)random_in(-127, 127);
+    for (size_t i = 0; i < sizeof kept; i++) /* no NaN among the halves */
+        kept[i] = (uint8_t)(random_u64() & 0xbf);
     for (size_t i = 0; i < 16 * COLS; i++)
         floats[i] = random_float(1.0f);
     for (size_t i = 0; i < 4 * COLS; i++)

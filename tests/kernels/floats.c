@@ -4,7 +4,7 @@
 
 enum { FLOATS_MAX = 1 << 16 };
 
-static guard g_x, g_y, g_z, g_w, g_s, g_out;
+static guard g_x, g_y, g_z, g_out;
 static float want[FLOATS_MAX], input[FLOATS_MAX];
 
 static const uint32_t sizes[] = {1, 2, 3, 4, 5, 6, 7, 8, 31, 32, 33, 64, 172, 173, 1024, 4099};
@@ -131,7 +131,7 @@ static void op_acts(void)
     }
 }
 
-/* ---- rope and attention ---- */
+/* ---- rope ---- */
 
 static void check_rope(uint32_t l, uint32_t heads, uint32_t head_dim, uint32_t dims, bool neox)
 {
@@ -159,93 +159,15 @@ static void op_rope(void)
     op_end();
 }
 
-static void check_attend(uint32_t l, uint32_t head_dim, uint32_t t0, uint32_t n, float size)
-{
-    static float scores_want[512];
-    size_t stride = head_dim + (size_t)random_in(0, 2) * head_dim + (size_t)random_in(0, 1);
-    uint32_t rows = t0 + n;
-    uint32_t floats = (uint32_t)((rows - 1) * stride + head_dim);
-    float *q = place_random(&g_x, head_dim, size);
-    float *k = place_random(&g_y, floats, size);
-    float *v = place_random(&g_z, floats, 2.0f);
-    float *scores = place_random(&g_s, (uint32_t)LC_ROUND_UP(n, 4u), 1.0f);
-    float *out = place_random(&g_out, head_dim, 1.0f);
-    op_case("head_dim %u stride %zu t0 %u n %u size %g", head_dim, stride, t0, n, (double)size);
-    k += t0 * stride;
-    v += t0 * stride;
-    ref()->attend(q, 1, 0, k, v, stride, n, 0, head_dim, 0.17f, scores_want, want);
-    lc_level_at(l)->attend(q, 1, 0, k, v, stride, n, 0, head_dim, 0.17f, scores, out);
-    op_same(l, out, want, head_dim * sizeof *out);
-    op_same(l, scores, scores_want, n * sizeof *scores);
-    op_true(l, guard_intact(&g_out) && guard_intact(&g_s), "wrote outside out or scores");
-}
-
-static void op_attend(void)
-{
-    static const uint32_t head_dims[] = {1, 2, 4, 6, 8, 16, 18, 24, 32, 48, 64, 80, 128};
-    static const uint32_t keys[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 24, 100};
-    op_begin("attend");
-    for (uint32_t l = 1; l < lc_level_count(); l++)
-        for (uint32_t i = 0; level_runs(l) && i < sizeof head_dims / sizeof head_dims[0]; i++)
-            for (uint32_t j = 0; j < sizeof keys / sizeof keys[0]; j++)
-                for (uint32_t t0 = 0; t0 < 7; t0 += 3)
-                    check_attend(l, head_dims[i], t0, keys[j], t0 == 3 ? 9.0f : 1.0f);
-    op_end();
-}
-
-/* Several queries are several calls for one, for any number of keys that they do not share. */
-static void check_group(uint32_t l, uint32_t queries, uint32_t head_dim, uint32_t keys,
-                        uint32_t more)
-{
-    static float scores_ref[512];
-    size_t stride = head_dim + (size_t)random_in(0, 1) * 3;
-    size_t q_stride = head_dim + (size_t)random_in(0, 2) * 5;
-    uint32_t last = keys + (queries - 1) * more;
-    uint32_t floats = (uint32_t)((last - 1) * stride + head_dim);
-    uint32_t q_floats = (uint32_t)((queries - 1) * q_stride + head_dim);
-    float *q = place_random(&g_x, q_floats, 2.0f);
-    float *k = place_random(&g_y, floats, 1.0f);
-    float *v = place_random(&g_z, floats, 2.0f);
-    float *scores = place_random(&g_s, queries * (uint32_t)LC_ROUND_UP(last, 4u), 1.0f);
-    float *out = place_random(&g_out, q_floats, 1.0f);
-    memcpy(want, out, q_floats * sizeof *out);
-    op_case("queries %u head_dim %u keys %u more %u", queries, head_dim, keys, more);
-    for (uint32_t i = 0; i < queries; i++)
-        ref()->attend(q + i * q_stride, 1, 0, k, v, stride, keys + i * more, 0, head_dim, 0.17f,
-                      scores_ref, want + i * q_stride);
-    lc_level_at(l)->attend(q, queries, q_stride, k, v, stride, keys, more, head_dim, 0.17f, scores,
-                           out);
-    op_same(l, out, want, q_floats * sizeof *out);
-    op_true(l, guard_intact(&g_out) && guard_intact(&g_s), "wrote outside out or scores");
-}
-
-static void op_attend_group(void)
-{
-    static const uint32_t head_dims[] = {1, 2, 5, 8, 12, 18, 32, 64, 80, 128};
-    static const uint32_t keys[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 24, 101};
-    op_begin("attend_group");
-    for (uint32_t l = 0; l < lc_level_count(); l++)
-        for (uint32_t i = 0; level_runs(l) && i < sizeof head_dims / sizeof head_dims[0]; i++)
-            for (uint32_t j = 0; j < sizeof keys / sizeof keys[0]; j++)
-                for (uint32_t queries = 1; queries <= LC_QUERIES; queries++)
-                    for (uint32_t more = 0; more < 2; more++)
-                        check_group(l, queries, head_dims[i], keys[j], more);
-    op_end();
-}
-
 void suite_floats(void)
 {
     guard_open(&g_x, FLOATS_MAX * sizeof(float));
     guard_open(&g_y, FLOATS_MAX * sizeof(float));
     guard_open(&g_z, FLOATS_MAX * sizeof(float));
-    guard_open(&g_w, FLOATS_MAX * sizeof(float));
-    guard_open(&g_s, FLOATS_MAX * sizeof(float));
     guard_open(&g_out, FLOATS_MAX * sizeof(float));
     op_norms();
     op_add();
     op_softmax();
     op_acts();
     op_rope();
-    op_attend();
-    op_attend_group();
 }

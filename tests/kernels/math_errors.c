@@ -190,8 +190,18 @@ static void attention(const lc_kernels *k)
     for (uint32_t t = 2; t < KEYS; t++)
         for (uint32_t d = 0; d < HEAD; d++)
             exact[d] += p[t - 2] * (double)values[t * HEAD + d];
-    k->attend(x, 1, 0, keys + 2 * HEAD, values + 2 * HEAD, HEAD, KEYS - 2, 0, HEAD, 0.25f, scores,
-              out);
+    const lc_attention a = {.kind = LC_KV_F32,
+                            .k = keys + 2 * HEAD,
+                            .v = values + 2 * HEAD,
+                            .stride = HEAD,
+                            .keys = KEYS - 2,
+                            .head_dim = HEAD,
+                            .scale = 0.25f,
+                            .q = x,
+                            .queries = 1,
+                            .scores = scores,
+                            .out = out};
+    k->attend(&a);
     double worst = worst_of(out, exact, HEAD);
     result("attend value", worst < 3e-6, "error %.2e, bound 3e-6", worst);
 }

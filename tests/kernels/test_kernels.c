@@ -88,6 +88,7 @@ int main(int argc, char **argv)
     suite_products();
     suite_quantise();
     suite_floats();
+    suite_attend();
     suite_matmul();
     suite_math();
     return results_print();

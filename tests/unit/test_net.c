@@ -73,7 +73,7 @@ static void unload(golden *g)
 /* Runs a golden model; out has room for OUT_MAX floats. Peaks must equal what measuring says. */
 typedef struct run {
     const lc_kernels *kernels;
-    uint32_t threads, batch, ctx;
+    uint32_t threads, batch, ctx, kv;
     uint32_t joins; /* told */
 } run;
 
@@ -136,6 +136,7 @@ static uint32_t run_golden(const golden *g, run *r, float *out)
     assert_int_equal(lc_pool_open(&pool, r->threads), LC_OK);
     lc_net_options options = {.ctx = r->ctx,
                               .batch = r->batch,
+                              .kv = r->kv,
                               .kernels = r->kernels,
                               .tasks = lc_pool_tasks(&pool)};
     lc_model model;
@@ -214,20 +215,26 @@ static void float_path_agrees_with_float64(void **state)
 static void levels_threads_and_chunks_give_the_same_bits(void **state)
 {
     (void)state;
-    const lc_pack_type types[] = {LC_PACK_Q4, LC_PACK_T16, LC_PACK_Q8, LC_PACK_F32};
+    const struct {
+        lc_pack_type type;
+        uint32_t kv;
+    } kinds[] = {{LC_PACK_Q4, LC_KV_AUTO}, {LC_PACK_T16, LC_KV_I8}, {LC_PACK_Q8, LC_KV_F32},
+                 {LC_PACK_F32, LC_KV_AUTO}, {LC_PACK_F32, LC_KV_F16}};
     float *want = malloc(OUT_MAX * sizeof(float));
     float *got = malloc(OUT_MAX * sizeof(float));
     uint32_t joins = 0, runs = 0;
     for (size_t m = 0; m < MODELS; m++) {
-        for (size_t t = 0; t < 4; t++) {
-            golden g = load(models[m].name, types[t]);
+        for (size_t t = 0; t < sizeof kinds / sizeof kinds[0]; t++) {
+            golden g = load(models[m].name, kinds[t].type);
             run ref = {.kernels = lc_level_find("ref"), .threads = 1, .ctx = 80};
+            ref.kv = kinds[t].kv;
             uint32_t count = run_golden(&g, &ref, want);
             for (uint32_t i = 0; i < lc_level_count() * 4; i++) {
                 run r = {.kernels = lc_level_at(i / 4),
                          .threads = 1 + i % 4,
                          .batch = i % 4 == 3 ? 7 : 0,
-                         .ctx = 80 + i % 4};
+                         .ctx = 80 + i % 4,
+                         .kv = kinds[t].kv};
                 if ((r.kernels->needs & ~lc_cpu_features()) != 0) {
                     continue;
                 }
@@ -259,6 +266,58 @@ static void eight_bits_stay_near_the_float_path(void **state)
         unload(&g);
     }
     free(out);
+}
+
+/* Keys and values in 16 or 8 bits move results little, and not at all where AUTO keeps floats. */
+static void narrow_caches_stay_near_floats(void **state)
+{
+    (void)state;
+    float *want = malloc(OUT_MAX * sizeof(float)), *got = malloc(OUT_MAX * sizeof(float));
+    for (size_t m = 0; m < MODELS; m++) {
+        golden g = load(models[m].name, LC_PACK_F32);
+        run r = {.kernels = lc_level_find("ref"), .threads = 1, .ctx = 80, .kv = LC_KV_F32};
+        uint32_t count = run_golden(&g, &r, want);
+        r.kv = LC_KV_AUTO;
+        run_golden(&g, &r, got);
+        assert_memory_equal(got, want, count * sizeof *got);
+        r.kv = LC_KV_F16;
+        run_golden(&g, &r, got);
+        float half = largest_error(got, want, count);
+        r.kv = LC_KV_I8;
+        run_golden(&g, &r, got);
+        float eight = largest_error(got, want, count);
+        print_message("%s: f16 %.2g, i8 %.2g\n", models[m].name, (double)half, (double)eight);
+        assert_true(half > 0.0f && half < 0.01f);
+        assert_true(eight > half && eight < 0.15f);
+        unload(&g);
+    }
+    free(want);
+    free(got);
+}
+
+static void auto_is_narrow_only_for_narrow_causal_packs(void **state)
+{
+    (void)state;
+    const struct {
+        const char *name;
+        lc_pack_type type;
+        uint32_t kv;
+    } cases[] = {{"tiny-causal", LC_PACK_Q4, LC_KV_F16},  {"tiny-causal", LC_PACK_T16, LC_KV_F16},
+                 {"tiny-causal", LC_PACK_Q8, LC_KV_F16},  {"tiny-causal", LC_PACK_F32, LC_KV_F32},
+                 {"tiny-gemma3", LC_PACK_F32, LC_KV_F32}, {"tiny-bidi", LC_PACK_Q4, LC_KV_F32}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        golden g = load(cases[i].name, cases[i].type);
+        lc_arena st;
+        lc_model model;
+        lc_arena_measure(&st);
+        assert_int_equal(lc_model_open(g.leaf, g.bytes, &st, &model, NULL), LC_OK);
+        assert_int_equal(lc_net_kv(&model, LC_KV_AUTO), cases[i].kv);
+        assert_int_equal(lc_net_kv(&model, LC_KV_I8), LC_KV_I8);
+        size_t floats = lc_net_kv_bytes(&model, LC_KV_F32, 64);
+        assert_true(lc_net_kv_bytes(&model, LC_KV_F16, 64) < floats * 11 / 20);
+        assert_true(lc_net_kv_bytes(&model, LC_KV_I8, 64) < floats * 9 / 20);
+        unload(&g);
+    }
 }
 
 /* A pack that an earlier version wrote is opened as ever, and answers as ever. */
@@ -408,11 +467,11 @@ static uint32_t path_of(uint32_t node, const uint32_t *ids, uint32_t *path)
     return n;
 }
 
-static void tree_is_its_paths(const char *name, lc_pack_type type, const lc_kernels *k,
-                              uint32_t threads)
+static void tree_is_its_paths(const char *name, lc_pack_type type, uint32_t kv,
+                              const lc_kernels *k, uint32_t threads)
 {
     stand s;
-    stand_up(&s, name, type, (lc_net_options){.ctx = 40, .kernels = k}, threads);
+    stand_up(&s, name, type, (lc_net_options){.ctx = 40, .kv = kv, .kernels = k}, threads);
     uint32_t width = s.model.info.width, ids[TREE], path[TREE];
     float *tree = malloc(TREE * width * sizeof *tree), *line = malloc(TREE * width * sizeof *line);
     states all = {tree, width, 0}, one = {line, width, 0};
@@ -447,8 +506,9 @@ static void a_tree_gives_the_bits_of_its_paths(void **state)
         for (uint32_t level = 0; level < lc_level_count(); level++) {
             const lc_kernels *k = lc_level_at(level);
             if ((k->needs & ~lc_cpu_features()) == 0) {
-                tree_is_its_paths(causal[m], LC_PACK_F32, k, 1);
-                tree_is_its_paths(causal[m], LC_PACK_Q4, k, 1 + level % 3);
+                tree_is_its_paths(causal[m], LC_PACK_F32, LC_KV_F32, k, 1);
+                tree_is_its_paths(causal[m], LC_PACK_Q4, LC_KV_F16, k, 1 + level % 3);
+                tree_is_its_paths(causal[m], LC_PACK_T16, LC_KV_I8, k, 2);
             }
         }
     }
@@ -479,13 +539,14 @@ static void a_tree_that_is_none_is_refused(void **state)
 static void a_snapshot_stands_for_its_tokens(void **state)
 {
     (void)state;
-    for (size_t m = 0; m < CAUSAL; m++) {
+    for (size_t m = 0; m < CAUSAL * 3; m++) {
         stand a, b;
         float want[1024], got[1024];
-        stand_up(&a, causal[m], LC_PACK_Q4,
-                 (lc_net_options){.ctx = 80, .kernels = lc_level_at(0)}, 1);
-        stand_up(&b, causal[m], LC_PACK_Q4,
-                 (lc_net_options){.ctx = 48, .batch = 7, .kernels = lc_level_at(0)}, 1);
+        lc_net_options options = {.ctx = 80, .kv = 1 + (uint32_t)m % 3, .kernels = lc_level_at(0)};
+        stand_up(&a, causal[m / 3], LC_PACK_Q4, options, 1);
+        options.ctx = 48;
+        options.batch = 7;
+        stand_up(&b, causal[m / 3], LC_PACK_Q4, options, 1);
         states sa = {want, a.model.info.width, 0}, sb = {got, a.model.info.width, 0};
         assert_int_equal(lc_net_run(a.net, a.g.ids, PREFIX, NULL, NULL), LC_OK);
         size_t bytes = lc_net_snapshot_bytes(a.net, PREFIX);
@@ -506,13 +567,12 @@ static void a_snapshot_stands_for_its_tokens(void **state)
 }
 
 /* Every header byte matters, no length but the right one does, and no value can do harm. */
-static void a_damaged_snapshot_is_refused(void **state)
+static void check_damage(uint32_t kv)
 {
-    (void)state;
     stand s;
     lc_diag diag;
-    stand_up(&s, "tiny-qwen3", LC_PACK_Q4, (lc_net_options){.ctx = 24, .kernels = lc_level_at(0)},
-             1);
+    stand_up(&s, "tiny-qwen3", LC_PACK_Q4,
+             (lc_net_options){.ctx = 24, .kv = kv, .kernels = lc_level_best(lc_cpu_features())}, 1);
     assert_int_equal(lc_net_run(s.net, s.g.ids, PREFIX, NULL, NULL), LC_OK);
     size_t bytes = lc_net_snapshot_bytes(s.net, PREFIX);
     uint8_t *snapshot = malloc(bytes);
@@ -535,6 +595,14 @@ static void a_damaged_snapshot_is_refused(void **state)
     }
     free(snapshot);
     stand_down(&s);
+}
+
+static void a_damaged_snapshot_is_refused(void **state)
+{
+    (void)state;
+    check_damage(LC_KV_F32);
+    check_damage(LC_KV_F16);
+    check_damage(LC_KV_I8);
 }
 
 static void chosen_logits_have_the_bits_of_all(void **state)
@@ -568,6 +636,8 @@ int main(void)
         cmocka_unit_test(float_path_agrees_with_float64),
         cmocka_unit_test(levels_threads_and_chunks_give_the_same_bits),
         cmocka_unit_test(eight_bits_stay_near_the_float_path),
+        cmocka_unit_test(narrow_caches_stay_near_floats),
+        cmocka_unit_test(auto_is_narrow_only_for_narrow_causal_packs),
         cmocka_unit_test(the_first_format_is_still_read),
         cmocka_unit_test(a_full_context_is_refused_and_nothing_lost),
         cmocka_unit_test(a_cancelled_run_stops_between_layers),

@@ -53,12 +53,10 @@ static void gemv_wrong(const uint8_t *panel, uint32_t groups, const lc_act *x, i
     acc[3]++;
 }
 
-static void attend_nan(const float *q, uint32_t queries, size_t q_stride, const float *k,
-                       const float *v, size_t stride, uint32_t keys, uint32_t more,
-                       uint32_t head_dim, float scale, float *scores, float *out)
+static void attend_nan(const lc_attention *a)
 {
-    ref->attend(q, queries, q_stride, k, v, stride, keys, more, head_dim, scale, scores, out);
-    out[0] = NAN;
+    ref->attend(a);
+    a->out[0] = NAN;
 }
 
 static lc_kernels level_wrong(void)
