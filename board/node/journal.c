@@ -181,8 +181,8 @@ static lc_err end_find(lc_journal *j)
     }
     bool more = true;
     while (more) {
-        err = lc_journal_entry_read(j, &j->end, j->options.segment_bytes, &j->write_history,
-                                    &entry);
+        err =
+            lc_journal_entry_read(j, &j->end, j->options.segment_bytes, &j->write_history, &entry);
         more = err == LC_OK;
         if (more) {
             j->last_boot = entry.boot;
@@ -230,18 +230,17 @@ lc_err lc_journal_open(lc_journal *j)
 
 /* ---- losses ---- */
 
-void lc_journal_lost(lc_journal *j, uint32_t boot, uint64_t seq, uint64_t count)
+void lc_journal_lost(lc_journal *j, uint32_t boot, uint64_t from, uint64_t to, uint64_t count)
 {
     lc_loss *last = j->losses > 0 ? &j->loss[j->losses - 1] : NULL;
     bool same = last && last->told == 0 && last->boot == boot;
-    uint64_t to = seq + count - 1;
     j->dropped_total += count;
     if (!same && j->losses < LC_LOSSES_MAX) {
         last = &j->loss[j->losses++];
-        *last = (lc_loss){.from = seq};
+        *last = (lc_loss){.from = from};
     }
     last->boot = boot; /* with no place left the last speaks of several starts */
-    last->from = seq < last->from ? seq : last->from;
+    last->from = from < last->from ? from : last->from;
     last->to = to > last->to ? to : last->to;
     last->count += count;
     last->told = last->told_boot = 0;
@@ -253,12 +252,13 @@ static void span_lose(lc_journal *j, lc_span lost)
     lc_entry entry = {.boot = j->last_boot};
     uint64_t at = lost.from;
     while (at <= lost.to && lc_journal_read(j, at, &entry) == LC_OK && entry.ordinal <= lost.to) {
-        lc_journal_lost(j, entry.boot, entry.seq, 1);
+        lc_journal_lost(j, entry.boot, entry.seq, entry.seq, 1);
         at = entry.ordinal + 1;
     }
     if (at <= lost.to) { /* unreadable, but there were so many */
         j->damaged = true;
-        lc_journal_lost(j, entry.boot, entry.seq + 1, lost.to - at + 1);
+        uint64_t count = lost.to - at + 1;
+        lc_journal_lost(j, entry.boot, entry.seq + 1, entry.seq + count, count);
     }
 }
 

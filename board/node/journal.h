@@ -62,7 +62,7 @@ typedef struct lc_journal_options {
     lc_file file;
     lc_cell_index cell;
     uint32_t segments, segment_bytes;
-    uint32_t text_max;            /* of an entry, its name included */
+    uint32_t text_max; /* of an entry, its name included */
     uint32_t commit_count, commit_ms;
     bool strict; /* only lc_journal_ack counts as delivered */
 } lc_journal_options;
@@ -79,11 +79,11 @@ typedef struct lc_journal {
     lc_journal_options options;
     lc_cell cell;
     bool open, failed;
-    bool damaged;          /* something was found that no cut explains */
-    uint64_t *begins;      /* [segments] first ordinal of each, by number % segments */
-    uint64_t first;        /* oldest segment's number */
-    lc_place end;          /* where the next entry goes */
-    uint32_t last_boot;    /* of the last entry */
+    bool damaged;       /* something was found that no cut explains */
+    uint64_t *begins;   /* [segments] first ordinal of each, by number % segments */
+    uint64_t first;     /* oldest segment's number */
+    lc_place end;       /* where the next entry goes */
+    uint32_t last_boot; /* of the last entry */
     uint64_t last_seq;
     uint64_t synced;       /* ordinal of the last certain entry */
     uint64_t commit_at_ms; /* UINT64_MAX: all is certain */
@@ -95,6 +95,7 @@ typedef struct lc_journal {
     uint32_t spans;
     lc_boot boot[LC_BOOTS_MAX]; /* by ordinal */
     uint32_t boots;
+    bool boots_full; /* the backlog waits until the collector has some of them */
     lc_place read;
     uint32_t read_boot;
     uint64_t read_seq;
@@ -117,11 +118,13 @@ lc_err lc_journal_open(lc_journal *journal) LC_CHECKED;
 
 /* Appends; entry->ordinal is set. The backlog does not change. */
 lc_err lc_journal_put(lc_journal *journal, uint64_t now_ms, lc_entry *entry) LC_CHECKED;
-/* Whether putting so many bytes drops the oldest segment. What the caller holds of the entries up to
- * *to in memory goes with it: it counts each as lost first, for a cut would take it, too. */
+/* Whether putting so many bytes drops the oldest segment. What the caller holds of the entries up
+ * to *to in memory goes with it: unless `strict` it counts them as lost first, for a cut would take
+ * them, too. */
 bool lc_journal_drops(const lc_journal *journal, uint32_t bytes, uint64_t *to);
-/* Entries from seq on were lost. With `strict` this is the journal's own to say. */
-void lc_journal_lost(lc_journal *journal, uint32_t boot, uint64_t seq, uint64_t count);
+/* `count` entries of a start, the first and the last of them with these seq, were lost. */
+void lc_journal_lost(lc_journal *journal, uint32_t boot, uint64_t from, uint64_t to,
+                     uint64_t count);
 /* Syncs what is not certain yet. */
 lc_err lc_journal_commit(lc_journal *journal) LC_CHECKED;
 /* What has become due: a group commit, the cursor. */
@@ -135,21 +138,26 @@ void lc_journal_return(lc_journal *journal, uint64_t ordinal);
 bool lc_journal_next(lc_journal *journal, lc_entry *entry);
 /* All after the cursor and before this ordinal is to be read back (anew). */
 void lc_journal_rewind(lc_journal *journal, uint64_t before);
-uint64_t lc_journal_backlog(const lc_journal *journal); /* entries */
+/* Entries that lc_journal_next may give. */
+uint64_t lc_journal_backlog(const lc_journal *journal);
 
+/* Something was delivered: the cursor is due within LC_JOURNAL_LAZY_MS. */
+void lc_journal_touch(lc_journal *journal, uint64_t now_ms);
 /* Everything up to this ordinal is delivered. */
 void lc_journal_delivered(lc_journal *journal, uint64_t now_ms, uint64_t ordinal);
 /* The collector has everything of this start up to seq (strict). */
 void lc_journal_ack(lc_journal *journal, uint64_t now_ms, uint32_t boot, uint64_t seq);
 /* Writes cursor and losses to the cell. */
 lc_err lc_journal_keep(lc_journal *journal) LC_CHECKED;
-uint64_t lc_journal_last(const lc_journal *journal); /* ordinal of the last entry, 0 none */
+uint64_t lc_journal_last(const lc_journal *journal);  /* ordinal of the last entry, 0 none */
 uint64_t lc_journal_bytes(const lc_journal *journal); /* of entries not yet delivered, about */
 
 /* The next loss to state; one that never was gets this start and number, and keeps them. NULL when
  * there is none. lc_journal_heard: its statement was acknowledged. */
 const lc_loss *lc_journal_loss(lc_journal *journal, uint32_t boot, uint32_t number);
-void lc_journal_heard(lc_journal *journal, const lc_loss *loss);
+void lc_journal_heard(lc_journal *journal, uint32_t told_boot, uint32_t told);
+/* The oldest entry that is not delivered; false when there is none or it cannot be read. */
+bool lc_journal_oldest(lc_journal *journal, lc_entry *entry);
 /* A new connection: losses that the collector may not have (strict) are to be stated again. */
 void lc_journal_tell_again(lc_journal *journal);
 bool lc_journal_has_loss(const lc_journal *journal);

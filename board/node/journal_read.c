@@ -180,7 +180,7 @@ static void unread_lose(lc_journal *j, uint64_t from, uint64_t to)
 {
     uint64_t count = to - from + 1;
     j->damaged = true;
-    lc_journal_lost(j, j->read_boot, j->read_seq + 1, count);
+    lc_journal_lost(j, j->read_boot, j->read_seq + 1, j->read_seq + count, count);
     j->read_seq += count;
     lc_journal_taken(j, to);
     j->keep_at_ms = 0;
@@ -212,7 +212,7 @@ static bool boot_learn(lc_journal *j, const lc_entry *entry)
 
 bool lc_journal_next(lc_journal *j, lc_entry *entry)
 {
-    if (!j->open || j->spans == 0) {
+    if (!j->open || j->spans == 0 || j->boots_full) {
         return false;
     }
     uint64_t from = j->backlog[0].from, to = j->backlog[0].to;
@@ -229,6 +229,7 @@ bool lc_journal_next(lc_journal *j, lc_entry *entry)
         }
     }
     if (!boot_learn(j, entry)) {
+        j->boots_full = true;
         j->read.number = 0;
         return false;
     }
@@ -238,11 +239,17 @@ bool lc_journal_next(lc_journal *j, lc_entry *entry)
     return true;
 }
 
+bool lc_journal_oldest(lc_journal *j, lc_entry *entry)
+{
+    return j->open && j->cursor + 1 < j->end.ordinal &&
+           lc_journal_read(j, j->cursor + 1, entry) == LC_OK;
+}
+
 /* ---- what is delivered ---- */
 
-static void keep_soon(lc_journal *j, uint64_t now_ms)
+void lc_journal_touch(lc_journal *j, uint64_t now_ms)
 {
-    if (j->keep_at_ms == UINT64_MAX && !j->failed) {
+    if (j->keep_at_ms == UINT64_MAX && j->open && !j->failed) {
         j->keep_at_ms = now_ms + LC_JOURNAL_LAZY_MS;
     }
 }
@@ -251,7 +258,7 @@ void lc_journal_delivered(lc_journal *j, uint64_t now_ms, uint64_t ordinal)
 {
     if (j->open && ordinal > j->cursor && ordinal < j->end.ordinal) {
         j->cursor = ordinal;
-        keep_soon(j, now_ms);
+        lc_journal_touch(j, now_ms);
     }
 }
 
@@ -297,6 +304,7 @@ void lc_journal_ack(lc_journal *j, uint64_t now_ms, uint32_t boot, uint64_t seq)
     while (j->boots > 1 && j->boot[1].ordinal <= j->cursor + 1) {
         j->boots--;
         memmove(j->boot, j->boot + 1, j->boots * sizeof j->boot[0]);
+        j->boots_full = false;
     }
 }
 
@@ -329,10 +337,13 @@ const lc_loss *lc_journal_loss(lc_journal *j, uint32_t boot, uint32_t number)
     return NULL;
 }
 
-void lc_journal_heard(lc_journal *j, const lc_loss *loss)
+void lc_journal_heard(lc_journal *j, uint32_t told_boot, uint32_t told)
 {
-    uint32_t i = (uint32_t)(loss - j->loss);
-    if (i >= j->losses) {
+    uint32_t i = 0;
+    while (i < j->losses && (j->loss[i].told_boot != told_boot || j->loss[i].told != told)) {
+        i++;
+    }
+    if (i == j->losses) {
         return;
     }
     j->loss[i].heard = true;

@@ -74,6 +74,12 @@ static void node_start(lc_node *node, uint64_t now_ms)
                 lc_slot_set(lc_node_slot(node, LC_SLOT_BIRTH), o->birth.data, o->birth.bytes);
     lc_assert(fits);
     lc_node_slot(node, LC_SLOT_BIRTH)->dirty = o->birth.bytes > 0;
+    node->gap_kind = LC_OUTBOX_KINDS;
+    node->kept = o->port && o->link;
+    if (node->kept && lc_outbox_open(&node->outbox, now_ms) != LC_OK) {
+        node->kept = false;
+        lc_say_put(&node->say, now_ms, LC_SAY_STORE_FAILED, 0, (lc_str){0});
+    }
 }
 
 lc_err lc_node_open(const lc_node_options *options, uint64_t now_ms, lc_arena *state,
@@ -97,6 +103,12 @@ lc_err lc_node_open(const lc_node_options *options, uint64_t now_ms, lc_arena *s
     if (err == LC_OK) {
         err = lc_outbox_init(&laid->outbox, options->outbox_bytes, options->window, options->batch,
                              state);
+    }
+    if (err == LC_OK) {
+        const lc_outbox_disk disk = {options->port, options->journal_bytes,  options->boot,
+                                     options->e2e,  options->backlog_per_s, options->task,
+                                     options->task_count};
+        err = lc_outbox_disk_init(&laid->outbox, &disk, state);
     }
     if (err == LC_OK) {
         err = slots_init(&laid->slots, options->task_count, state);
@@ -126,12 +138,14 @@ lc_err lc_node_line(lc_node *node, uint64_t now_ms, uint32_t source, const char 
 static void entry_put(lc_node *node, uint64_t now_ms, lc_outbox_kind kind, uint32_t task,
                       const char *json, uint32_t bytes)
 {
-    uint64_t dropped = node->outbox.dropped_total;
-    lc_err err = lc_outbox_put(&node->outbox, kind, task, node->seq, json, bytes);
+    uint64_t dropped = lc_outbox_dropped(&node->outbox);
+    uint64_t number = kind == LC_OUTBOX_RECORD ? node->seq : node->event_number;
+    lc_err err = lc_outbox_put(&node->outbox, now_ms, kind, task, number, json, bytes);
     lc_assert(err == LC_OK); /* what renders knows the limit */
-    if (node->outbox.dropped_total != dropped) {
+    if (lc_outbox_dropped(&node->outbox) != dropped) {
         node->was_full = true;
-        lc_say_put(&node->say, now_ms, LC_SAY_OUTBOX_FULL, node->outbox.dropped_total, (lc_str){0});
+        lc_say_put(&node->say, now_ms, LC_SAY_OUTBOX_FULL, lc_outbox_dropped(&node->outbox),
+                   (lc_str){0});
     }
 }
 
@@ -145,6 +159,7 @@ static void alarm_follow(lc_node *node, uint64_t now_ms, const lc_node_record *r
         return;
     }
     lc_event event = {.seq = node->seq,
+                      .number = ++node->event_number,
                       .source = node->options.source[source].name,
                       .task = node->options.task[record->task],
                       .alarm = record->alarm,
@@ -209,7 +224,7 @@ void lc_node_link_up(lc_node *node, uint64_t now_ms, uint32_t message_max)
     lc_link_open(&node->link, now_ms);
     lc_slots_up(&node->slots);
     node->health_ms = now_ms;
-    lc_say_put(&node->say, now_ms, LC_SAY_LINK_UP, node->outbox.waiting, (lc_str){0});
+    lc_say_put(&node->say, now_ms, LC_SAY_LINK_UP, lc_outbox_waiting(&node->outbox), (lc_str){0});
 }
 
 /* After a connection that lasted, the next outage is news. */
@@ -239,25 +254,45 @@ void lc_node_link_down(lc_node *node, uint64_t now_ms, lc_link_reason reason)
     lc_link_down(&node->link, now_ms);
     lc_outbox_unsend(&node->outbox);
     lc_slots_down(&node->slots);
-    lc_say_put(&node->say, now_ms, LC_SAY_LINK_DOWN, node->outbox.waiting,
+    lc_say_put(&node->say, now_ms, LC_SAY_LINK_DOWN, lc_outbox_waiting(&node->outbox),
                lc_str_from(lc_link_word(reason)));
+}
+
+/* The statement of a journal's loss arrived. */
+static void gap_heard(lc_node *node)
+{
+    if (node->gap_kind < LC_OUTBOX_KINDS && lc_slot_idle(lc_node_slot(node, LC_SLOT_GAP))) {
+        lc_journal_heard(&node->outbox.lane[node->gap_kind].journal, node->gap_boot,
+                         node->gap_told);
+        node->gap_kind = LC_OUTBOX_KINDS;
+    }
 }
 
 void lc_node_ack(lc_node *node, uint64_t now_ms, uint32_t id, uint32_t reason)
 {
-    uint64_t dropped = node->outbox.dropped_total;
+    uint64_t dropped = lc_outbox_dropped(&node->outbox), unheard = node->outbox.unheard_total;
     bool ours = lc_outbox_ack(&node->outbox, now_ms, id, reason) ||
                 lc_slots_ack(&node->slots, now_ms, id, reason);
     if (ours && reason == REASON_TOO_LARGE) {
-        lc_say_put(&node->say, now_ms, LC_SAY_TOO_LARGE, node->outbox.dropped_total - dropped,
+        lc_say_put(&node->say, now_ms, LC_SAY_TOO_LARGE, lc_outbox_dropped(&node->outbox) - dropped,
                    (lc_str){0});
     } else if (ours && reason >= 0x80) {
         lc_say_put(&node->say, now_ms, LC_SAY_REFUSED, reason, (lc_str){0});
     }
-    if (ours && node->was_full && node->outbox.waiting == 0) {
+    if (node->outbox.e2e && node->outbox.unheard_total != unheard) {
+        lc_say_put(&node->say, now_ms, LC_SAY_UNHEARD, node->outbox.unheard_total, (lc_str){0});
+    }
+    gap_heard(node);
+    if (ours && node->was_full && lc_outbox_waiting(&node->outbox) == 0) {
         node->was_full = false;
         lc_say_put(&node->say, now_ms, LC_SAY_OUTBOX_SENT, node->outbox.acked_total, (lc_str){0});
     }
+}
+
+void lc_node_collected(lc_node *node, uint64_t now_ms, uint32_t boot, uint64_t seq,
+                       uint64_t event)
+{
+    lc_outbox_collected(&node->outbox, now_ms, boot, seq, event);
 }
 
 /* ---- the rest ---- */
@@ -295,7 +330,8 @@ void lc_node_stop(lc_node *node, uint64_t now_ms, uint32_t flush_ms)
     if (node->stop == LC_STOP_NO) {
         node->stop = LC_STOP_FLUSH;
         node->stop_ms = until;
-        lc_say_put(&node->say, now_ms, LC_SAY_STOPPING, node->outbox.waiting, (lc_str){0});
+        lc_say_put(&node->say, now_ms, LC_SAY_STOPPING, lc_outbox_waiting(&node->outbox),
+                   (lc_str){0});
     } else if (until < node->stop_ms) {
         node->stop_ms = until;
     }
@@ -341,10 +377,16 @@ uint32_t lc_node_flying(const lc_node *node, uint64_t *oldest_ms)
     return flying;
 }
 
+bool lc_node_has_loss(const lc_node *node)
+{
+    return lc_journal_has_loss(&node->outbox.lane[LC_OUTBOX_RECORD].journal) ||
+           lc_journal_has_loss(&node->outbox.lane[LC_OUTBOX_EVENT].journal);
+}
+
 bool lc_node_busy(const lc_node *node)
 {
-    bool busy = node->running.ticket != 0 || node->outbox.waiting > 0 ||
-                node->outbox.gap.count + node->outbox.gap.events > 0;
+    bool busy = node->running.ticket != 0 || lc_outbox_waiting(&node->outbox) > 0 ||
+                node->outbox.gap.count + node->outbox.gap.events > 0 || lc_node_has_loss(node);
     for (uint32_t i = 0; i < node->inbox.count; i++) {
         const lc_inbox_source *source = &node->inbox.source[i];
         busy = busy || source->ring.count > 0 || source->paused || source->lost.lines > 0;
@@ -369,14 +411,29 @@ static void inbox_look(const lc_inbox *inbox, lc_node_counts *counts)
     }
 }
 
+static void journals_look(const lc_outbox *outbox, lc_node_counts *counts)
+{
+    counts->keeps = true;
+    for (lc_outbox_kind kind = 0; kind < LC_OUTBOX_KINDS; kind++) {
+        const lc_lane *lane = &outbox->lane[kind];
+        uint64_t *oldest = &counts->journal_oldest_ts_ms, ts_ms = lane->oldest_ts_ms;
+        counts->keeps = counts->keeps && lc_outbox_keeps(outbox, kind);
+        counts->journal_bytes += lc_journal_bytes(&lane->journal);
+        counts->journal_stored_bytes += lane->journal.stored_total;
+        counts->journal_text_bytes += lane->journal.text_total;
+        counts->journal_commits += lane->journal.commits;
+        *oldest = ts_ms > 0 && (*oldest == 0 || ts_ms < *oldest) ? ts_ms : *oldest;
+    }
+}
+
 void lc_node_look(const lc_node *node, uint64_t now_ms, lc_node_counts *counts)
 {
     const lc_outbox *outbox = &node->outbox;
     uint64_t oldest;
     *counts = (lc_node_counts){
         .records = node->records,
-        .records_waiting = outbox->waiting,
-        .records_dropped = outbox->dropped_total,
+        .records_waiting = lc_outbox_waiting(outbox),
+        .records_dropped = lc_outbox_dropped(outbox),
         .messages_acked = outbox->acked_total,
         .messages_refused = outbox->refused_total,
         .messages_unheard = outbox->unheard_total,
@@ -397,5 +454,6 @@ void lc_node_look(const lc_node *node, uint64_t now_ms, lc_node_counts *counts)
         .stuck = node->stuck,
     };
     memcpy(counts->decided, node->decided, sizeof counts->decided);
+    journals_look(outbox, counts);
     inbox_look(&node->inbox, counts);
 }

@@ -1,13 +1,16 @@
 /* node.h - the daemon's behaviour without its operating system: events and now_ms in, actions out.
  *
- *   events   lc_node_line, _finish, _link_up, _link_down, _ack, _clock, _command, _health, _stop
+ *   events   lc_node_line, _finish, _link_up, _link_down, _ack, _collected, _clock, _command,
+ *            _health, _stop
  *   actions  lc_node_next gives one at a time until it has none; then lc_node_wake_ms says when
  *            to ask again if nothing happens before
  * Time is an argument, memory comes from the arena of lc_node_open, nothing is global, and no call
- * blocks: a test plays a year in seconds. One thread at a time may call in.
+ * waits for anything but the disk (port.h): a test plays a year in seconds. One thread at a time
+ * may call in.
  *
  * A line ends in exactly one record for each task (inference says which), or in a loss that is
- * counted and stated in up/gap. Records of a source keep their order.
+ * counted and stated in up/gap. Records of a source keep their order as long as they fit into the
+ * outbox; after a longer outage those of now pass those of the journal.
  */
 #ifndef LC_NODE_H
 #define LC_NODE_H
@@ -16,6 +19,7 @@
 #include "../../runtime/bytes.h"
 #include "../../runtime/err.h"
 #include "link.h"
+#include "port.h"
 #include "say.h"
 #include "stats.h"
 
@@ -58,6 +62,10 @@ typedef struct lc_node_options {
     uint32_t deadline_ms;
     bool link; /* there is a broker to connect to */
     uint64_t seed;
+    const lc_port *port;    /* NULL: nothing outlives a restart; the next three are not read */
+    uint64_t journal_bytes; /* of both journals */
+    bool e2e;               /* only lc_node_collected counts as delivered */
+    uint32_t backlog_per_s; /* records of the journal's backlog, at most */
 } lc_node_options;
 
 /* A record that inference made, rendered. */
@@ -101,6 +109,7 @@ typedef struct lc_message {
     uint32_t id;   /* never 0; new at each hand-over */
     uint8_t topic; /* lc_topic */
     uint8_t task;
+    lc_str name; /* of the task; one that the job no longer has, too */
     uint8_t qos;
     bool retain;
     const char *payload; /* [bytes], until the next event */
@@ -129,6 +138,12 @@ typedef struct lc_node_counts {
     uint64_t up_ms;
     uint8_t link; /* lc_link_state */
     bool stuck;
+    bool keeps;                      /* records outlive a restart */
+    uint64_t journal_bytes;          /* of what is not delivered, about */
+    uint64_t journal_stored_bytes;   /* written since start, of journal_text_bytes rendered */
+    uint64_t journal_text_bytes;
+    uint64_t journal_commits;
+    uint64_t journal_oldest_ts_ms; /* when the oldest of them was made, 0: none, or not known */
 } lc_node_counts;
 
 typedef struct lc_node lc_node;
@@ -156,6 +171,9 @@ void lc_node_link_up(lc_node *node, uint64_t now_ms, uint32_t message_max);
 void lc_node_link_down(lc_node *node, uint64_t now_ms, lc_link_reason reason);
 /* The broker's answer to a message; reason as in MQTT 5, 0 with 3.1.1. Unknown ids are ignored. */
 void lc_node_ack(lc_node *node, uint64_t now_ms, uint32_t id, uint32_t reason);
+/* The collector has all records of this start up to seq, and its events up to this number. */
+void lc_node_collected(lc_node *node, uint64_t now_ms, uint32_t boot, uint64_t seq,
+                       uint64_t event);
 /* What the wall clock says now, and how good it is ("ntp" "rtc" "none", static). */
 void lc_node_clock(lc_node *node, uint64_t now_ms, uint64_t wall_ms, lc_str quality);
 void lc_node_command(lc_node *node, uint64_t now_ms, lc_str name);

@@ -118,8 +118,10 @@ static bool message_next(lc_node *node, uint64_t now_ms, lc_message *message)
     uint32_t id = node->ids == UINT32_MAX ? 1 : node->ids + 1;
     const lc_slot *slot = lc_slots_send(&node->slots, now_ms, id);
     if (slot) {
+        bool named = slot->topic == LC_TOPIC_LAST;
         *message = (lc_message){.topic = slot->topic,
                                 .task = slot->task,
+                                .name = named ? node->options.task[slot->task] : (lc_str){0},
                                 .retain = slot->retain,
                                 .payload = slot->payload,
                                 .bytes = slot->bytes};
@@ -130,6 +132,7 @@ static bool message_next(lc_node *node, uint64_t now_ms, lc_message *message)
         }
         *message = (lc_message){.topic = (uint8_t)topic_of(flight),
                                 .task = flight->task,
+                                .name = lc_outbox_name(&node->outbox, flight->task),
                                 .payload = flight->payload,
                                 .bytes = flight->bytes};
     }
@@ -156,6 +159,23 @@ static bool publish_next(lc_node *node, uint64_t now_ms, lc_action *action)
 
 /* ---- what is told besides records ---- */
 
+/* What a journal dropped; it keeps number and start of the statement until that is acknowledged. */
+static uint32_t loss_render(lc_node *node, const lc_stamp *stamp, lc_outbox_kind kind)
+{
+    lc_journal *journal = &node->outbox.lane[kind].journal;
+    const lc_loss *loss = lc_journal_loss(journal, node->options.boot, node->gaps + 1);
+    if (!loss) {
+        return 0;
+    }
+    bool new = loss->told_boot == node->options.boot && loss->told == node->gaps + 1;
+    node->gaps += new;
+    node->gap_kind = kind;
+    node->gap_boot = loss->told_boot;
+    node->gap_told = loss->told;
+    return lc_payload_loss(stamp, loss, kind == LC_OUTBOX_EVENT, node->scratch,
+                           sizeof node->scratch);
+}
+
 static uint32_t gap_render(lc_node *node, const lc_stamp *stamp)
 {
     lc_gap *gap = &node->outbox.gap;
@@ -164,6 +184,12 @@ static uint32_t gap_render(lc_node *node, const lc_stamp *stamp)
             lc_payload_gap(stamp, ++node->gaps, gap, node->scratch, sizeof node->scratch);
         *gap = (lc_gap){0};
         return bytes;
+    }
+    for (lc_outbox_kind kind = 0; kind < LC_OUTBOX_KINDS; kind++) {
+        uint32_t bytes = loss_render(node, stamp, kind);
+        if (bytes > 0) {
+            return bytes;
+        }
     }
     for (uint32_t i = 0; i < node->inbox.count; i++) {
         lc_lost *lost = &node->inbox.source[i].lost;
@@ -235,7 +261,8 @@ static bool flush_over(const lc_node *node, uint64_t now_ms)
 
 static void goodbye_begin(lc_node *node, uint64_t now_ms)
 {
-    uint64_t left = node->outbox.waiting + lc_inbox_waiting(&node->inbox);
+    uint64_t left = lc_inbox_waiting(&node->inbox);
+    left += node->kept ? 0 : lc_outbox_waiting(&node->outbox); /* the others wait on the disk */
     if (left > 0) {
         lc_say_put(&node->say, now_ms, LC_SAY_UNSENT, left, (lc_str){0});
     }
@@ -259,6 +286,7 @@ static bool stop_next(lc_node *node, uint64_t now_ms, lc_action *action)
         return false;
     }
     node->stop_told = true;
+    lc_outbox_close(&node->outbox, now_ms);
     *action = (lc_action){.kind = LC_DO_STOP};
     return true;
 }
@@ -277,8 +305,28 @@ static bool resume_next(lc_node *node, lc_action *action)
     return lc_inbox_resume(&node->inbox, &action->source);
 }
 
+/* Says when the disk ends to keep records, and what it lost by itself. */
+static void disk_watch(lc_node *node, uint64_t now_ms)
+{
+    lc_outbox_tick(&node->outbox, now_ms, node->link.state == LC_LINK_OPEN);
+    bool keeps = true;
+    for (lc_outbox_kind kind = 0; kind < LC_OUTBOX_KINDS; kind++) {
+        lc_journal *journal = &node->outbox.lane[kind].journal;
+        keeps = keeps && lc_outbox_keeps(&node->outbox, kind);
+        if (journal->damaged) {
+            journal->damaged = false;
+            lc_say_put(&node->say, now_ms, LC_SAY_STORE_DAMAGED, 0, (lc_str){0});
+        }
+    }
+    if (node->kept && !keeps) {
+        node->kept = false;
+        lc_say_put(&node->say, now_ms, LC_SAY_STORE_FAILED, 0, (lc_str){0});
+    }
+}
+
 bool lc_node_next(lc_node *node, uint64_t now_ms, lc_action *action)
 {
+    disk_watch(node, now_ms);
     if (node->link.state == LC_LINK_OPEN) {
         gap_fill(node, now_ms);
         log_fill(node, now_ms);
@@ -292,7 +340,7 @@ bool lc_node_next(lc_node *node, uint64_t now_ms, lc_action *action)
 
 static bool gap_waits(const lc_node *node)
 {
-    bool waits = node->outbox.gap.count + node->outbox.gap.events > 0;
+    bool waits = node->outbox.gap.count + node->outbox.gap.events > 0 || lc_node_has_loss(node);
     for (uint32_t i = 0; i < node->inbox.count; i++) {
         waits = waits || node->inbox.source[i].lost.lines > 0;
     }
@@ -309,9 +357,7 @@ static uint64_t open_wake_ms(const lc_node *node)
     }
     if (flying < node->options.window) {
         wake = earlier(wake, lc_slots_wake_ms(&node->slots));
-        if (lc_outbox_ready(&node->outbox, UINT64_MAX)) {
-            wake = earlier(wake, node->outbox.hold_ms);
-        }
+        wake = earlier(wake, lc_outbox_ready_ms(&node->outbox));
     }
     return gap_waits(node) ? earlier(wake, node->gap_ms) : wake;
 }
@@ -319,6 +365,7 @@ static uint64_t open_wake_ms(const lc_node *node)
 uint64_t lc_node_wake_ms(const lc_node *node, uint64_t now_ms)
 {
     uint64_t wake = lc_link_wake_ms(&node->link);
+    wake = earlier(wake, lc_outbox_tick_ms(&node->outbox, node->link.state == LC_LINK_OPEN));
     if (!node->stuck) {
         wake = earlier(wake, node->watchdog_ms);
     }

@@ -54,7 +54,11 @@ struct lc_node {
     lc_str tq;
     uint64_t health_ms, watchdog_ms, gap_ms; /* when each is next due */
     bool health_asked;
-    uint64_t gaps;         /* statements so far */
+    uint32_t gaps;         /* statements so far */
+    uint32_t gap_kind;     /* journal whose loss is in the slot, LC_OUTBOX_KINDS: none's */
+    uint32_t gap_boot, gap_told;
+    uint64_t event_number; /* of the last up/event */
+    bool kept;             /* records outlived a restart when last looked at */
     uint32_t reasons_said; /* bit per lc_link_reason */
     bool was_full;         /* the outbox dropped something since it was last empty */
     bool stuck;
@@ -74,6 +78,8 @@ static inline lc_slot *lc_node_slot(lc_node *node, uint32_t index)
 lc_stamp lc_node_stamp(const lc_node *node, uint64_t now_ms);
 /* Messages handed to the link and not acknowledged. */
 uint32_t lc_node_flying(const lc_node *node, uint64_t *oldest_ms);
+/* A journal has a loss to state. */
+bool lc_node_has_loss(const lc_node *node);
 /* Lines, records and losses that are still to be told. */
 bool lc_node_busy(const lc_node *node);
 

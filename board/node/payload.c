@@ -45,6 +45,7 @@ uint32_t lc_payload_event(const lc_stamp *stamp, const lc_event *event, char *ou
 {
     lc_text t = object_open(stamp, out, max);
     number_put(&t, "seq", event->seq);
+    number_put(&t, "no", event->number);
     string_put(&t, "src", event->source);
     string_put(&t, "task", event->task);
     string_put(&t, "event", lc_str_from(event->alarm ? "alarm" : "clear"));
@@ -69,6 +70,24 @@ uint32_t lc_payload_gap(const lc_stamp *stamp, uint64_t number, const lc_gap *ga
     if (gap->events > 0) {
         number_put(&t, "events", gap->events);
     }
+    return object_close(&t);
+}
+
+uint32_t lc_payload_loss(const lc_stamp *stamp, const lc_loss *loss, bool events, char *out,
+                         uint32_t max)
+{
+    lc_stamp told = *stamp;
+    told.boot = loss->told_boot;
+    lc_text t = object_open(&told, out, max);
+    number_put(&t, "gap", loss->told);
+    string_put(&t, "why", lc_str_from("journal"));
+    number_put(&t, "of", loss->boot);
+    number_put(&t, "count", events ? 0 : loss->count);
+    if (events) {
+        number_put(&t, "events", loss->count);
+    }
+    number_put(&t, "from", loss->from);
+    number_put(&t, "to", loss->to);
     return object_close(&t);
 }
 

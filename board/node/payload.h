@@ -22,6 +22,7 @@ typedef struct lc_stamp {
 typedef struct lc_event {
     uint64_t seq; /* of the record that did it */
     lc_str source, task;
+    uint64_t number; /* counted from 1 since start */
     bool alarm;
     lc_str label, was; /* was "": none */
 } lc_event;
@@ -30,6 +31,9 @@ typedef struct lc_event {
 uint32_t lc_payload_event(const lc_stamp *stamp, const lc_event *event, char *out, uint32_t max);
 uint32_t lc_payload_gap(const lc_stamp *stamp, uint64_t number, const lc_gap *gap, char *out,
                         uint32_t max);
+/* Of a journal's loss; the stamp's boot is that of the statement. */
+uint32_t lc_payload_loss(const lc_stamp *stamp, const lc_loss *loss, bool events, char *out,
+                         uint32_t max);
 uint32_t lc_payload_lost(const lc_stamp *stamp, uint64_t number, lc_str source, const lc_lost *lost,
                          uint64_t wall_offset_ms, char *out, uint32_t max);
 uint32_t lc_payload_log(const lc_stamp *stamp, const lc_saying *saying, char *out, uint32_t max);

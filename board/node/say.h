@@ -29,7 +29,12 @@
     X(COMMAND, 5, "command", "a command came")                                                     \
     X(COMMAND_UNKNOWN, 4, "command-unknown", "a command that is not known")                        \
     X(STOPPING, 5, "stopping", "finishing what was begun")                                         \
-    X(UNSENT, 4, "unsent", "stopped with records that could not be sent")
+    X(UNSENT, 4, "unsent", "stopped with records that could not be sent")                          \
+    X(STORE_FAILED, 3, "store-failed",                                                             \
+      "the disk does not take records; they wait in memory, and a restart loses them")             \
+    X(STORE_DAMAGED, 3, "store-damaged",                                                           \
+      "the journal was damaged; records that are missing are stated")                              \
+    X(UNHEARD, 4, "unheard", "nobody collects the records; they wait")
 
 typedef enum lc_say_code {
 #define LC_SAY_ENUM(name, level, word, text) LC_SAY_##name,

@@ -79,8 +79,8 @@ static void more_put(sink *s, uint32_t rest)
     byte_put(s, rest);
 }
 
-static void step_put(sink *s, const uint8_t *fresh, uint32_t count, uint32_t copy, uint32_t distance,
-                     bool far)
+static void step_put(sink *s, const uint8_t *fresh, uint32_t count, uint32_t copy,
+                     uint32_t distance, bool far)
 {
     uint32_t rest = copy > 0 ? copy - COPY_MIN : 0;
     uint32_t high = count < FRESH_MORE ? count : FRESH_MORE;
@@ -103,8 +103,8 @@ static void step_put(sink *s, const uint8_t *fresh, uint32_t count, uint32_t cop
 
 static uint32_t place_of(const uint8_t *at)
 {
-    uint32_t four = (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
-                    (uint32_t)at[3] << 24;
+    uint32_t four =
+        (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
     return four * 2654435761u >> 20;
 }
 

@@ -283,7 +283,7 @@ static void held_drop(world *w, uint64_t to)
     uint32_t left = 0;
     for (uint32_t i = 0; i < w->helds; i++) {
         if (w->held[i].ordinal <= to) {
-            lc_journal_lost(&w->journal, w->held[i].boot, w->held[i].seq, 1);
+            lc_journal_lost(&w->journal, w->held[i].boot, w->held[i].seq, w->held[i].seq, 1);
         } else {
             w->held[left++] = w->held[i];
         }
@@ -334,8 +334,7 @@ static bool record_read(world *w)
            "a record was changed");
     expect(w, entry.name.bytes == 5 && memcmp(entry.name.data, "fault", 5) == 0, "another name");
     expect(w, entry.ordinal > w->last_read, "the backlog goes back");
-    expect(w,
-           entry.boot > w->last_boot || (entry.boot == w->last_boot && entry.seq > w->last_seq),
+    expect(w, entry.boot > w->last_boot || (entry.boot == w->last_boot && entry.seq > w->last_seq),
            "records out of order");
     w->last_read = entry.ordinal;
     w->last_boot = entry.boot;
@@ -359,8 +358,9 @@ static void loss_hear(world *w, const lc_loss *loss)
         return;
     }
     w->loss[w->losses++] = *loss;
-    expect(w, loss->boot >= 1 && loss->boot <= w->boot && loss->to <= w->made[loss->boot] &&
-                  loss->count <= loss->to - loss->from + 1,
+    expect(w,
+           loss->boot >= 1 && loss->boot <= w->boot && loss->to <= w->made[loss->boot] &&
+               loss->count <= loss->to - loss->from + 1,
            "a loss of what was never made");
     w->lost += loss->count;
     for (uint64_t seq = loss->from; !w->fault && seq <= loss->to; seq++) {
@@ -377,7 +377,7 @@ static bool loss_tell(world *w, bool acknowledged)
     w->tells += loss->told == w->tells + 1;
     loss_hear(w, loss);
     if (acknowledged) {
-        lc_journal_heard(&w->journal, loss);
+        lc_journal_heard(&w->journal, loss->told_boot, loss->told);
     }
     return true;
 }

@@ -162,7 +162,7 @@ static void inbox_keeps_no_text_of_a_line_too_long(void **state)
 static void put(lc_outbox *outbox, uint32_t task, uint64_t seq, const char *json)
 {
     assert_int_equal(
-        lc_outbox_put(outbox, LC_OUTBOX_RECORD, task, seq, json, (uint32_t)strlen(json)), LC_OK);
+        lc_outbox_put(outbox, 0, LC_OUTBOX_RECORD, task, seq, json, (uint32_t)strlen(json)), LC_OK);
 }
 
 static void expect_payload(const lc_flight *flight, const char *want)
@@ -233,7 +233,7 @@ static void outbox_waits_longer_after_each_refusal(void **state)
     for (uint32_t i = 0; i < 3; i++) {
         assert_non_null(lc_outbox_send(&outbox, now, i + 1));
         assert_true(lc_outbox_ack(&outbox, now, i + 1, 0x97));
-        assert_false(lc_outbox_ready(&outbox, now));
+        assert_true(lc_outbox_ready_ms(&outbox) > now);
         waits[i] = outbox.hold_ms - now;
         now = outbox.hold_ms;
     }
@@ -248,12 +248,12 @@ static void outbox_drops_the_oldest_and_counts_exactly(void **state)
     static char json[1000];
     lc_outbox outbox = outbox_make(1, 1);
     memset(json, 'x', sizeof json);
-    assert_int_equal(lc_outbox_put(&outbox, LC_OUTBOX_RECORD, 0, 1, json, sizeof json), LC_OK);
+    assert_int_equal(lc_outbox_put(&outbox, 0, LC_OUTBOX_RECORD, 0, 1, json, sizeof json), LC_OK);
     assert_non_null(lc_outbox_send(&outbox, 0, 1)); /* in flight: never dropped */
     uint64_t total = 500;
     for (uint64_t seq = 2; seq <= total; seq++) {
         lc_outbox_kind kind = seq % 10 == 0 ? LC_OUTBOX_EVENT : LC_OUTBOX_RECORD;
-        assert_int_equal(lc_outbox_put(&outbox, kind, 0, seq, json, sizeof json), LC_OK);
+        assert_int_equal(lc_outbox_put(&outbox, 0, kind, 0, seq, json, sizeof json), LC_OK);
     }
     assert_int_equal(outbox.gap.from, 2);
     assert_true(outbox.gap.count + outbox.gap.events + outbox.waiting == total);
@@ -268,7 +268,7 @@ static void outbox_counts_what_is_too_large_for_the_broker(void **state)
     (void)state;
     static char json[LC_MESSAGE_BYTES_MAX + 1];
     lc_outbox outbox = outbox_make(1, 4);
-    assert_int_equal(lc_outbox_put(&outbox, LC_OUTBOX_RECORD, 0, 1, json, sizeof json),
+    assert_int_equal(lc_outbox_put(&outbox, 0, LC_OUTBOX_RECORD, 0, 1, json, sizeof json),
                      LC_ERR_LIMIT);
     put(&outbox, 0, 1, "{1}");
     put(&outbox, 0, 2, "{2}");
@@ -287,12 +287,12 @@ static void outbox_fills_a_message_but_not_more(void **state)
     memset(json, 'x', sizeof json);
     for (uint64_t seq = 1; seq <= 3; seq++) { /* two and their brackets are one byte too many */
         uint32_t bytes = LC_MESSAGE_BYTES_MAX / 2 - 1;
-        assert_int_equal(lc_outbox_put(&outbox, LC_OUTBOX_RECORD, 0, seq, json, bytes), LC_OK);
+        assert_int_equal(lc_outbox_put(&outbox, 0, LC_OUTBOX_RECORD, 0, seq, json, bytes), LC_OK);
     }
     assert_int_equal(lc_outbox_send(&outbox, 0, 1)->records, 1);
     assert_int_equal(lc_outbox_send(&outbox, 0, 2)->records, 1);
     assert_int_equal(lc_outbox_send(&outbox, 0, 3)->records, 1);
-    assert_int_equal(lc_outbox_put(&outbox, LC_OUTBOX_RECORD, 0, 4, json, LC_MESSAGE_BYTES_MAX),
+    assert_int_equal(lc_outbox_put(&outbox, 0, LC_OUTBOX_RECORD, 0, 4, json, LC_MESSAGE_BYTES_MAX),
                      LC_OK);
     assert_int_equal(lc_outbox_send(&outbox, 0, 4)->bytes, LC_MESSAGE_BYTES_MAX);
 }
