@@ -57,13 +57,13 @@ typedef struct lc_config {
     char password_file[LC_CONFIG_PATH_MAX];
     char ca[LC_CONFIG_PATH_MAX], cert[LC_CONFIG_PATH_MAX], key[LC_CONFIG_PATH_MAX];
     uint32_t protocol; /* lc_mqtt_protocol */
-    uint32_t ack;      /* 0 broker; 1 e2e is refused in this version */
+    uint32_t ack;      /* 0 broker, 1 e2e */
     uint32_t keepalive_s;
     char topic_root[LC_NAME_BYTES_MAX];
     lc_config_input input[LC_CONFIG_INPUTS_MAX];
     uint32_t input_count;
     char job[LC_CONFIG_PATH_MAX]; /* "" : the shipped one */
-    char storage[LC_CONFIG_PATH_MAX];
+    char storage[LC_CONFIG_PATH_MAX]; /* "" : nothing outlives a restart */
     uint32_t journal_mb;
     lc_config_pin pin[LC_CONFIG_PINS_MAX];
     uint32_t pin_count;
@@ -74,7 +74,7 @@ typedef struct lc_config {
     uint32_t log_level; /* lc_log_level */
     bool log_text;
     char status_socket[LC_CONFIG_PATH_MAX]; /* "" : none */
-    uint32_t inbox_kb, outbox_kb, window, batch, deadline_ms;
+    uint32_t inbox_kb, outbox_kb, window, batch, backlog_per_s, deadline_ms;
 } lc_config;
 
 /* lc_config_parse - reads a config from text.

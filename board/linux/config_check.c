@@ -53,8 +53,8 @@ static lc_err broker_check(lc_config *c, lc_json_diag *diag)
     if (!c->cert[0] != !c->key[0]) {
         return fail(diag, "broker.tls", "cert and key belong together");
     }
-    if (c->ack != 0) {
-        return fail(diag, "broker.ack", "e2e is not in this version");
+    if (c->ack != 0 && !c->storage[0]) {
+        return fail(diag, "broker.ack", "e2e needs storage.path");
     }
     if (c->user[0] && !c->password_file[0]) {
         return fail(diag, "broker.user", "needs a password_file");

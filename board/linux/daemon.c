@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
@@ -20,7 +21,9 @@
 #include "mqtt.h"
 #include "sdnotify.h"
 #include "status.h"
+#include "store.h"
 #include "tasks.h"
+#include "template.h"
 #include "topics.h"
 
 #define EXIT_BOARD 4
@@ -34,11 +37,13 @@
 #define BIRTH_BYTES_MAX 4096u
 #define DETAILS_MAX 8u
 #define DETAILS_AGAIN_MS 3600000u
-#define FILTERS_MAX (LC_CONFIG_INPUTS_MAX + 2)
+#define FILTERS_MAX (LC_CONFIG_INPUTS_MAX + 3)
 
 typedef struct parts {
     const lc_config *config;
     lc_daemon_options options;
+    lc_store store;
+    bool stored; /* the store is there */
     lc_identity identity;
     lc_job_file file;
     lc_pool pool;
@@ -65,7 +70,8 @@ typedef struct parts {
     bool stopping;
     uint32_t detail[DETAILS_MAX]; /* hashes of those said since details_ms, 0: none */
     uint64_t details_ms;
-    char dn_text[LC_TOPIC_BYTES_MAX], dn_cmd[LC_TOPIC_BYTES_MAX], will[LC_TOPIC_BYTES_MAX];
+    char dn_text[LC_TOPIC_BYTES_MAX], dn_cmd[LC_TOPIC_BYTES_MAX], dn_ack[LC_TOPIC_BYTES_MAX];
+    char will[LC_TOPIC_BYTES_MAX];
     char birth[BIRTH_BYTES_MAX], report[LC_NODE_HEALTH_BYTES_MAX], cpu[128];
 } parts;
 
@@ -86,7 +92,6 @@ static lc_err node_lay_out(parts *d, lc_arena *state, lc_diag *diag)
         birth_bytes = lc_health_birth(&d->health, d->birth, sizeof d->birth);
         (void)!getrandom(&seed, sizeof seed, GRND_NONBLOCK); /* jitter; any value will do */
     }
-    d->topics = (lc_topics){c->topic_root, c->dev, d->task, tasks};
     lc_node_options options = {.dev = lc_str_from(c->dev),
                                .boot = d->identity.boot,
                                .source = d->node_source,
@@ -100,7 +105,11 @@ static lc_err node_lay_out(parts *d, lc_arena *state, lc_diag *diag)
                                .batch = c->batch,
                                .deadline_ms = c->deadline_ms,
                                .link = true,
-                               .seed = seed};
+                               .seed = seed,
+                               .port = d->stored ? &d->store.port : NULL,
+                               .journal_bytes = (uint64_t)c->journal_mb << 20,
+                               .e2e = c->ack == 1,
+                               .backlog_per_s = c->backlog_per_s};
     return lc_node_open(&options, lc_loop_now_ms(), state, &d->node, diag);
 }
 
@@ -199,6 +208,34 @@ static void message_acked(void *ctx, uint32_t id, uint32_t reason)
     lc_node_ack(d->node, lc_loop_now_ms(), id, reason);
 }
 
+static bool number_read(const char *tmpl, const char *json, uint32_t bytes, uint64_t max,
+                        uint64_t *number)
+{
+    char text[24], *end = text;
+    size_t held;
+    lc_diag diag;
+    if (lc_template_fill(tmpl, json, bytes, text, sizeof text - 1, &held, &diag) != LC_OK) {
+        return false;
+    }
+    text[held] = '\0';
+    errno = 0;
+    *number = strtoull(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *number <= max;
+}
+
+/* dn/ack: what the collector has. Nonsense acknowledges nothing. */
+static void collected(parts *d, const char *json, uint32_t bytes)
+{
+    uint64_t boot, seq = 0, event = 0;
+    bool has_boot = number_read("{boot}", json, bytes, UINT32_MAX, &boot);
+    bool has_seq = number_read("{seq}", json, bytes, UINT64_MAX - 1, &seq);
+    bool has_event = number_read("{no}", json, bytes, UINT64_MAX - 1, &event);
+    if (has_boot && (has_seq || has_event)) {
+        lc_node_collected(d->node, lc_loop_now_ms(), (uint32_t)boot, has_seq ? seq : 0,
+                          has_event ? event : 0);
+    }
+}
+
 static void message_came(void *ctx, const char *topic, const char *payload, uint32_t bytes,
                          bool retained)
 {
@@ -207,7 +244,9 @@ static void message_came(void *ctx, const char *topic, const char *payload, uint
         return;
     }
     const char *rest = lc_topics_down_rest(&d->topics, topic);
-    if (rest && strcmp(rest, "text") == 0) {
+    if (rest && strcmp(rest, "ack") == 0) {
+        collected(d, payload, bytes);
+    } else if (rest && strcmp(rest, "text") == 0) {
         lc_inputs_text(&d->inputs, payload, bytes);
     } else if (rest && strncmp(rest, "cmd/", 4) == 0) {
         lc_node_command(d->node, lc_loop_now_ms(), lc_str_from(rest + 4));
@@ -228,7 +267,7 @@ static uint32_t status_write(void *ctx, char *out, uint32_t max)
 static void message_publish(parts *d, uint64_t now_ms, const lc_message *m)
 {
     char topic[LC_TOPIC_BYTES_MAX];
-    bool fits = lc_topics_write(&d->topics, (lc_topic)m->topic, m->task, topic);
+    bool fits = lc_topics_write(&d->topics, (lc_topic)m->topic, m->name, m->task, topic);
     lc_assert(fits); /* root, device and task names are short */
     lc_err err = lc_mqtt_publish(d->mqtt, m->id, topic, m->payload, m->bytes, m->qos, m->retain);
     if (err == LC_ERR_LIMIT || err == LC_ERR_BUSY) {
@@ -249,6 +288,9 @@ static void action_run(parts *d, uint64_t now_ms, const lc_action *a)
     switch ((lc_action_kind)a->kind) {
     case LC_DO_LOG:
         lc_log_saying(&a->saying);
+        if (a->saying.code == LC_SAY_STORE_FAILED) {
+            lc_log(LC_LOG_ERROR, "storage.path %s: %s", d->config->storage, d->store.trouble);
+        }
         break;
     case LC_DO_START:
         if (d->config->log_text) {
@@ -358,12 +400,16 @@ static void filter_add(parts *d, const char *filter)
 static bool topics_set(parts *d)
 {
     const lc_config *c = d->config;
-    d->topics = (lc_topics){c->topic_root, c->dev, d->task, 0};
+    d->topics = (lc_topics){c->topic_root, c->dev};
     bool fit = lc_topics_down(&d->topics, "text", d->dn_text) &&
                lc_topics_down(&d->topics, "cmd/+", d->dn_cmd) &&
-               lc_topics_write(&d->topics, LC_TOPIC_STATE, 0, d->will);
+               lc_topics_down(&d->topics, "ack", d->dn_ack) &&
+               lc_topics_write(&d->topics, LC_TOPIC_STATE, (lc_str){0}, 0, d->will);
     filter_add(d, d->dn_text);
     filter_add(d, d->dn_cmd);
+    if (c->ack == 1) {
+        filter_add(d, d->dn_ack);
+    }
     for (uint32_t i = 0; i < c->input_count; i++) {
         if (c->input[i].kind == LC_INPUT_MQTT) {
             filter_add(d, c->input[i].topic);
@@ -372,17 +418,26 @@ static bool topics_set(parts *d)
     return fit;
 }
 
-static int identity_start(parts *d)
+static int store_start(parts *d)
 {
-    lc_diag diag = {0};
-    lc_err err = lc_identity_open(d->config->storage, &d->identity, &diag);
-    if (err == LC_OK) {
+    const char *path = d->config->storage;
+    lc_diag diag = {.text = d->store.trouble};
+    if (!path[0]) {
+        lc_log(LC_LOG_NOTICE, "storage.path is empty: nothing outlives a restart");
+        bool made = lc_identity_make(&d->identity) == LC_OK;
         d->health.boot = d->identity.boot;
-        return 0;
+        return made ? 0 : fail(EXIT_BOARD, "identity", "the system gives no random numbers");
     }
-    lc_log(LC_LOG_ERROR, "storage.path %s: %s%s%s", d->config->storage, diag.text,
-           err == LC_ERR_IO ? ": " : "", err == LC_ERR_IO ? lc_log_reason(errno) : "");
-    return EXIT_BOARD;
+    lc_err err = lc_store_open(&d->store, path);
+    err = err == LC_OK ? lc_identity_open(&d->store, &d->identity, &diag) : err;
+    if (err != LC_OK) { /* without counted starts (dev, boot, seq) would repeat */
+        lc_log(LC_LOG_ERROR, "storage.path %s: %s%s", path,
+               err == LC_ERR_BUSY ? "another process has it: " : "", diag.text);
+        return err == LC_ERR_BUSY ? lc_err_exit(err) : EXIT_BOARD;
+    }
+    d->stored = true;
+    d->health.boot = d->identity.boot;
+    return 0;
 }
 
 static int job_start(parts *d)
@@ -492,8 +547,8 @@ static int inputs_start(parts *d)
 
 static int parts_start(parts *d)
 {
-    int (*const start[])(parts *) = {identity_start, threads_start, job_start,   worker_start,
-                                     link_start,     status_start,  inputs_start};
+    int (*const start[])(parts *) = {store_start, threads_start, job_start,   worker_start,
+                                     link_start,  status_start,  inputs_start};
     int rc = 0;
     for (size_t i = 0; i < sizeof start / sizeof start[0] && rc == 0; i++) {
         rc = start[i](d);
@@ -508,6 +563,7 @@ static int daemon_open(parts *d)
     d->health.loop = &d->loop;
     d->health.source = d->source;
     d->health.protocol = "";
+    d->store = (lc_store){.folder = -1, .fd = {-1, -1, -1}};
     d->worker.done_fd = d->status.fd = d->worker_watch.fd = -1;
     d->signal_fd = lc_loop_signals();
     if (lc_loop_open(&d->loop) != LC_OK ||
@@ -529,6 +585,7 @@ static void daemon_close(parts *d)
     lc_inputs_close(&d->inputs);
     lc_status_close(&d->status, &d->loop);
     lc_mqtt_close(d->mqtt);
+    lc_store_close(&d->store);
     lc_worker_close(&d->worker);
     lc_pool_close(&d->pool);
     lc_memory_close(&d->memory);

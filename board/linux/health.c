@@ -213,6 +213,23 @@ static void lines_put(lc_text *t, const lc_node_counts *c)
     lc_text_add(t, "}");
 }
 
+static void journal_put(lc_text *t, const lc_health *h, const lc_node_counts *c)
+{
+    static const char *const acks[] = {"broker", "e2e"};
+    open_put(t, "journal", "{");
+    word_put(t, "state", c->keeps ? "ok" : h->config->storage[0] ? "failed" : "none");
+    word_put(t, "ack", acks[h->config->ack & 1u]);
+    number_put(t, "bytes", c->journal_bytes);
+    number_put(t, "dropped", c->records_dropped);
+    if (c->journal_oldest_ts_ms > 0) {
+        number_put(t, "oldest", c->journal_oldest_ts_ms);
+    }
+    number_put(t, "stored", c->journal_stored_bytes);
+    number_put(t, "text", c->journal_text_bytes);
+    number_put(t, "commits", c->journal_commits);
+    lc_text_add(t, "}");
+}
+
 static void link_put(lc_text *t, const lc_health *h, const lc_node_counts *c)
 {
     static const char *const states[] = {"none", "waiting", "trying", "up"};
@@ -265,6 +282,7 @@ static lc_text health_put(const lc_health *h, uint64_t now_ms, char *out, uint32
     number_put(&t, "events", c.events);
     number_put(&t, "gaps", c.gaps);
     number_put(&t, "failed", h->failed);
+    journal_put(&t, h, &c);
     link_put(&t, h, &c);
     memory_put(&t, h, &c);
     number_put(&t, "cpu_ms", cpu_ms());

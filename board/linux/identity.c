@@ -1,17 +1,22 @@
-/* identity.c - two small files, each replaced as a whole. */
+/* identity.c - a cell; before there were cells, two small files. */
 #include "identity.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../runtime/bytes.h"
+#include "../node/bits.h"
+#include "../node/cell.h"
+
 #define FILE_BYTES_MAX 64u
+#define CELL_BYTES (4u + LC_SALT_BYTES)
+#define BOOT_RANDOM 0x80000000u /* boots from here on were never counted */
+
+/* ---- the old files ---- */
 
 /* Reads the whole of a small file. *bytes 0 when there is none. */
 static lc_err small_read(int folder, const char *name, char *out, size_t max, size_t *bytes)
@@ -30,31 +35,7 @@ static lc_err small_read(int folder, const char *name, char *out, size_t max, si
     return LC_OK;
 }
 
-static bool data_write(int fd, const void *data, size_t bytes)
-{
-    return write(fd, data, bytes) == (ssize_t)bytes && fsync(fd) == 0;
-}
-
-/* New file, synced, renamed into place, folder synced: after a power cut old or new is there. */
-static lc_err small_write(int folder, const char *name, const void *data, size_t bytes)
-{
-    char new_name[FILE_BYTES_MAX];
-    snprintf(new_name, sizeof new_name, "%s.new", name);
-    int fd = openat(folder, new_name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        return LC_ERR_IO;
-    }
-    bool written = data_write(fd, data, bytes);
-    int reason = errno;
-    close(fd);
-    if (!written || renameat(folder, new_name, folder, name) != 0) {
-        errno = written ? errno : reason;
-        return LC_ERR_IO;
-    }
-    return fsync(folder) == 0 ? LC_OK : LC_ERR_IO;
-}
-
-static lc_err boot_count(int folder, uint32_t *boot, lc_diag *diag)
+static lc_err old_boot_read(int folder, uint32_t *boot, lc_diag *diag)
 {
     char text[FILE_BYTES_MAX + 1];
     char *end = text;
@@ -67,50 +48,79 @@ static lc_err boot_count(int folder, uint32_t *boot, lc_diag *diag)
     if (bytes > 0 && (text[0] < '0' || text[0] > '9' || *end != '\n' || last >= UINT32_MAX)) {
         return lc_fail(diag, LC_ERR_FORMAT, 0, "the file boot holds no number of starts");
     }
-    *boot = (uint32_t)last + 1;
-    int n = snprintf(text, sizeof text, "%u\n", *boot);
-    if (small_write(folder, "boot", text, (size_t)n) != LC_OK) {
-        return lc_fail(diag, LC_ERR_IO, 0, "cannot write the file boot");
-    }
+    *boot = (uint32_t)last;
     return LC_OK;
 }
 
-static lc_err salt_get(int folder, uint8_t salt[LC_SALT_BYTES], lc_diag *diag)
+static lc_err old_salt_read(int folder, uint8_t salt[LC_SALT_BYTES], bool *found, lc_diag *diag)
 {
     char data[FILE_BYTES_MAX];
     size_t bytes;
     if (small_read(folder, "salt", data, sizeof data, &bytes) != LC_OK) {
         return lc_fail(diag, LC_ERR_IO, 0, "cannot read the file salt");
     }
-    if (bytes == LC_SALT_BYTES) {
+    *found = bytes == LC_SALT_BYTES;
+    if (*found) {
         memcpy(salt, data, LC_SALT_BYTES);
-        return LC_OK;
-    }
-    if (bytes > 0) {
+    } else if (bytes > 0) {
         return lc_fail(diag, LC_ERR_FORMAT, 0, "the file salt is not 16 bytes");
-    }
-    if (getrandom(salt, LC_SALT_BYTES, 0) != (ssize_t)LC_SALT_BYTES ||
-        small_write(folder, "salt", salt, LC_SALT_BYTES) != LC_OK) {
-        return lc_fail(diag, LC_ERR_IO, 0, "cannot write the file salt");
     }
     return LC_OK;
 }
 
-lc_err lc_identity_open(const char *folder, lc_identity *identity, lc_diag *diag)
+/* ---- the cell ---- */
+
+static lc_err first_make(int folder, lc_identity *identity, lc_diag *diag)
 {
-    if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
-        return lc_fail(diag, LC_ERR_IO, 0, "cannot make the folder");
+    bool found = false;
+    lc_err err = old_boot_read(folder, &identity->boot, diag);
+    err = err == LC_OK ? old_salt_read(folder, identity->salt, &found, diag) : err;
+    if (err == LC_OK && !found &&
+        getrandom(identity->salt, LC_SALT_BYTES, 0) != (ssize_t)LC_SALT_BYTES) {
+        return lc_fail(diag, LC_ERR_IO, 0, "the system gives no random numbers");
     }
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return lc_fail(diag, LC_ERR_IO, 0, "cannot open the folder");
-    }
-    lc_err err = salt_get(fd, identity->salt, diag);
-    if (err == LC_OK) {
-        err = boot_count(fd, &identity->boot, diag);
-    }
-    int reason = errno;
-    close(fd);
-    errno = reason;
     return err;
+}
+
+lc_err lc_identity_open(lc_store *store, lc_identity *identity, lc_diag *diag)
+{
+    lc_cell cell;
+    uint8_t data[CELL_BYTES];
+    uint32_t bytes;
+    lc_err err = lc_cell_open(&cell, &store->port, LC_CELL_IDENTITY, data, sizeof data, &bytes);
+    if (err != LC_OK || (bytes != 0 && bytes != sizeof data)) {
+        return lc_fail(diag, err == LC_ERR_IO ? err : LC_ERR_FORMAT, 0,
+                       err == LC_ERR_IO ? store->trouble : "the cell of the identity is not ours");
+    }
+    if (bytes == 0) {
+        err = first_make(store->folder, identity, diag);
+        if (err != LC_OK) {
+            return err;
+        }
+    } else {
+        lc_reader r = lc_reader_make(data, sizeof data);
+        identity->boot = lc_read_u32(&r);
+        memcpy(identity->salt, data + 4, LC_SALT_BYTES);
+    }
+    if (identity->boot >= BOOT_RANDOM - 1) {
+        return lc_fail(diag, LC_ERR_FORMAT, 0, "no number of starts");
+    }
+    identity->boot++;
+    lc_put_u32(data, identity->boot);
+    memcpy(data + 4, identity->salt, LC_SALT_BYTES);
+    if (lc_cell_write(&cell, data, sizeof data) != LC_OK) {
+        return lc_fail(diag, LC_ERR_IO, 0, store->trouble);
+    }
+    if (bytes == 0) { /* they would only mislead from now on */
+        unlinkat(store->folder, "boot", 0);
+        unlinkat(store->folder, "salt", 0);
+    }
+    return LC_OK;
+}
+
+lc_err lc_identity_make(lc_identity *identity)
+{
+    bool made = getrandom(identity, sizeof *identity, 0) == (ssize_t)sizeof *identity;
+    identity->boot |= BOOT_RANDOM;
+    return made ? LC_OK : LC_ERR_IO;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "../../runtime/err.h"
+#include "store.h"
 
 #define LC_SALT_BYTES 16u
 
@@ -13,12 +14,13 @@ typedef struct lc_identity {
     uint8_t salt[LC_SALT_BYTES];
 } lc_identity;
 
-/* lc_identity_open - counts this start and makes the salt at the first.
+/* lc_identity_open - counts this start and makes the salt at the first, in a cell of the store.
  *
- * Writes `boot` and `salt` in the folder, each synced and renamed into place. The folder is made
- * when its parent is there.
- * Errors    IO (errno says why), FORMAT (a file holds something else: it is not overwritten).
+ * A store of version 0.x has both in the files `boot` and `salt`: they are moved into the cell.
+ * Errors    IO (store->trouble or errno says why), FORMAT (something else is there: it stays).
  */
-lc_err lc_identity_open(const char *folder, lc_identity *identity, lc_diag *diag) LC_CHECKED;
+lc_err lc_identity_open(lc_store *store, lc_identity *identity, lc_diag *diag) LC_CHECKED;
+/* Without a store: a boot number beyond those that are counted, and a salt for this run. */
+lc_err lc_identity_make(lc_identity *identity) LC_CHECKED;
 
 #endif

@@ -13,16 +13,15 @@ static const char *const words[LC_TOPIC_COUNT] = {
     [LC_TOPIC_GAP] = "gap",     [LC_TOPIC_LOG] = "log/",
 };
 
-bool lc_topics_write(const lc_topics *topics, lc_topic topic, uint32_t task,
+bool lc_topics_write(const lc_topics *topics, lc_topic topic, lc_str task, uint32_t level,
                      char out[LC_TOPIC_BYTES_MAX])
 {
     lc_str last = {"", 0};
     lc_assert(topic < LC_TOPIC_COUNT);
     if (topic == LC_TOPIC_LOG) {
-        last = lc_str_from(log_levels[task & 7u]);
+        last = lc_str_from(log_levels[level & 7u]);
     } else if (topic == LC_TOPIC_RES || topic == LC_TOPIC_LAST || topic == LC_TOPIC_EVENT) {
-        lc_assert(task < topics->tasks);
-        last = topics->task[task];
+        last = task;
     }
     int n = snprintf(out, LC_TOPIC_BYTES_MAX, "%s/%s/up/%s%.*s", topics->root, topics->dev,
                      words[topic], (int)last.bytes, last.data);

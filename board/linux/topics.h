@@ -9,12 +9,11 @@
 
 typedef struct lc_topics {
     const char *root, *dev; /* "leafcutter/v1", "pi4-0017" */
-    const lc_str *task;     /* [tasks] names */
-    uint32_t tasks;
 } lc_topics;
 
-/* Writes the topic of an outgoing message; false when it does not fit. */
-bool lc_topics_write(const lc_topics *topics, lc_topic topic, uint32_t task,
+/* Writes the topic of an outgoing message, of this task or with this level of a log; false when it
+ * does not fit. */
+bool lc_topics_write(const lc_topics *topics, lc_topic topic, lc_str task, uint32_t level,
                      char out[LC_TOPIC_BYTES_MAX]);
 /* "<root>/<dev>/dn/<rest>". */
 bool lc_topics_down(const lc_topics *topics, const char *rest, char out[LC_TOPIC_BYTES_MAX]);

@@ -387,8 +387,10 @@ lc_err lc_journal_put(lc_journal *j, uint64_t now_ms, lc_entry *entry)
     if (j->commit_at_ms == UINT64_MAX) {
         j->commit_at_ms = now_ms + j->options.commit_ms;
     }
-    bool due = entry->ordinal - j->synced >= j->options.commit_count;
-    return due ? lc_journal_commit(j) : LC_OK;
+    if (entry->ordinal - j->synced >= j->options.commit_count) {
+        j->commit_at_ms = 0;
+    }
+    return LC_OK;
 }
 
 lc_err lc_journal_commit(lc_journal *j)

@@ -2,9 +2,9 @@
  *
  * One file of equal segments, used in turn. Each entry has an ordinal that only grows; (boot, seq)
  * is what the world knows it by. Entries are written at once, so that they outlive the process, and
- * synced in groups, so that they outlive a power cut: after `records` of them, or `ms` after the
- * first. What is found after a cut is always the first so many of what was put, and at least all
- * that was synced.
+ * synced in groups, so that they outlive a power cut: by the first tick after commit_count of them,
+ * or commit_ms after the first. What is found after a cut is always the first so many of what was
+ * put, and at least all that was synced.
  *
  *   put       appends; when the file is full the oldest segment goes. What in it was still to be
  *             delivered becomes a loss to state (lc_loss)

@@ -105,8 +105,8 @@ lc_err lc_node_open(const lc_node_options *options, uint64_t now_ms, lc_arena *s
                              state);
     }
     if (err == LC_OK) {
-        const lc_outbox_disk disk = {options->port, options->journal_bytes,  options->boot,
-                                     options->e2e,  options->backlog_per_s, options->task,
+        const lc_outbox_disk disk = {options->port,      options->journal_bytes, options->boot,
+                                     options->e2e,       options->backlog_per_s, options->task,
                                      options->task_count};
         err = lc_outbox_disk_init(&laid->outbox, &disk, state);
     }
@@ -289,8 +289,7 @@ void lc_node_ack(lc_node *node, uint64_t now_ms, uint32_t id, uint32_t reason)
     }
 }
 
-void lc_node_collected(lc_node *node, uint64_t now_ms, uint32_t boot, uint64_t seq,
-                       uint64_t event)
+void lc_node_collected(lc_node *node, uint64_t now_ms, uint32_t boot, uint64_t seq, uint64_t event)
 {
     lc_outbox_collected(&node->outbox, now_ms, boot, seq, event);
 }

@@ -138,9 +138,9 @@ typedef struct lc_node_counts {
     uint64_t up_ms;
     uint8_t link; /* lc_link_state */
     bool stuck;
-    bool keeps;                      /* records outlive a restart */
-    uint64_t journal_bytes;          /* of what is not delivered, about */
-    uint64_t journal_stored_bytes;   /* written since start, of journal_text_bytes rendered */
+    bool keeps;                    /* records outlive a restart */
+    uint64_t journal_bytes;        /* of what is not delivered, about */
+    uint64_t journal_stored_bytes; /* written since start, of journal_text_bytes rendered */
     uint64_t journal_text_bytes;
     uint64_t journal_commits;
     uint64_t journal_oldest_ts_ms; /* when the oldest of them was made, 0: none, or not known */
@@ -172,8 +172,7 @@ void lc_node_link_down(lc_node *node, uint64_t now_ms, lc_link_reason reason);
 /* The broker's answer to a message; reason as in MQTT 5, 0 with 3.1.1. Unknown ids are ignored. */
 void lc_node_ack(lc_node *node, uint64_t now_ms, uint32_t id, uint32_t reason);
 /* The collector has all records of this start up to seq, and its events up to this number. */
-void lc_node_collected(lc_node *node, uint64_t now_ms, uint32_t boot, uint64_t seq,
-                       uint64_t event);
+void lc_node_collected(lc_node *node, uint64_t now_ms, uint32_t boot, uint64_t seq, uint64_t event);
 /* What the wall clock says now, and how good it is ("ntp" "rtc" "none", static). */
 void lc_node_clock(lc_node *node, uint64_t now_ms, uint64_t wall_ms, lc_str quality);
 void lc_node_command(lc_node *node, uint64_t now_ms, lc_str name);

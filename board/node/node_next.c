@@ -326,16 +326,20 @@ static void disk_watch(lc_node *node, uint64_t now_ms)
 
 bool lc_node_next(lc_node *node, uint64_t now_ms, lc_action *action)
 {
-    disk_watch(node, now_ms);
     if (node->link.state == LC_LINK_OPEN) {
         gap_fill(node, now_ms);
         log_fill(node, now_ms);
     }
-    return log_next(node, action) || watchdog_next(node, now_ms, action) ||
-           cancel_next(node, now_ms, action) || start_next(node, now_ms, action) ||
-           resume_next(node, action) || link_next(node, now_ms, action) ||
-           health_next(node, now_ms, action) || stop_next(node, now_ms, action) ||
-           publish_next(node, now_ms, action);
+    bool any = log_next(node, action) || watchdog_next(node, now_ms, action) ||
+               cancel_next(node, now_ms, action) || start_next(node, now_ms, action) ||
+               resume_next(node, action) || link_next(node, now_ms, action) ||
+               health_next(node, now_ms, action) || stop_next(node, now_ms, action) ||
+               publish_next(node, now_ms, action);
+    if (!any) { /* a sync takes its time: everything else goes before */
+        disk_watch(node, now_ms);
+        any = log_next(node, action);
+    }
+    return any;
 }
 
 static bool gap_waits(const lc_node *node)

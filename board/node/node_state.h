@@ -54,8 +54,8 @@ struct lc_node {
     lc_str tq;
     uint64_t health_ms, watchdog_ms, gap_ms; /* when each is next due */
     bool health_asked;
-    uint32_t gaps;         /* statements so far */
-    uint32_t gap_kind;     /* journal whose loss is in the slot, LC_OUTBOX_KINDS: none's */
+    uint32_t gaps;     /* statements so far */
+    uint32_t gap_kind; /* journal whose loss is in the slot, LC_OUTBOX_KINDS: none's */
     uint32_t gap_boot, gap_told;
     uint64_t event_number; /* of the last up/event */
     bool kept;             /* records outlived a restart when last looked at */

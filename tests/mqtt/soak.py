@@ -114,7 +114,7 @@ def run(count, heap=None, command=(), environment=None, growth_kb=GROWTH_KB_MAX)
         heap.arm(False)
     took = time.monotonic() - begun
     stage.until(lambda: collector.count("soak") + sum(collector.stated("soak")) >= count, 60)
-    faults = stage.account(d, collector) + stage.ordered(collector, "soak")
+    faults = stage.account(d, collector) + stage.tangled(collector, "soak")
     stage.ok(f"{count} lines: records and stated losses, each once, in order", not faults,
              "\n".join(faults))
     grown = after["rss"] - before["rss"]

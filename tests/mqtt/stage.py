@@ -281,8 +281,11 @@ class Daemon:
         return self.stopped(seconds)
 
     def salt(self):
-        with open(self.path("store/salt"), "rb") as file:
-            return file.read()
+        """From the newest sector of the store's first cell: length, counter, value with boot."""
+        with open(self.path("store/state"), "rb") as file:
+            data = file.read()
+        sectors = [data[at : at + 512] for at in (0, 4096) if data[at : at + 4] == b"Lell"]
+        return max(sectors, key=lambda one: one[8:16][::-1])[20:36]
 
     def hash_of(self, text):
         return hashlib.sha256(self.salt() + text.encode(ENCODING)).hexdigest()[:16]
@@ -329,7 +332,7 @@ def account(daemon, collector, others=0):
     held, (lost, lost_lines) = collector.record.get(dev, {}), collector.stated(dev)
     if len(held) + lost + lost_lines != total:
         faults.append(f"{total} lines, {len(held)} records, {lost} + {lost_lines} stated lost")
-    gaps = [(one["boot"], one["from"], one["to"]) for one in collector.gap.get(dev, {}).values()
+    gaps = [(one.get("of", one["boot"]), one["from"], one["to"]) for one in collector.gap.get(dev, {}).values()
             if one.get("count")]
     last = {}
     for boot, number in held:
@@ -362,6 +365,23 @@ def ordered(collector, dev):
     """Sources whose records did not first come in order."""
     return [src for (one, src), keys in collector.order.items() if one == dev
             and keys != sorted(keys)]
+
+
+def tangled(collector, dev):
+    """Sources whose records did not come in two orders, those of now and those of the journal's
+    backlog: some three of them came in falling order."""
+    faults = []
+    for (one, src), keys in collector.order.items():
+        ends = []  # of the longest rising runs that no earlier one could take
+        for key in keys if one == dev else ():
+            place = next((i for i, end in enumerate(ends) if end < key), None)
+            if place is None:
+                ends.append(key)
+            else:
+                ends[place] = key
+        if len(ends) > 2:
+            faults.append(f"records of {src} came in {len(ends)} orders")
+    return faults
 
 
 def said_twice(daemon):

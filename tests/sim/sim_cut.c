@@ -446,6 +446,9 @@ static void life(world *w, uint32_t steps)
             w->now_ms += roll(&w->random) % 20 == 0 ? LC_JOURNAL_LAZY_MS : 0;
             lc_journal_tick(&w->journal, w->now_ms);
         }
+        if (roll(&w->random) % 4 != 0) {
+            lc_journal_tick(&w->journal, w->now_ms);
+        }
         certain_note(w);
     }
 }

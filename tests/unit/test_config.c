@@ -260,7 +260,7 @@ static void broker_keys_belong_together(void **state)
         {"\"url\":\"mqtts://h\",\"tls\":{\"cert\":\"x\"}", "broker.tls:"},
         {"\"url\":\"mqtts://h\",\"tls\":{\"key\":\"x\"}", "broker.tls:"},
         {"\"url\":\"mqtt://h\",\"user\":\"x\"", "broker.user:"},
-        {"\"url\":\"mqtt://h\",\"ack\":\"e2e\"", "broker.ack:"},
+        {"\"url\":\"mqtt://h\",\"ack\":\"e2e\"},\"storage\":{\"path\":\"\"", "broker.ack:"},
     };
     char text[512];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

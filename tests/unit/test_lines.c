@@ -270,7 +270,7 @@ static void topics_are_those_of_the_contract(void **state)
 {
     (void)state;
     static const lc_str task[] = {{"fault", 5}, {"part", 4}};
-    const lc_topics topics = {"leafcutter/v1", "pi4-0017", task, 2};
+    const lc_topics topics = {"leafcutter/v1", "pi4-0017"};
     static const struct {
         lc_topic topic;
         uint32_t task;
@@ -283,7 +283,8 @@ static void topics_are_those_of_the_contract(void **state)
     };
     char out[LC_TOPIC_BYTES_MAX], want[LC_TOPIC_BYTES_MAX];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        assert_true(lc_topics_write(&topics, cases[i].topic, cases[i].task, out));
+        lc_str name = task[cases[i].task % 2];
+        assert_true(lc_topics_write(&topics, cases[i].topic, name, cases[i].task, out));
         snprintf(want, sizeof want, "leafcutter/v1/pi4-0017/%s", cases[i].text);
         assert_string_equal(out, want);
     }
@@ -313,7 +314,9 @@ static const char *path_of(const char *name)
 static int folder_clear(void **state)
 {
     (void)state;
-    const char *const names[] = {"store/boot", "store/salt", "store/boot.new", "socket"};
+    const char *const names[] = {
+        "store/boot", "store/salt", "store/state", "store/state.new", "store/records.journal",
+        "socket"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         unlink(path_of(names[i]));
     }
@@ -329,28 +332,68 @@ static void file_put(const char *name, const char *text)
     fclose(file);
 }
 
+static lc_err identity_read(const char *name, lc_identity *identity)
+{
+    lc_store store;
+    lc_diag diag;
+    lc_err err = lc_store_open(&store, path_of(name));
+    err = err == LC_OK ? lc_identity_open(&store, identity, &diag) : err;
+    int reason = errno;
+    lc_store_close(&store);
+    errno = reason;
+    return err;
+}
+
 static void starts_are_counted_and_the_salt_stays(void **state)
 {
     (void)state;
     lc_identity first, next;
-    lc_diag diag;
-    assert_int_equal(lc_identity_open(path_of("store"), &first, &diag), LC_OK);
+    assert_int_equal(identity_read("store", &first), LC_OK);
     assert_int_equal(first.boot, 1);
     for (uint32_t boot = 2; boot < 12; boot++) {
-        assert_int_equal(lc_identity_open(path_of("store"), &next, &diag), LC_OK);
+        assert_int_equal(identity_read("store", &next), LC_OK);
         assert_int_equal(next.boot, boot);
         assert_memory_equal(next.salt, first.salt, LC_SALT_BYTES);
     }
+    assert_int_equal(identity_read("no/such", &next), LC_ERR_IO);
+    assert_int_equal(errno, ENOENT);
+    assert_int_equal(truncate(path_of("store/state"), 100), 0);
+    assert_int_equal(identity_read("store", &next), LC_ERR_FORMAT);
+}
+
+static void an_identity_of_the_old_form_is_moved(void **state)
+{
+    (void)state;
+    lc_identity next;
+    unlink(path_of("store/state"));
     static const char *const wrong[] = {"x\n", "-1\n", "4294967295\n", "7", "7 8\n", " 7\n"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         file_put("store/boot", wrong[i]);
-        assert_int_equal(lc_identity_open(path_of("store"), &next, &diag), LC_ERR_FORMAT);
+        assert_int_equal(identity_read("store", &next), LC_ERR_FORMAT);
     }
     file_put("store/boot", "7\n");
     file_put("store/salt", "short");
-    assert_int_equal(lc_identity_open(path_of("store"), &next, &diag), LC_ERR_FORMAT);
-    assert_int_equal(lc_identity_open(path_of("no/such"), &next, &diag), LC_ERR_IO);
-    assert_int_equal(errno, ENOENT);
+    assert_int_equal(identity_read("store", &next), LC_ERR_FORMAT);
+    file_put("store/salt", "0123456789abcdef");
+    assert_int_equal(identity_read("store", &next), LC_OK);
+    assert_int_equal(next.boot, 8);
+    assert_memory_equal(next.salt, "0123456789abcdef", LC_SALT_BYTES);
+    assert_int_equal(access(path_of("store/boot"), F_OK), -1);
+    assert_int_equal(access(path_of("store/salt"), F_OK), -1);
+    assert_int_equal(identity_read("store", &next), LC_OK);
+    assert_int_equal(next.boot, 9);
+}
+
+static void one_process_has_the_store(void **state)
+{
+    (void)state;
+    lc_store first, second;
+    assert_int_equal(lc_store_open(&first, path_of("store")), LC_OK);
+    assert_int_equal(lc_store_open(&second, path_of("store")), LC_ERR_BUSY);
+    lc_store_close(&second);
+    lc_store_close(&first);
+    assert_int_equal(lc_store_open(&second, path_of("store")), LC_OK);
+    lc_store_close(&second);
 }
 
 static uint32_t status_say(void *ctx, char *out, uint32_t max)
@@ -420,6 +463,8 @@ int main(void)
         cmocka_unit_test(filters_match_as_the_standard_says),
         cmocka_unit_test(topics_are_those_of_the_contract),
         cmocka_unit_test(starts_are_counted_and_the_salt_stays),
+        cmocka_unit_test(an_identity_of_the_old_form_is_moved),
+        cmocka_unit_test(one_process_has_the_store),
         cmocka_unit_test(status_is_one_object_for_who_asks),
     };
     return cmocka_run_group_tests(tests, folder_make, folder_clear);

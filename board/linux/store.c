@@ -1,0 +1,160 @@
+/* store.c - preallocated files, fdatasync, and a folder that is synced when a name changes. */
+#include "store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../node/cell.h"
+#include "log.h"
+
+#define NAME_BYTES 64u
+
+static const char *const names[LC_FILE_COUNT] = {[LC_FILE_STATE] = "state",
+                                                 [LC_FILE_RECORDS] = "records.journal",
+                                                 [LC_FILE_EVENTS] = "events.journal"};
+
+static lc_err fail(lc_store *s, const char *name, const char *what)
+{
+    int reason = errno;
+    snprintf(s->trouble, sizeof s->trouble, "%s: cannot %s: %s", name, what, lc_log_reason(reason));
+    errno = reason;
+    return LC_ERR_IO;
+}
+
+/* ---- making ---- */
+
+/* Room for all of it, zeroed; the name appears when that is certain. */
+static lc_err file_make(lc_store *s, lc_file file, uint64_t bytes)
+{
+    char new_name[NAME_BYTES];
+    snprintf(new_name, sizeof new_name, "%s.new", names[file]);
+    int fd = openat(s->folder, new_name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return fail(s, names[file], "make");
+    }
+    errno = posix_fallocate(fd, 0, (off_t)bytes);
+    bool made = errno == 0 && fsync(fd) == 0 &&
+                renameat(s->folder, new_name, s->folder, names[file]) == 0 && fsync(s->folder) == 0;
+    if (!made) {
+        lc_err err = fail(s, names[file], "reserve its room");
+        close(fd);
+        unlinkat(s->folder, new_name, 0);
+        return err;
+    }
+    s->fd[file] = fd;
+    return LC_OK;
+}
+
+static lc_err file_open(void *ctx, lc_file file, uint64_t *bytes)
+{
+    lc_store *s = ctx;
+    struct stat status;
+    if (s->fd[file] < 0) {
+        s->fd[file] = openat(s->folder, names[file], O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    }
+    if (s->fd[file] < 0) {
+        return errno == ENOENT ? file_make(s, file, *bytes) : fail(s, names[file], "open");
+    }
+    if (fstat(s->fd[file], &status) != 0) {
+        return fail(s, names[file], "look at");
+    }
+    *bytes = (uint64_t)status.st_size;
+    return LC_OK;
+}
+
+/* ---- the rest of the port ---- */
+
+static lc_err file_read(void *ctx, lc_file file, uint64_t at, void *data, size_t bytes)
+{
+    lc_store *s = ctx;
+    uint8_t *to = data;
+    while (bytes > 0) {
+        ssize_t got = pread(s->fd[file], to, bytes, (off_t)at);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            errno = got < 0 ? errno : ENODATA;
+            return fail(s, names[file], "read");
+        }
+        to += got;
+        at += (uint64_t)got;
+        bytes -= (size_t)got;
+    }
+    return LC_OK;
+}
+
+static lc_err file_write(void *ctx, lc_file file, uint64_t at, const void *data, size_t bytes)
+{
+    lc_store *s = ctx;
+    const uint8_t *from = data;
+    while (bytes > 0) {
+        ssize_t put = pwrite(s->fd[file], from, bytes, (off_t)at);
+        if (put < 0 && errno == EINTR) {
+            continue;
+        }
+        if (put <= 0) {
+            errno = put < 0 ? errno : ENOSPC;
+            return fail(s, names[file], "write");
+        }
+        from += put;
+        at += (uint64_t)put;
+        bytes -= (size_t)put;
+    }
+    return LC_OK;
+}
+
+static lc_err file_sync(void *ctx, lc_file file)
+{
+    lc_store *s = ctx;
+    return fdatasync(s->fd[file]) == 0 ? LC_OK : fail(s, names[file], "sync");
+}
+
+/* ---- opening ---- */
+
+lc_err lc_store_open(lc_store *store, const char *folder)
+{
+    *store = (lc_store){.folder = -1, .port = {store, file_open, file_read, file_write, file_sync}};
+    for (uint32_t i = 0; i < LC_FILE_COUNT; i++) {
+        store->fd[i] = -1;
+    }
+    if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
+        return fail(store, "the folder", "make");
+    }
+    store->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (store->folder < 0) {
+        return fail(store, "the folder", "open");
+    }
+    uint64_t bytes = LC_STATE_BYTES;
+    lc_err err = file_open(store, LC_FILE_STATE, &bytes);
+    if (err == LC_OK && flock(store->fd[LC_FILE_STATE], LOCK_EX | LOCK_NB) != 0) {
+        (void)fail(store, names[LC_FILE_STATE], "lock");
+        err = errno == EWOULDBLOCK ? LC_ERR_BUSY : LC_ERR_IO;
+    }
+    if (err == LC_OK && bytes != LC_STATE_BYTES) {
+        snprintf(store->trouble, sizeof store->trouble, "state: %llu bytes long, not %llu",
+                 (unsigned long long)bytes, (unsigned long long)LC_STATE_BYTES);
+        err = LC_ERR_FORMAT;
+    }
+    return err;
+}
+
+void lc_store_close(lc_store *store)
+{
+    for (uint32_t i = 0; i < LC_FILE_COUNT; i++) {
+        if (store->fd[i] >= 0) {
+            close(store->fd[i]);
+            store->fd[i] = -1;
+        }
+    }
+    if (store->folder >= 0) {
+        close(store->folder);
+        store->folder = -1;
+    }
+}
