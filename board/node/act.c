@@ -1,0 +1,304 @@
+#include "act.h"
+
+#include <string.h>
+
+#define MINUTE_MS 60000u
+#define HERTZ_MIN 20u
+#define HERTZ_MAX 20000u
+
+/* ---- the text ---- */
+
+/* A cursor over the text of one label. */
+typedef struct reader {
+    lc_str text;
+    uint32_t at;
+    lc_diag *diag;
+} reader;
+
+static lc_err refuse(const reader *r, lc_err err, const char *why)
+{
+    return lc_fail(r->diag, err, r->at, why);
+}
+
+static bool take(reader *r, const char *word)
+{
+    uint32_t n = (uint32_t)strlen(word);
+    if (n > r->text.bytes - r->at || memcmp(r->text.data + r->at, word, n) != 0) {
+        return false;
+    }
+    r->at += n;
+    return true;
+}
+
+static void skip_blanks(reader *r)
+{
+    while (r->at < r->text.bytes && r->text.data[r->at] == ' ') {
+        r->at++;
+    }
+}
+
+static bool at_end(const reader *r)
+{
+    return r->at == r->text.bytes || r->text.data[r->at] == ';';
+}
+
+/* A decimal number of at most nine digits. */
+static bool read_number(reader *r, uint32_t *value)
+{
+    uint32_t n = 0, digits = 0;
+    while (r->at < r->text.bytes && digits < 9 && r->text.data[r->at] >= '0' &&
+           r->text.data[r->at] <= '9') {
+        n = 10 * n + (uint32_t)(r->text.data[r->at++] - '0');
+        digits++;
+    }
+    *value = n;
+    return digits > 0;
+}
+
+static bool is_name_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
+}
+
+static lc_err read_name(reader *r, lc_str *name)
+{
+    uint32_t start = r->at;
+    while (r->at < r->text.bytes && is_name_char(r->text.data[r->at])) {
+        r->at++;
+    }
+    *name = (lc_str){r->text.data + start, r->at - start};
+    return name->bytes > 0 ? LC_OK : refuse(r, LC_ERR_FORMAT, "a name is missing");
+}
+
+/* "500ms", "2s"; the number has been read. */
+static lc_err read_unit(reader *r, uint32_t number, uint32_t *ms)
+{
+    uint64_t value = number;
+    if (take(r, "ms")) {
+    } else if (take(r, "s")) {
+        value *= 1000;
+    } else {
+        return refuse(r, LC_ERR_FORMAT, "a time wants ms or s");
+    }
+    if (value == 0 || value > LC_ACT_MS_MAX) {
+        return refuse(r, LC_ERR_LIMIT, "a time is from 1 ms to 3600 s");
+    }
+    *ms = (uint32_t)value;
+    return LC_OK;
+}
+
+static lc_err read_times(reader *r, uint32_t number, lc_act *act)
+{
+    if (number == 0 || number > LC_ACT_TIMES_MAX) {
+        return refuse(r, LC_ERR_LIMIT, "1 to 1000 times");
+    }
+    act->times = number;
+    return LC_OK;
+}
+
+static lc_err read_phases(reader *r, uint32_t number, lc_act *act)
+{
+    lc_err err = read_unit(r, number, &act->on_ms);
+    act->off_ms = act->on_ms;
+    if (err != LC_OK || !take(r, "/")) {
+        return err;
+    }
+    if (!read_number(r, &number)) {
+        return refuse(r, LC_ERR_FORMAT, "a time is missing after /");
+    }
+    return read_unit(r, number, &act->off_ms);
+}
+
+/* ",500ms" ",200ms/800ms" ",3x", each once, in this order. */
+static lc_err read_options(reader *r, lc_act *act)
+{
+    bool phases = false, times = false;
+    for (skip_blanks(r); !at_end(r); skip_blanks(r)) {
+        uint32_t number;
+        if (!take(r, ",")) {
+            return refuse(r, LC_ERR_FORMAT, "a comma or ; is missing");
+        }
+        skip_blanks(r);
+        if (!read_number(r, &number)) {
+            return refuse(r, LC_ERR_FORMAT, "a time or a number of times is missing");
+        }
+        lc_err err;
+        if (!times && take(r, "x")) {
+            times = true;
+            err = read_times(r, number, act);
+        } else if (!phases && !times && act->kind != LC_ACT_CLIP) {
+            phases = true;
+            err = read_phases(r, number, act);
+        } else {
+            err = refuse(r, LC_ERR_FORMAT, "what stands here was given already");
+        }
+        if (err != LC_OK) {
+            return err;
+        }
+    }
+    return LC_OK;
+}
+
+static lc_err read_pin(reader *r, lc_act *act)
+{
+    uint32_t level;
+    act->kind = LC_ACT_PIN;
+    lc_err err = read_name(r, &act->name);
+    if (err != LC_OK) {
+        return err;
+    }
+    if (!take(r, "=") || !read_number(r, &level) || level > 1) {
+        return refuse(r, LC_ERR_FORMAT, "a pin wants =0 or =1");
+    }
+    act->active = level == 1;
+    err = read_options(r, act);
+    if (err == LC_OK && act->times > 0 && act->on_ms == 0) {
+        act->on_ms = act->off_ms = LC_ACT_PHASE_MS;
+    }
+    return err;
+}
+
+static lc_err read_tone(reader *r, lc_act *act)
+{
+    act->kind = LC_ACT_TONE;
+    act->on_ms = act->off_ms = LC_ACT_PHASE_MS;
+    if (!read_number(r, &act->hertz) || !take(r, "Hz")) {
+        return refuse(r, LC_ERR_FORMAT, "a tone wants a number and Hz");
+    }
+    if (act->hertz < HERTZ_MIN || act->hertz > HERTZ_MAX) {
+        return refuse(r, LC_ERR_LIMIT, "a tone is from 20 to 20000 Hz");
+    }
+    return read_options(r, act);
+}
+
+static lc_err read_clip(reader *r, lc_act *act)
+{
+    act->kind = LC_ACT_CLIP;
+    lc_err err = read_name(r, &act->name);
+    return err == LC_OK ? read_options(r, act) : err;
+}
+
+static lc_err read_act(reader *r, lc_act *act)
+{
+    *act = (lc_act){.name = {"", 0}};
+    lc_err err;
+    if (take(r, "gpio:")) {
+        err = read_pin(r, act);
+    } else if (take(r, "tone:")) {
+        err = read_tone(r, act);
+    } else if (take(r, "clip:")) {
+        err = read_clip(r, act);
+    } else {
+        err = refuse(r, LC_ERR_FORMAT, "an action is gpio:, tone: or clip:");
+    }
+    act->times = act->times > 0 ? act->times : 1;
+    return err;
+}
+
+lc_err lc_acts_parse(lc_str text, lc_act *act, uint32_t *count, lc_diag *diag)
+{
+    reader r = {.text = text, .diag = diag};
+    uint32_t n = 0;
+    for (skip_blanks(&r); r.at < text.bytes; skip_blanks(&r)) {
+        if (n == LC_ACTS_MAX) {
+            return refuse(&r, LC_ERR_LIMIT, "more than 8 actions");
+        }
+        lc_err err = read_act(&r, &act[n]);
+        if (err != LC_OK) {
+            return err;
+        }
+        n++;
+        (void)take(&r, ";");
+    }
+    *count = n;
+    return LC_OK;
+}
+
+/* ---- an output ---- */
+
+static bool too_often(lc_output *o, uint64_t now_ms)
+{
+    if (o->starts == 0 || now_ms >= o->minute_ms + MINUTE_MS) {
+        o->minute_ms = now_ms;
+        o->starts = 0;
+    }
+    return o->starts_max > 0 && o->starts >= o->starts_max;
+}
+
+lc_act_result lc_output_start(lc_output *output, uint64_t now_ms, const lc_act *act, float priority)
+{
+    if (output->busy && output->priority > priority) {
+        output->held++;
+        return LC_ACT_HELD;
+    }
+    if (too_often(output, now_ms)) {
+        output->limited++;
+        return LC_ACT_LIMITED;
+    }
+    output->starts++;
+    output->act = *act;
+    output->priority = priority;
+    output->busy = true;
+    output->done = 0;
+    output->next_ms = now_ms;
+    return LC_ACT_DONE;
+}
+
+void lc_output_rest(lc_output *output, uint64_t now_ms)
+{
+    uint8_t kind = output->act.kind;
+    output->act = (lc_act){.kind = kind, .name = output->act.name, .active = output->safe};
+    output->priority = 0.0f;
+    output->busy = true;
+    output->done = 0;
+    output->next_ms = now_ms;
+}
+
+/* The level of a pin in phase `done`: on, off, on ... At the end of the last pulse it is safe. */
+static bool pin_level(const lc_output *o)
+{
+    bool over = o->act.on_ms > 0 && o->done >= 2 * o->act.times - 1;
+    bool on = o->done % 2 == 0 ? o->act.active : !o->act.active;
+    return over ? o->safe : on;
+}
+
+/* One phase after another; those that passed while nobody looked are passed over. */
+static bool pin_next(lc_output *o, uint64_t now_ms)
+{
+    bool before = o->active, first = o->done == 0;
+    while (o->busy && now_ms >= o->next_ms) {
+        o->active = pin_level(o);
+        o->busy = o->act.on_ms > 0 && o->done < 2 * o->act.times - 1;
+        o->next_ms += o->done % 2 == 0 ? o->act.on_ms : o->act.off_ms;
+        o->done++;
+    }
+    return first || o->active != before;
+}
+
+/* A sound knows its own pattern: it is begun once, and ended only when it is to stop early. */
+static bool sound_next(lc_output *o, uint64_t now_ms)
+{
+    if (o->done == 0 && o->act.times > 0) {
+        o->active = true;
+        o->done = 1;
+        o->next_ms = now_ms + (uint64_t)o->act.times * (o->act.on_ms + o->act.off_ms);
+        return true;
+    }
+    bool cut = o->active && o->act.times == 0;
+    o->active = o->busy = false;
+    return cut;
+}
+
+bool lc_output_next(lc_output *output, uint64_t now_ms)
+{
+    if (!output->busy || now_ms < output->next_ms) {
+        return false;
+    }
+    return output->act.kind == LC_ACT_PIN ? pin_next(output, now_ms) : sound_next(output, now_ms);
+}
+
+uint64_t lc_output_wake_ms(const lc_output *output)
+{
+    return output->busy ? output->next_ms : UINT64_MAX;
+}
