@@ -30,6 +30,8 @@ from archs import LABELS, wordpiece_keys  # noqa: E402
 from make import tokenizer_keys, write_gguf  # noqa: E402
 
 LIMIT = 1e-4
+VECTOR = 0  # instead of tokens: the mean of a line's states, read through a head that copies them
+LINE = "hello hot pump, the temp: 81.5 hothothot and a few more words than the window is wide"
 SMALL = dict(hidden_size=64, num_attention_heads=4, intermediate_size=112)
 
 # name: GGUF architecture, class, what its configuration says, tokens of the prompt
@@ -57,6 +59,11 @@ CASES = {
         hidden_size=640, num_attention_heads=4, num_key_value_heads=1, head_dim=256,
         intermediate_size=2048, num_hidden_layers=18, sliding_window=512,
         query_pre_attn_scalar=256, tie_word_embeddings=True), 600),
+    "granite 350m": ("granite", hf.GraniteForCausalLM, dict(
+        hidden_size=1024, num_attention_heads=16, num_key_value_heads=4, intermediate_size=2048,
+        num_hidden_layers=28, embedding_multiplier=12.0, attention_multiplier=0.015625,
+        residual_multiplier=0.246, logits_scaling=4.0, tie_word_embeddings=True,
+        rope_theta=1e7), 64),
     "granite small": ("granite", hf.GraniteForCausalLM, dict(
         SMALL, num_key_value_heads=2, num_hidden_layers=3, embedding_multiplier=12.0,
         attention_multiplier=0.0625, residual_multiplier=0.22, logits_scaling=8.0,
@@ -74,6 +81,22 @@ CASES = {
         classifier_pooling="mean"), 20),
     "bert classifier": ("bert", hf.BertForSequenceClassification, dict(
         SMALL, num_hidden_layers=2, num_labels=3), 20),
+    "bert classifier MiniLM-L6": ("bert", hf.BertForSequenceClassification, dict(
+        hidden_size=384, num_attention_heads=12, intermediate_size=1536, num_hidden_layers=6,
+        num_labels=3), 20),
+    "bert vector": ("bert", hf.BertModel, dict(SMALL, num_hidden_layers=3), VECTOR),
+    "bert vector MiniLM-L6": ("bert", hf.BertModel, dict(
+        hidden_size=384, num_attention_heads=12, intermediate_size=1536, num_hidden_layers=6),
+        VECTOR),
+    "llama classifier": ("llama", hf.LlamaForSequenceClassification, dict(
+        SMALL, num_key_value_heads=2, num_hidden_layers=2, num_labels=3), 20),
+    "qwen2 classifier": ("qwen2", hf.Qwen2ForSequenceClassification, dict(
+        SMALL, num_key_value_heads=2, num_hidden_layers=2, num_labels=3), 20),
+    "qwen3 classifier": ("qwen3", hf.Qwen3ForSequenceClassification, dict(
+        SMALL, num_key_value_heads=2, head_dim=24, num_hidden_layers=2, num_labels=3), 20),
+    "gemma3 classifier": ("gemma3", hf.Gemma3TextForSequenceClassification, dict(
+        SMALL, num_key_value_heads=1, head_dim=32, num_hidden_layers=7, sliding_window=20,
+        query_pre_attn_scalar=32, num_labels=3), 20),
 }
 
 # Names in Transformers to names in GGUF; {} is the number of the layer.
@@ -84,7 +107,7 @@ DECODER = {
     "layers.{}.self_attn.o_proj": "attn_output", "layers.{}.self_attn.q_norm": "attn_q_norm",
     "layers.{}.self_attn.k_norm": "attn_k_norm", "layers.{}.mlp.gate_proj": "ffn_gate",
     "layers.{}.mlp.up_proj": "ffn_up", "layers.{}.mlp.down_proj": "ffn_down",
-    "layers.{}.post_attention_layernorm": "ffn_norm",
+    "layers.{}.post_attention_layernorm": "ffn_norm", "score": "cls.output",
 }
 GEMMA = dict(DECODER, **{
     "layers.{}.post_attention_layernorm": "post_attention_norm",
@@ -165,16 +188,13 @@ def rope_base(c, kind=None):
     return float(p["rope_theta"])
 
 
-def keys(arch, c, classifier):
+def keys(arch, c, pooling, labels):
     k = {"block_count": c.num_hidden_layers, "context_length": c.max_position_embeddings,
          "embedding_length": c.hidden_size, "feed_forward_length": c.intermediate_size,
          "attention.head_count": c.num_attention_heads}
     if "bert" in arch:
         eps = c.layer_norm_eps if arch == "bert" else c.norm_eps
         k.update({"attention.layer_norm_epsilon": eps, "attention.causal": False})
-        if classifier:
-            mean = arch != "bert" and c.classifier_pooling == "mean"
-            k.update({"pooling_type": 1 if mean else 2, "classifier.output_labels": LABELS})
         if arch == "modern-bert":
             k.update({"attention.sliding_window": c.local_attention,
                       "rope.freq_base": rope_base(c, "full_attention"),
@@ -183,6 +203,8 @@ def keys(arch, c, classifier):
         hd = getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads
         k.update({"attention.head_count_kv": c.num_key_value_heads, "attention.key_length": hd,
                   "attention.value_length": hd, "attention.layer_norm_rms_epsilon": c.rms_norm_eps})
+    if labels:
+        k.update({"pooling_type": pooling, "classifier.output_labels": labels})
     if arch == "gemma3":
         k.update({"attention.sliding_window": c.sliding_window,
                   "rope.freq_base": rope_base(c, "full_attention")})
@@ -203,39 +225,80 @@ def tool(*words, text=None):
     return done.stdout
 
 
+def pooling_of(arch, config):
+    """The number by which GGUF files call what a classifier pools."""
+    if "bert" not in arch:
+        return 3
+    return 1 if arch != "bert" and config.classifier_pooling == "mean" else 2
+
+
+def scores(path, labels):
+    record = json.loads(tool("classify", "--raw", "--float", "--model", path, text=LINE))
+    return [record["z"][label] for label in labels]
+
+
+def line_ids(path):
+    return torch.tensor([[int(i) for i in tool("tokenize", "--model", path, text=LINE).split()]])
+
+
+def classify(model, arch, path, tokenizer):
+    """Scores of a line. Float64 comes after the weights are written."""
+    write_gguf(path, {**keys(arch, model.config, pooling_of(arch, model.config), LABELS),
+                      **tokenizer}, tensors(model, arch, True))
+    ids = line_ids(path)
+    return scores(path, LABELS), model.double()(ids).logits[0].numpy(), ids.shape[1]
+
+
+def pool(model, arch, path, tokenizer):
+    """The mean state of a line, through heads of as many outputs as one may have."""
+    weights, width, got = tensors(model, arch, False), model.config.hidden_size, []
+    for start in range(0, width, 192):
+        rows = np.eye(width, dtype=np.float32)[start:start + 192]
+        labels = [f"c{i}" for i in range(len(rows))]
+        write_gguf(path, {**keys(arch, model.config, 1, labels), **tokenizer},
+                   {**weights, "cls.output.weight": rows})
+        got += scores(path, labels)
+    ids = line_ids(path)
+    want = model.double()(ids).last_hidden_state[0].mean(0)
+    return got, want.numpy(), ids.shape[1]
+
+
+def logits(model, arch, path, tokenizer, rows, n):
+    """Of every token of a random text; an encoder's states through its embedding."""
+    folder = os.path.dirname(path)
+    write_gguf(path, {**keys(arch, model.config, 0, None), **tokenizer},
+               tensors(model, arch, False))
+    ids = np.random.default_rng(1).integers(0, rows, n)
+    model = model.double()
+    out = model(torch.tensor([ids.tolist()]))
+    want = out.logits[0] if hasattr(out, "logits") else (
+        out.last_hidden_state[0] @ model.get_input_embeddings().weight.T)
+    result = os.path.join(folder, "out.f32")
+    tool("logits", "--float", "--model", path, "--tokens", ",".join(map(str, ids)),
+         "--out", result)
+    return np.fromfile(result, "<f4").reshape(want.shape), want.numpy(), n
+
+
 def run_case(name, folder, layers):
     arch, kind, words, n = CASES[name]
     words = dict(words, num_hidden_layers=min(words["num_hidden_layers"], layers))
     classifier = "Classification" in kind.__name__
     tokenizer, vocab = wordpiece_keys() if arch == "bert" else tokenizer_keys()
-    rows = vocab if classifier else 1024
+    rows = vocab if classifier or n == VECTOR else 1024
     config = kind.config_class(**{**words, "vocab_size": rows, "pad_token_id": 0})
     config._attn_implementation = "eager"
     torch.manual_seed(0)
     model = kind(config).eval()
     shuffle(model, arch)
     path = os.path.join(folder, "model.gguf")
-    write_gguf(path, {**keys(arch, config, classifier), **tokenizer},
-               tensors(model, arch, classifier))
-    model = model.double()
     with torch.no_grad():
         if classifier:
-            line = "hello hot pump, the temp: 81.5 hothothot"
-            ids = [int(i) for i in tool("tokenize", "--model", path, text=line).split()]
-            want = model(torch.tensor([ids])).logits[0].numpy()
-            record = json.loads(tool("classify", "--raw", "--float", "--model", path, text=line))
-            got = np.array([record["z"][label] for label in LABELS])
+            got, want, tokens = classify(model, arch, path, tokenizer)
+        elif n == VECTOR:
+            got, want, tokens = pool(model, arch, path, tokenizer)
         else:
-            ids = np.random.default_rng(1).integers(0, rows, n)
-            out = model(torch.tensor([ids.tolist()]))
-            want = out.logits[0] if hasattr(out, "logits") else (
-                out.last_hidden_state[0] @ model.get_input_embeddings().weight.T)
-            want = want.numpy()
-            result = os.path.join(folder, "out.f32")
-            tool("logits", "--float", "--model", path, "--tokens", ",".join(map(str, ids)),
-                 "--out", result)
-            got = np.fromfile(result, "<f4").reshape(want.shape)
-    return float(np.abs(got - want).max() / np.abs(want).max()), len(ids)
+            got, want, tokens = logits(model, arch, path, tokenizer, rows, n)
+    return float(np.abs(np.array(got) - want).max() / np.abs(want).max()), tokens
 
 
 def main():

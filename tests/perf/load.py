@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Packing a model of real dimensions, then loading the pack, beside llama.cpp.
+
+usage: load.py TOOL [--arm TOOL SYSROOT COUNTER.so] [--model NAME] [--type TYPE] [--rounds N]
+
+Makes the model (F16, random weights: mkmodel.py) and prints: seconds, peak memory and loss of
+`pack`; milliseconds of loading, the median of rounds in turn with llama.cpp's own load of its Q4_0
+(tests/perf/peer.c; left out when it cannot be fetched); and, counted under QEMU, instructions from
+the start of the process until all is ready for the first token. At most 30 million are allowed.
+"""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import bench_peers
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+READY = 4  # LC_MARK_FIRST_LINE
+INSTRUCTIONS_MAX = 30e6
+CPUS = ["cortex-a53", "cortex-a76", "max"]
+
+
+def peak_kib(command):
+    """(seconds, KiB, stdout) of a command."""
+    start = time.monotonic()
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen(command, stdout=out)
+        _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            sys.exit(f"{command[0]} failed")
+        out.seek(0)
+        return time.monotonic() - start, usage.ru_maxrss, out.read().decode()
+
+
+def packed(tool, source, pack, kind):
+    seconds, kib, text = peak_kib([tool, "pack", source, "-o", pack, "--type", kind, "--json"])
+    tensors = json.loads(text)["tensors"]
+    losses = [t["sqnr_db"] for t in tensors if t["sqnr_db"] is not None]
+    largest = max(t["bytes"] for t in tensors)
+    print(
+        f"pack --type {kind}: {seconds:.1f} s, peak {kib / 1024:.0f} MiB for a file of "
+        f"{os.path.getsize(source) / 2**20:.0f} MiB (mapped pages included), pack "
+        f"{os.path.getsize(pack) / 2**20:.0f} MiB, largest tensor of it {largest / 2**20:.0f} MiB"
+    )
+    print(
+        f"  signal to noise of {len(losses)} quantised tensors: {min(losses):.1f} to "
+        f"{max(losses):.1f} dB, median {statistics.median(losses):.1f}"
+    )
+
+
+def ours_ms(tool, pack):
+    words = ["bench", "--model", pack, "--prompt", "1", "--gen", "1", "--reps", "1", "--json"]
+    return json.loads(bench_peers.run(tool, *words))["load_ms"]
+
+
+def times(tool, pack, peer, libs, q4_0, rounds):
+    ours, theirs = [], []
+    for _ in range(rounds):
+        ours.append(ours_ms(tool, pack))
+        if peer:
+            theirs.append(json.loads(bench_peers.run(peer, "load", libs, q4_0))["load_ms"])
+    other = f", llama.cpp's Q4_0 {statistics.median(theirs):.1f} ms" if peer else ""
+    print(
+        f"load, median of {rounds}: {statistics.median(ours):.2f} ms (least {min(ours):.2f})"
+        f"{other}; load average {os.getloadavg()[0]:.1f}"
+    )
+
+
+def instructions(arm, sysroot, counter, pack, cpu):
+    with tempfile.TemporaryDirectory() as folder:
+        counts = os.path.join(folder, "counts")
+        subprocess.run(
+            ["qemu-aarch64", "-cpu", cpu, "-L", sysroot, "-d", "plugin", "-D", counts]
+            + ["-plugin", f"{counter},symbols=off", arm, "generate", "--model", pack]
+            + ["--prompt", "pump", "-n", "1", "--json"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "LC_MARKS": "1"},
+        )
+        with open(counts, encoding="utf-8") as file:
+            found = re.findall(r"^insn (\d+) total (\d+)", file.read(), re.M)
+    return sum(int(n) for tag, n in found if int(tag) < READY)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tool")
+    parser.add_argument("--arm", nargs=3, metavar=("TOOL", "SYSROOT", "COUNTER"))
+    parser.add_argument("--model", default="qwen2.5-0.5b")
+    parser.add_argument("--type", default="q4")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--work", default="build/models")
+    args = parser.parse_args()
+    work = os.path.abspath(args.work)
+    os.makedirs(work, exist_ok=True)
+    source = os.path.join(work, args.model + ".gguf")
+    if not os.path.exists(source):
+        bench_peers.run(sys.executable, os.path.join(HERE, "mkmodel.py"), args.model, source)
+    pack = os.path.join(work, f"{args.model}.{args.type}.leaf")
+    print(f"{args.model} (random weights), F16")
+    packed(args.tool, source, pack, args.type)
+    libs = bench_peers.fetch("linux-x64", work)
+    peer = bench_peers.build("gcc", work, "peer")
+    q4_0 = os.path.join(work, args.model + ".q4_0.gguf")
+    if not os.path.exists(q4_0):
+        bench_peers.run(peer, "quantize", libs, source, q4_0)
+    times(args.tool, pack, peer, libs, q4_0, args.rounds)
+    worst = 0
+    for cpu in CPUS if args.arm else []:
+        count = instructions(*args.arm, pack, cpu)
+        worst = max(worst, count)
+        print(f"  {cpu}: {count / 1e6:.2f} million instructions until ready for the first token")
+    return worst > INSTRUCTIONS_MAX
+
+
+if __name__ == "__main__":
+    sys.exit(main())
