@@ -27,8 +27,8 @@ INSTRUCTIONS_MAX = 30e6
 CPUS = ["cortex-a53", "cortex-a76", "max"]
 
 
-def peak_kib(command):
-    """(seconds, KiB, stdout) of a command."""
+def watched(command):
+    """(seconds, processor seconds, KiB at most, stdout) of a command."""
     start = time.monotonic()
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(command, stdout=out)
@@ -36,16 +36,18 @@ def peak_kib(command):
         if status:
             sys.exit(f"{command[0]} failed")
         out.seek(0)
-        return time.monotonic() - start, usage.ru_maxrss, out.read().decode()
+        text, used = out.read().decode(), usage.ru_utime + usage.ru_stime
+    return time.monotonic() - start, used, usage.ru_maxrss, text
 
 
 def packed(tool, source, pack, kind):
-    seconds, kib, text = peak_kib([tool, "pack", source, "-o", pack, "--type", kind, "--json"])
+    command = [tool, "pack", source, "-o", pack, "--type", kind, "--json"]
+    seconds, used, kib, text = watched(command)
     tensors = json.loads(text)["tensors"]
     losses = [t["sqnr_db"] for t in tensors if t["sqnr_db"] is not None]
     largest = max(t["bytes"] for t in tensors)
     print(
-        f"pack --type {kind}: {seconds:.1f} s, peak {kib / 1024:.0f} MiB for a file of "
+        f"pack --type {kind}: {seconds:.0f} s ({used:.0f} s of one processor), peak {kib / 1024:.0f} MiB for a file of "
         f"{os.path.getsize(source) / 2**20:.0f} MiB (mapped pages included), pack "
         f"{os.path.getsize(pack) / 2**20:.0f} MiB, largest tensor of it {largest / 2**20:.0f} MiB"
     )

@@ -5,7 +5,8 @@
  *   peer count    LIBS MODEL PROMPT GEN                marks for insn_count.c, as those of bench
  *   peer cold     LIBS MODEL PROMPT                    load, prompt, argmax: time it from outside
  *   peer quantize LIBS IN.gguf OUT.gguf [TYPE [WORD...]]    its number of a file type (2: Q4_0);
- *                 words: pure, requantize, embed-f32, NAME:COLS (a tensor with importances)
+ *                 words: pure, requantize, embed-f32, NAME:COLS (a tensor with importances),
+ *                 NAME=TYPE (its number of a tensor type)
  *   peer continue LIBS MODEL IDS.u32 GEN OUT.f32       greedy; logits of every token [][vocab], and
  *                                                      OUT.f32.ids: all tokens
  *   peer states   LIBS MODEL IDS.u32 OUT.f32           an encoder's hidden states [tokens][width]
@@ -59,11 +60,18 @@ struct importance { /* the last has no name */
     size_t size;
 };
 
+struct typed { /* the last has no name */
+    const char *name;
+    int32_t type;
+};
+
 struct quantize_params {
     int32_t threads, type, output_type, embedding_type;
     bool requantize, output_tensor, only_copy, pure, keep_split, dry_run, flags[2];
     const struct importance *imatrix;
-    void *pointers[3];
+    const void *keys;
+    const struct typed *tensor_types;
+    const void *layers;
     int32_t more[2];
     int64_t reserve[4];
 };
@@ -411,12 +419,13 @@ static void pooled(const char *ids_path, int kind, const char *path)
 static uint32_t quantize(int argc, char **argv)
 {
     static struct importance imatrix[IMPORTANCES_MAX + 1];
+    static struct typed types[IMPORTANCES_MAX + 1];
     struct quantize_params q = lib.llama_model_quantize_default_params();
-    int count = 0;
+    int count = 0, typed = 0;
     q.type = argc > 5 ? (int)strtol(argv[5], NULL, 10) : QUANTIZE_Q4_0;
     q.threads = 1;
     for (int i = 6; i < argc; i++) {
-        char *colon = strrchr(argv[i], ':');
+        char *colon = strrchr(argv[i], ':'), *equal = strchr(argv[i], '=');
         q.pure = q.pure || strcmp(argv[i], "pure") == 0;
         q.requantize = q.requantize || strcmp(argv[i], "requantize") == 0;
         if (strcmp(argv[i], "embed-f32") == 0)
@@ -429,6 +438,11 @@ static uint32_t quantize(int argc, char **argv)
             *colon = 0;
             imatrix[count++] = (struct importance){argv[i], weight, cols};
             q.imatrix = imatrix;
+        }
+        if (equal && typed < IMPORTANCES_MAX) {
+            *equal = 0;
+            types[typed++] = (struct typed){argv[i], (int32_t)strtol(equal + 1, NULL, 10)};
+            q.tensor_types = types;
         }
     }
     return lib.llama_model_quantize(argv[3], argv[4], &q);

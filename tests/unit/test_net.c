@@ -12,6 +12,7 @@
 #include "../../board/linux/tasks.h"
 #include "../../runtime/net.h"
 #include "../../tools/pack/pack.h"
+#include "../../tools/session.h"
 
 #define DIR "models/golden/"
 #define TOKENS_MAX 128
@@ -184,7 +185,7 @@ static const struct {
     {"tiny-causal", 0.1f}, {"tiny-bidi", 0.02f},  {"tiny-qwen2", 0.05f},
     {"tiny-qwen3", 0.1f},  {"tiny-gemma3", 0.2f}, {"tiny-granite", 0.02f},
     {"tiny-bert", 0.05f},  {"tiny-minilm", 0.02f},
-    {"tiny-modern-bert", 0.05f},
+    {"tiny-modern-bert", 0.05f}, {"tiny-types", 0.1f},
 };
 
 #define MODELS (sizeof models / sizeof models[0])
@@ -210,6 +211,23 @@ static void float_path_agrees_with_float64(void **state)
         free(out);
         unload(&g);
     }
+}
+
+/* tiny-types holds a matrix of each quantised type; its tokens after the sixth are what llama.cpp
+ * continued the first six with, greedily. */
+static void continues_as_llama_cpp_does(void **state)
+{
+    (void)state;
+    golden g = load("tiny-types", LC_PACK_F32);
+    float *out = malloc(OUT_MAX * sizeof(float));
+    run r = {.kernels = lc_level_find("ref"), .threads = 1, .ctx = 80};
+    uint32_t vocab = run_golden(&g, &r, out) / g.tokens;
+    assert_int_equal(g.tokens, 6 + 64);
+    for (uint32_t i = 5; i + 1 < g.tokens; i++) {
+        assert_int_equal(lc_argmax(out + (size_t)i * vocab, vocab), g.ids[i + 1]);
+    }
+    free(out);
+    unload(&g);
 }
 
 static void levels_threads_and_chunks_give_the_same_bits(void **state)
@@ -634,6 +652,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(float_path_agrees_with_float64),
+        cmocka_unit_test(continues_as_llama_cpp_does),
         cmocka_unit_test(levels_threads_and_chunks_give_the_same_bits),
         cmocka_unit_test(eight_bits_stay_near_the_float_path),
         cmocka_unit_test(narrow_caches_stay_near_floats),

@@ -3,12 +3,15 @@
 
     pip install numpy
     LC_BUILD=build/<triple> tests/golden/reference/against_llama.py [--real] [-l N] [WORD...]
+    LC_BUILD=build/<triple> tests/golden/reference/against_llama.py --golden
 
 Random weights as models/golden/archs.py draws them, at widths of which all, some and no rows are
 whole blocks; --real: the widths of published models instead. llama.cpp (prebuilt, from npm, see
 tests/perf/peer.c) quantises each model to each type, then continues a prompt greedily, with flash
 attention off and keys and values in F32; `leafcutter generate --float` continues the same one.
-Words select rows by name; -l N leaves out the layers from the Nth on.
+Words select rows by name; -l N leaves out the layers from the Nth on. --golden writes
+models/golden/tiny-types.*, which `make check` replays: one layer with a matrix of each type, and
+what llama.cpp computes from it.
 
 Columns: what llama.cpp made of the matrices (rows that are no whole blocks get another type); the
 largest difference of a logit, as part of the largest logit, when llama.cpp computes from the same
@@ -219,13 +222,37 @@ def compare(work, spec, kind, w, vocab):
     return good, [kinds(work, path), *cells]
 
 
+def write_golden(work):
+    """One matrix of each type; six tokens of a prompt and what llama.cpp continues them with."""
+    spec = {**LLAMA, **dict(d=256, ffn=128, heads=4, kv=1, hd=32, layers=1, tied=True)}
+    types = {"attn_q": 12, "attn_k": 13, "attn_v": 14, "attn_output": 8, "ffn_gate": 2,
+             "ffn_up": 3, "ffn_down": 6, "token_embd": 7}  # fmt: skip
+    w, keys, vocab = draw(spec)
+    keys["llama.context_length"] = 96
+    write_gguf(work.path("model.gguf"), keys, w)
+    stem = os.path.join(ROOT, "models", "golden", "tiny-types")
+    words = [f"{name}.weight={number}" for name, number in types.items()]
+    work.theirs("quantize", work.path("model.gguf"), stem + ".gguf", TYPES["Q5_1"], *words)
+    work.theirs("quantize", stem + ".gguf", work.path("floats.gguf"), 0, "requantize")
+    text = work.ours("tokenize", "--model", stem + ".gguf", text=PROMPT)
+    np.array(text.split()[:6], "<u4").tofile(work.path("ids"))
+    work.theirs("continue", work.path("floats.gguf"), work.path("ids"), GEN, stem + ".expect.f32")
+    os.rename(stem + ".expect.f32.ids", stem + ".tokens.u32")
+    print(kinds(work, stem + ".gguf"))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--real", action="store_true")
-    parser.add_argument("--type", action="append")
+    parser.add_argument("--golden", action="store_true")
+    parser.add_argument("--type", action="append", choices=TYPES)
     parser.add_argument("-l", type=int, default=1000)
     parser.add_argument("words", nargs="*")
     options = parser.parse_args()
+    if options.golden:
+        with tempfile.TemporaryDirectory() as folder:
+            write_golden(Work(folder))
+        return 0
     failed = 0
     print("| model | file | matrices | same weights | | own kernels | |")
     print("|---|---|---|---|---|---|---|")
