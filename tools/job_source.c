@@ -106,7 +106,8 @@ static int model_build(const lc_job_source *source, const lc_job_choice *choice,
     static lc_json_diag diag;
     lc_job_model model = {.pack = {source->model.data, source->model.bytes},
                           .adapter = {source->adapter.data, source->adapter.bytes},
-                          .names = choice->labels};
+                          .names = choice->labels,
+                          .chat = choice->chat};
     lc_map prompt = {0};
     char *text = NULL;
     if (choice->prompt != NULL) {

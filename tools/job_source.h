@@ -21,6 +21,7 @@ typedef struct lc_job_choice {
     const char *model;  /* .leaf or .gguf, when there is no job */
     const char *labels; /* with model: "a,b,c", scored after a prompt; NULL: the model's own head */
     const char *prompt; /* with labels: file, NULL: a general one */
+    bool chat;          /* with labels: the prompt is a turn of the model's template */
     const char *adapter; /* with model: see adapter_file.h, NULL: none */
     bool as_float;       /* with model */
 } lc_job_choice;

@@ -205,8 +205,9 @@ static int choice_check(const lc_job_choice *c)
         return lc_ui_error(LC_EXIT_USAGE, NULL, "a job file names adapters by itself",
                            "--adapter wants the model that it belongs to, with --model");
     }
-    if (c->prompt && !c->labels) {
-        return lc_ui_error(LC_EXIT_USAGE, NULL, NULL, "--prompt wants --labels");
+    if ((c->prompt || c->chat) && !c->labels) {
+        return lc_ui_error(LC_EXIT_USAGE, NULL, NULL, "%s wants --labels",
+                           c->prompt ? "--prompt" : "--chat");
     }
     return LC_UI_GO;
 }
@@ -249,6 +250,8 @@ int lc_verb_classify(int argc, char **argv)
          "labels that the model scores as answers to a prompt"},
         {"prompt", "FILE", LC_OPT_TEXT, &r.choice.prompt,
          "that prompt: text with {text} for the line, {labels} for the labels"},
+        {"chat", NULL, LC_OPT_FLAG, &r.choice.chat,
+         "the prompt is a user's turn of the model's chat template"},
         {"float", NULL, LC_OPT_FLAG, &r.choice.as_float, "weights in F32, with --model"},
         {"table", NULL, LC_OPT_FLAG, &r.table, "a table for people (default on a terminal)"},
         {"raw", NULL, LC_OPT_FLAG, &r.raw, "add the raw scores to records, as z"},

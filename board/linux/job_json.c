@@ -9,11 +9,12 @@
 #include "job_tree.h"
 #include "leaf_write.h"
 
-/* What a model is asked when nobody wrote a prompt. */
-static const char default_prompt[] =
+/* What a model is asked when nobody wrote a prompt: to go on with, or as a turn of a template. */
+static const char *const general_prompt[2] = {
     "Each message from a machine, a sensor or a log has one of these labels: {labels}.\n\n"
-    "Message: {text}\n"
-    "Label: ";
+    "Message: {text}\nLabel: ",
+    "Each message from a machine, a sensor or a log has one of these labels: {labels}.\n\n"
+    "Message: {text}\n\nWhich label does this message have? Answer with the label alone."};
 
 static lc_err out_of_memory(lc_json_diag *diag)
 {
@@ -176,10 +177,10 @@ static bool add_names(cJSON *labels, const char *list)
     return good;
 }
 
-/* names: of the labels to be scored after a prompt; NULL: the classes of the head. */
-static cJSON *job_of_model(const lc_str *class_name, uint32_t classes, const char *names,
-                           bool adapted)
+/* The labels to be scored after a prompt, or the classes of the head. */
+static cJSON *job_of_model(const lc_job_model *model, const lc_str *class_name, uint32_t classes)
 {
+    const char *names = model->names;
     const char *type = names != NULL ? "label_score" : "head";
     cJSON *job = cJSON_CreateObject();
     cJSON *tasks = cJSON_AddArrayToObject(job, "tasks");
@@ -194,8 +195,9 @@ static cJSON *job_of_model(const lc_str *class_name, uint32_t classes, const cha
            cJSON_AddStringToObject(stage, "id", names != NULL ? "labels" : "head") &&
            cJSON_AddStringToObject(stage, "type", type) &&
            cJSON_AddStringToObject(stage, "model", "model") &&
-           (!adapted || cJSON_AddStringToObject(stage, "adapter", "adapter")) &&
-           (names == NULL || cJSON_AddStringToObject(stage, "prompt", "prompt"));
+           (model->adapter.data == NULL || cJSON_AddStringToObject(stage, "adapter", "adapter")) &&
+           (names == NULL || (cJSON_AddStringToObject(stage, "prompt", "prompt") &&
+                              cJSON_AddBoolToObject(stage, "chat", model->chat)));
     cJSON *stages = good ? cJSON_AddArrayToObject(task, "stages") : NULL;
     if (!cJSON_AddItemToArray(stages, stage)) {
         cJSON_Delete(stage);
@@ -206,7 +208,8 @@ static cJSON *job_of_model(const lc_str *class_name, uint32_t classes, const cha
 }
 
 /* Opens the pack and compiles the job that fits it. */
-static lc_err build_model(lc_pack_files *packs, const char *names, lc_buf *out, lc_json_diag *diag)
+static lc_err build_model(lc_pack_files *packs, const lc_job_model *given, lc_buf *out,
+                          lc_json_diag *diag)
 {
     uint32_t index = 0;
     lc_err err = lc_pack_files_take(packs, "model", "", &index);
@@ -227,10 +230,10 @@ static lc_err build_model(lc_pack_files *packs, const char *names, lc_buf *out, 
         class_name = packs->adapter[i].adapter.class_name;
         classes = packs->adapter[i].adapter.classes;
     }
-    if (names == NULL && classes == 0) {
+    if (given->names == NULL && classes == 0) {
         return lc_json_fail(diag, LC_ERR_UNSUPPORTED, "", "this model has no classification head");
     }
-    cJSON *job = job_of_model(class_name, classes, names, adapted);
+    cJSON *job = job_of_model(given, class_name, classes);
     err = job != NULL ? build_with(job, packs, NULL, out, diag) : out_of_memory(diag);
     cJSON_Delete(job);
     return err;
@@ -245,9 +248,9 @@ lc_err lc_job_build_model(const lc_job_model *model, lc_buf *out, lc_json_diag *
     }
     packs->given = &model->pack;
     packs->given_adapter = model->adapter.data != NULL ? &model->adapter : NULL;
-    packs->prompt = model->prompt != NULL ? model->prompt : default_prompt;
+    packs->prompt = model->prompt != NULL ? model->prompt : general_prompt[model->chat];
     packs->diag = diag;
-    lc_err err = build_model(packs, model->names, out, diag);
+    lc_err err = build_model(packs, model, out, diag);
     lc_pack_files_close(packs);
     free(packs);
     return err;
@@ -256,12 +259,5 @@ lc_err lc_job_build_model(const lc_job_model *model, lc_buf *out, lc_json_diag *
 lc_err lc_job_build_default(const void *pack, size_t bytes, lc_buf *out, lc_json_diag *diag)
 {
     const lc_job_model model = {.pack = {pack, bytes}};
-    return lc_job_build_model(&model, out, diag);
-}
-
-lc_err lc_job_build_labels(const void *pack, size_t bytes, const char *names, const char *prompt,
-                           lc_buf *out, lc_json_diag *diag)
-{
-    const lc_job_model model = {.pack = {pack, bytes}, .names = names, .prompt = prompt};
     return lc_job_build_model(&model, out, diag);
 }

@@ -19,7 +19,7 @@ typedef struct lc_pack_name {
 } lc_pack_name;
 
 typedef struct lc_job_build_options {
-    lc_pack_name *pack;    /* NULL, or [LC_JOB_OBJECTS_MAX] to be filled */
+    lc_pack_name *pack;   /* NULL, or [LC_JOB_OBJECTS_MAX] to be filled */
     uint32_t *pack_count; /* with pack */
 } lc_job_build_options;
 
@@ -43,19 +43,14 @@ typedef struct lc_job_model {
     lc_object adapter;  /* data NULL: none */
     const char *names;  /* "a,b,c" to be scored; NULL: the head's classes */
     const char *prompt; /* with names: see job_prompt.h, NULL: a general one */
+    bool chat;          /* with names: the prompt is a turn of the model's template */
 } lc_job_model;
 
-/* The job of one task that fits it, as the two below say. */
+/* The job that fits it: job "model", ver 0, one task "label" with the names, or a label for each
+ * class but `oos`, which becomes the out-of-scope output; no calibration. */
 lc_err lc_job_build_model(const lc_job_model *model, lc_buf *out, lc_json_diag *diag) LC_CHECKED;
-
-/* The job for a pack's own head: job "model", ver 0, one task "label" with a label for each class
- * but `oos`, which becomes the out-of-scope output; no calibration. */
+/* The same for a pack's own head. */
 lc_err lc_job_build_default(const void *pack, size_t bytes, lc_buf *out,
                             lc_json_diag *diag) LC_CHECKED;
-
-/* The job that scores labels with a causal model: job "model", ver 0, one task "label", no
- * calibration. names: "a,b,c"; prompt: see job_prompt.h, NULL: a general one. */
-lc_err lc_job_build_labels(const void *pack, size_t bytes, const char *names, const char *prompt,
-                           lc_buf *out, lc_json_diag *diag) LC_CHECKED;
 
 #endif

@@ -112,9 +112,8 @@ static lc_err measure(trial *t, lc_buf *out, lc_buf *snapshot, lc_diag *why)
     return err;
 }
 
-lc_err lc_job_labels_put(const lc_model *model, const lc_adapter *adapter, lc_str prompt,
-                         const cJSON *labels, lc_buf *out, lc_buf *prefix, const char *path,
-                         lc_json_diag *diag)
+lc_err lc_job_labels_put(const lc_model *model, const lc_adapter *adapter, const lc_job_prompt *job,
+                         lc_buf *out, lc_buf *prefix, const char *path, lc_json_diag *diag)
 {
     lc_ids ids;
     lc_diag why = {0};
@@ -124,7 +123,7 @@ lc_err lc_job_labels_put(const lc_model *model, const lc_adapter *adapter, lc_st
                             "this model reads texts whole (it is not causal): it cannot score "
                             "labels after a prompt");
     }
-    lc_err err = lc_job_prompt_put(model, prompt, labels, out, &ids, path, diag);
+    lc_err err = lc_job_prompt_put(model, job, out, &ids, path, diag);
     if (err != LC_OK || out->failed) {
         free(ids.id);
         return err;
@@ -140,7 +139,7 @@ lc_err lc_job_labels_put(const lc_model *model, const lc_adapter *adapter, lc_st
                      .data = stage.data,
                      .bytes = stage.bytes,
                      .prefix = &ids};
-        t->labels = (uint32_t)cJSON_GetArraySize(labels);
+        t->labels = (uint32_t)cJSON_GetArraySize(job->labels);
         err = measure(t, out, prefix, &why);
         if (err != LC_OK) {
             err = lc_json_fail(diag, err, path, "running the prompt: %s",

@@ -3,6 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "chat.h"
+
+#define TEXT_MARK "{text}"
+#define LABELS_MARK "{labels}"
+
 typedef struct prompt {
     const lc_model *model;
     const cJSON *labels;
@@ -22,7 +27,7 @@ static lc_err out_of_memory(const prompt *p)
 
 /* ---- text to tokens ---- */
 
-static lc_err encode_into(const lc_tok *tok, lc_str text, bool special, lc_ids *ids)
+static lc_err encode_into(const lc_tok *tok, lc_str text, lc_ids *ids)
 {
     lc_arena scratch;
     bool cut = false;
@@ -33,27 +38,46 @@ static lc_err encode_into(const lc_tok *tok, lc_str text, bool special, lc_ids *
     lc_err err = LC_ERR_ARENA;
     if (block != NULL && ids->id != NULL) {
         lc_arena_init(&scratch, block, need);
-        err = lc_tok_encode(tok, text.data, text.bytes, special, &scratch, ids->id, most,
-                            &ids->count, &cut);
+        err = lc_tok_encode(tok, text.data, text.bytes, false, &scratch, ids->id, most, &ids->count,
+                            &cut);
     }
     free(block);
     return err == LC_OK && cut ? LC_ERR_LIMIT : err;
 }
 
-/* start: what a text begins with, BOS as the file says; else it goes on after other tokens. The end
- * token is left out. */
-static lc_err encode(const prompt *p, lc_str text, bool start, lc_ids *ids)
+/* Text that starts after a special token or goes on after other text; the tokenizer tells them
+ * apart. */
+static lc_err encode(const prompt *p, lc_str text, bool starts, lc_ids *ids)
 {
     lc_tok tok = p->model->tok;
-    tok.add_eos = false;
-    tok.add_space_prefix = tok.add_space_prefix && start;
+    tok.add_space_prefix = tok.add_space_prefix && starts;
     *ids = (lc_ids){0};
-    lc_err err = encode_into(&tok, text, start, ids);
+    lc_err err = encode_into(&tok, text, ids);
     if (err != LC_OK) {
         return lc_json_fail(p->diag, err, p->path, "cannot be read as tokens: %s",
                             lc_err_text(err));
     }
     return LC_OK;
+}
+
+/* The ids of more text join those that are there. */
+static lc_err encode_more(const prompt *p, const lc_chat_piece *piece, bool starts, lc_ids *ids)
+{
+    lc_ids more = {0};
+    bool token = piece->id != LC_TOKEN_NONE;
+    lc_err err = token ? LC_OK : encode(p, piece->text, starts, &more);
+    if (err == LC_OK) {
+        uint32_t add = token ? 1 : more.count;
+        uint32_t *id = realloc(ids->id, (ids->count + (size_t)add + 1) * sizeof *id);
+        if (id == NULL) {
+            err = out_of_memory(p);
+        } else {
+            memcpy(id + ids->count, token ? &piece->id : more.id, add * sizeof *id);
+            *ids = (lc_ids){id, ids->count + add};
+        }
+    }
+    free(more.id);
+    return err;
 }
 
 /* ---- forms ---- */
@@ -247,15 +271,10 @@ static lc_err put_trie(const forms *f)
     return LC_OK;
 }
 
-static lc_err put_forms(const prompt *p, bool blank, lc_buf *out)
+static lc_err put_forms(const prompt *p, bool blank, uint32_t end, lc_buf *out)
 {
-    forms f = {.p = p, .blank = blank, .out = out};
-    lc_ids end;
-    lc_err err = encode(p, lc_str_from("\n"), false, &end); /* an answer ends with its line */
-    if (err == LC_OK) {
-        f.end = end.count > 0 ? end.id[0] : 0;
-        err = add_forms(&f);
-    }
+    forms f = {.p = p, .blank = blank, .end = end, .out = out};
+    lc_err err = add_forms(&f);
     if (err == LC_OK) {
         err = order_forms(&f);
     }
@@ -266,7 +285,6 @@ static lc_err put_forms(const prompt *p, bool blank, lc_buf *out)
         free(f.form[i].ids.id);
     }
     free(f.form);
-    free(end.id);
     return err;
 }
 
@@ -283,36 +301,14 @@ static void put_label_list(const prompt *p, lc_buf *out)
     }
 }
 
-static bool starts_with(lc_str text, uint32_t at, const char *word)
+/* Where `word` stands first in the text from `at` on; text.bytes: nowhere. */
+static uint32_t find(lc_str text, uint32_t at, const char *word)
 {
     size_t n = strlen(word);
-    return text.bytes - at >= n && memcmp(text.data + at, word, n) == 0;
-}
-
-/* The two parts of a prompt with its list of labels written out. */
-static lc_err split(const prompt *p, lc_str text, lc_buf part[2])
-{
-    uint32_t lines = 0;
-    for (uint32_t at = 0; at < text.bytes;) {
-        uint32_t c, n = lc_utf8_decode(text.data + at, text.bytes - at, &c);
-        if (n == 0 || c == 0) {
-            return fail(p, "the prompt is not UTF-8 text");
-        }
-        if (starts_with(text, at, "{text}")) {
-            lines++;
-            at += (uint32_t)strlen("{text}");
-        } else if (starts_with(text, at, "{labels}")) {
-            put_label_list(p, &part[lines > 0]);
-            at += (uint32_t)strlen("{labels}");
-        } else {
-            lc_buf_put(&part[lines > 0], text.data + at, n);
-            at += n;
-        }
+    while (text.bytes - at >= n && memcmp(text.data + at, word, n) != 0) {
+        at++;
     }
-    if (lines != 1) {
-        return fail(p, "the prompt must have {text} once, where the line goes");
-    }
-    return part[0].failed || part[1].failed ? out_of_memory(p) : LC_OK;
+    return text.bytes - at >= n ? at : text.bytes;
 }
 
 static lc_str without_line_end(lc_str text)
@@ -324,60 +320,171 @@ static lc_str without_line_end(lc_str text)
     return text;
 }
 
-/* Takes one blank off the end. */
-static bool take_blank(lc_buf *part)
+/* The prompt with its list of labels written out; `{text}` stands in it once. */
+static lc_err expand(const prompt *p, lc_str text, lc_buf *out)
 {
-    bool blank = part->bytes > 0 && part->data[part->bytes - 1] == ' ';
-    part->bytes -= blank;
-    return blank;
+    text = without_line_end(text);
+    for (uint32_t at = 0; at < text.bytes;) {
+        uint32_t next = find(text, at, LABELS_MARK);
+        lc_buf_put(out, text.data + at, next - at);
+        if (next < text.bytes) {
+            put_label_list(p, out);
+            next += (uint32_t)strlen(LABELS_MARK);
+        }
+        at = next;
+    }
+    if (out->failed) {
+        return out_of_memory(p);
+    }
+    lc_str whole = {(const char *)out->data, (uint32_t)out->bytes};
+    for (uint32_t at = 0; at < whole.bytes;) {
+        uint32_t c, n = lc_utf8_decode(whole.data + at, whole.bytes - at, &c);
+        if (n == 0 || c == 0) {
+            return fail(p, "the prompt is not UTF-8 text");
+        }
+        at += n;
+    }
+    uint32_t first = find(whole, 0, TEXT_MARK);
+    if (first == whole.bytes || find(whole, first + 1, TEXT_MARK) != whole.bytes) {
+        return fail(p, "the prompt must have {text} once, where the line goes");
+    }
+    return LC_OK;
 }
 
-static lc_err put_parts(const prompt *p, lc_buf part[2], lc_buf *out, lc_ids *prefix)
+/* The whole prompt as tokens and texts, in one of which `{text}` stands. */
+typedef struct pieces {
+    lc_chat_piece piece[LC_CHAT_PIECES_MAX];
+    uint32_t count;
+    char *text;      /* on the heap, where a template wrote them */
+    bool form_blank; /* a blank stands before an answer */
+    uint32_t end;    /* token that ends it */
+} pieces;
+
+static lc_err plain_pieces(const prompt *p, lc_str whole, pieces *out)
+{
+    const lc_tok *tok = &p->model->tok;
+    lc_ids line_end;
+    lc_err err = encode(p, lc_str_from("\n"), false, &line_end);
+    if (err != LC_OK) {
+        return err;
+    }
+    out->end = line_end.count > 0 ? line_end.id[0] : 0;
+    free(line_end.id);
+    if (tok->add_bos && tok->bos != LC_TOKEN_NONE) {
+        out->piece[out->count++] = (lc_chat_piece){.id = tok->bos};
+    }
+    out->form_blank = whole.data[whole.bytes - 1] == ' ';
+    whole.bytes -= out->form_blank;
+    out->piece[out->count++] = (lc_chat_piece){.id = LC_TOKEN_NONE, .text = whole};
+    return LC_OK;
+}
+
+static lc_err chat_pieces(const prompt *p, lc_str whole, pieces *out)
+{
+    lc_chat chat;
+    lc_diag diag = {0};
+    uint32_t ends[LC_CHAT_ENDS_MAX];
+    const lc_chat_turn turn = {.user = whole};
+    const lc_tok *tok = &p->model->tok;
+    lc_err err = lc_chat_open(&p->model->leaf, &chat, &diag);
+    if (err != LC_OK) {
+        return lc_json_fail(p->diag, err, p->path, "%s",
+                            err == LC_ERR_NOT_FOUND ? "the model has no chat template that is known"
+                                                    : diag.text);
+    }
+    out->text = malloc(lc_chat_text_bytes(&turn) + 1);
+    if (out->text == NULL) {
+        return out_of_memory(p);
+    }
+    out->count = lc_chat_render(&chat, tok, &turn, out->text, out->piece);
+    out->form_blank = chat.kind == LC_CHAT_LLAMA2 || chat.kind == LC_CHAT_MISTRAL;
+    uint32_t count = lc_chat_ends(&chat, tok, ends);
+    out->end = count > 0 ? ends[count - 1] : 0;
+    return LC_OK;
+}
+
+/* Ids of the pieces before and after `{text}`. */
+static lc_err encode_pieces(const prompt *p, const pieces *in, lc_ids *prefix, lc_ids *suffix,
+                            bool *line_blank)
+{
+    lc_err err = LC_OK;
+    bool after = false;
+    for (uint32_t i = 0; i < in->count && err == LC_OK; i++) {
+        lc_chat_piece piece = in->piece[i];
+        uint32_t at =
+            after || piece.id != LC_TOKEN_NONE ? piece.text.bytes : find(piece.text, 0, TEXT_MARK);
+        if (piece.id != LC_TOKEN_NONE || at == piece.text.bytes) {
+            err = encode_more(p, &piece, true, after ? suffix : prefix);
+            continue;
+        }
+        lc_str rest = {piece.text.data + at + strlen(TEXT_MARK), 0};
+        rest.bytes = piece.text.bytes - at - (uint32_t)strlen(TEXT_MARK);
+        *line_blank = at > 0 && piece.text.data[at - 1] == ' ';
+        piece.text.bytes = at - *line_blank;
+        err = encode_more(p, &piece, true, prefix);
+        piece.text = rest;
+        if (err == LC_OK) {
+            err = encode_more(p, &piece, false, suffix);
+        }
+        after = true;
+    }
+    return err;
+}
+
+static lc_err put_head(const prompt *p, const lc_ids *prefix, const lc_ids *suffix, bool line_blank,
+                       lc_buf *out)
+{
+    if (suffix->count == 0) {
+        return fail(p, "the prompt must go on after {text}");
+    }
+    if (prefix->count > LC_PROMPT_TOKENS_MAX || suffix->count > LC_PROMPT_TOKENS_MAX) {
+        return lc_json_fail(p->diag, LC_ERR_LIMIT, p->path, "the prompt has more than %u tokens",
+                            LC_PROMPT_TOKENS_MAX);
+    }
+    lc_buf_put_u8(out, line_blank);
+    lc_buf_put_u16(out, (uint16_t)prefix->count);
+    lc_buf_put_u16(out, (uint16_t)suffix->count);
+    for (uint32_t i = 0; i < suffix->count; i++) {
+        lc_buf_put_u32(out, suffix->id[i]);
+    }
+    return LC_OK;
+}
+
+static lc_err put_prompt(const prompt *p, lc_str whole, bool chat, lc_buf *out, lc_ids *prefix)
 {
     lc_ids suffix = {0};
-    bool line_blank = take_blank(&part[0]), form_blank = take_blank(&part[1]);
-    lc_str before = {(const char *)part[0].data, (uint32_t)part[0].bytes};
-    lc_str after = {(const char *)part[1].data, (uint32_t)part[1].bytes};
-    lc_err err = encode(p, before, true, prefix);
+    pieces all = {.count = 0};
+    bool line_blank = false;
+    lc_err err = (chat ? chat_pieces : plain_pieces)(p, whole, &all);
     if (err == LC_OK) {
-        err = encode(p, after, false, &suffix);
-    }
-    if (err == LC_OK && suffix.count == 0) {
-        err = fail(p, "the prompt must go on after {text}");
-    }
-    if (err == LC_OK &&
-        (prefix->count > LC_PROMPT_TOKENS_MAX || suffix.count > LC_PROMPT_TOKENS_MAX)) {
-        err = lc_json_fail(p->diag, LC_ERR_LIMIT, p->path, "the prompt has more than %u tokens",
-                           LC_PROMPT_TOKENS_MAX);
+        err = encode_pieces(p, &all, prefix, &suffix, &line_blank);
     }
     if (err == LC_OK) {
-        lc_buf_put_u8(out, line_blank);
-        lc_buf_put_u16(out, (uint16_t)prefix->count);
-        lc_buf_put_u16(out, (uint16_t)suffix.count);
-        for (uint32_t i = 0; i < suffix.count; i++) {
-            lc_buf_put_u32(out, suffix.id[i]);
-        }
-        err = put_forms(p, form_blank, out);
+        err = put_head(p, prefix, &suffix, line_blank, out);
     }
+    if (err == LC_OK) {
+        err = put_forms(p, all.form_blank, all.end, out);
+    }
+    free(all.text);
     free(suffix.id);
     return err;
 }
 
-lc_err lc_job_prompt_put(const lc_model *model, lc_str text, const cJSON *labels, lc_buf *out,
+lc_err lc_job_prompt_put(const lc_model *model, const lc_job_prompt *job, lc_buf *out,
                          lc_ids *prefix, const char *path, lc_json_diag *diag)
 {
-    const prompt p = {model, labels, path, diag};
-    lc_buf part[2] = {{0}, {0}};
+    const prompt p = {model, job->labels, path, diag};
+    lc_buf whole = {0};
     *prefix = (lc_ids){0};
-    if (text.bytes > LC_PROMPT_BYTES_MAX) {
+    if (job->text.bytes > LC_PROMPT_BYTES_MAX) {
         return lc_json_fail(diag, LC_ERR_LIMIT, path, "the prompt has more than %u bytes",
                             LC_PROMPT_BYTES_MAX);
     }
-    lc_err err = split(&p, without_line_end(text), part);
+    lc_err err = expand(&p, job->text, &whole);
     if (err == LC_OK) {
-        err = put_parts(&p, part, out, prefix);
+        lc_str text = {(const char *)whole.data, (uint32_t)whole.bytes};
+        err = put_prompt(&p, text, job->chat, out, prefix);
     }
-    lc_buf_free(&part[0]);
-    lc_buf_free(&part[1]);
+    lc_buf_free(&whole);
     return err;
 }

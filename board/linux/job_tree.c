@@ -51,6 +51,7 @@ static const lc_json_key stage_keys[] = {
     {"adapter", LC_JSON_TEXT, 1, 4095, false, "of that pack, for this stage"},
     {"file", LC_JSON_TEXT, 1, 4095, false, "what fit wrote"},
     {"prompt", LC_JSON_TEXT, 1, 4095, false, "label_score: text file with {text} in it"},
+    {"chat", LC_JSON_BOOL, 0, 0, false, "label_score: prompt as a turn of the model's template"},
 };
 
 static const lc_json_key rule_keys[] = {
@@ -463,7 +464,9 @@ static lc_err put_label_score(writer *w, const cJSON *task, const cJSON *stage)
     if (err != LC_OK) {
         return err;
     }
-    err = lc_job_labels_put(model, adapter, lc_str_from(prompt), labels_of(task), w->out,
+    const lc_job_prompt job = {lc_str_from(prompt), lc_json_bool(stage, "chat", false),
+                               labels_of(task)};
+    err = lc_job_labels_put(model, adapter, &job, w->out,
                             &w->body->prefix[w->body->prefix_count++], w->path.text, w->diag);
     free(prompt);
     if (err == LC_OK) {
@@ -477,13 +480,13 @@ static lc_err put_label_score(writer *w, const cJSON *task, const cJSON *stage)
 static const struct {
     const char *name;
     uint8_t type;        /* lc_stage_type; 0: not in this version */
-    const char *keys[3]; /* beside id and type */
+    const char *keys[4]; /* beside id and type */
     size_t required;     /* of these, the first so many */
 } stage_types[] = {
     {"rules", LC_STAGE_RULES, {"rules"}, 1},
     {"head", LC_STAGE_HEAD, {"model", "adapter", "file"}, 1},
     {"verify", LC_STAGE_VERIFY, {"rules"}, 1},
-    {"label_score", LC_STAGE_LABEL_SCORE, {"model", "prompt", "adapter"}, 2},
+    {"label_score", LC_STAGE_LABEL_SCORE, {"model", "prompt", "adapter", "chat"}, 2},
     {"ngram", 0, {NULL}, 0},
     {"nearest", 0, {NULL}, 0},
     {"extract", 0, {NULL}, 0},

@@ -24,6 +24,8 @@ exits 2 "an unknown option" classify --nonsense
 exits 2 "a missing argument" classify --job
 exits 2 "--labels without a model" classify --labels a,b
 exits 2 "--prompt without --labels" classify --model $model --prompt Makefile
+exits 2 "--chat without --labels" classify --model $model --chat
+exits 3 "--chat of a model without a template" classify --model $model --labels a,b --chat
 exits 3 "--labels of a bidirectional model" classify --model $head --labels a,b
 exits 3 "labels that are named twice" classify --model $model --labels a,b,a
 exits 3 "a label without a name" classify --model $model --labels a,,b

@@ -15,6 +15,7 @@
 #include "../../runtime/labels.h"
 #include "../../runtime/leafcutter.h"
 #include "../../tools/pack/pack.h"
+#include "gguf_make.h"
 
 #define FOLDER "models/golden/"
 #define STORIES "models/stories260K/stories260K-f32.gguf"
@@ -53,13 +54,8 @@ static void write_file(const char *path, const void *data, size_t bytes)
     fclose(f);
 }
 
-static void pack_use(const char *gguf_path, lc_pack_type type)
+static void pack_from(const void *file, size_t bytes, lc_pack_type type)
 {
-    static uint8_t file[4 << 20];
-    FILE *f = fopen(gguf_path, "rb");
-    assert_non_null(f);
-    size_t bytes = fread(file, 1, sizeof file, f);
-    fclose(f);
     lc_gguf gguf;
     lc_diag diag = {0};
     lc_buf leaf = {0};
@@ -71,6 +67,16 @@ static void pack_use(const char *gguf_path, lc_pack_type type)
     pack = copy_of(&leaf);
     write_file(pack_path, leaf.data, leaf.bytes);
     lc_buf_free(&leaf);
+}
+
+static void pack_use(const char *gguf_path, lc_pack_type type)
+{
+    static uint8_t file[4 << 20];
+    FILE *f = fopen(gguf_path, "rb");
+    assert_non_null(f);
+    size_t bytes = fread(file, 1, sizeof file, f);
+    fclose(f);
+    pack_from(file, bytes, type);
 }
 
 static lc_err find_pack(void *ctx, const uint8_t root[32], lc_object *object)
@@ -591,6 +597,39 @@ static void a_prompt_may_begin_with_the_line(void **state)
     job_close(&m);
 }
 
+static void add_template(gguf_make *m)
+{
+    gguf_make_str(m, "tokenizer.chat_template",
+                  "{{- \"[INST] \" + message[\"content\"] + \"[/INST]\" }}");
+}
+
+#define CHAT                                                                                       \
+    "{\"id\":\"s\",\"type\":\"label_score\",\"model\":\"m.leaf\",\"prompt\":\"p.txt\",\"chat\":"   \
+    "true}"
+
+/* The prompt as a turn of the model's template: the same as a prompt that has it written out. */
+static void a_prompt_may_be_a_turn_of_a_template(void **state)
+{
+    (void)state;
+    static made m;
+    static plain p;
+    float z[2];
+    const lc_job_options options = plain_options();
+    const gguf_llama spec = {.change = add_template};
+    lc_buf file = gguf_llama_make(&spec);
+    pack_from(file.data, file.bytes, LC_PACK_Q4);
+    lc_buf_free(&file);
+    job_open(&m, bundle_of(JOB(TASK("t", RED "{\"name\":\"ok\"}", CHAT)), "Say: {text}.\n"),
+             &options);
+    plain_open(&p);
+    plain_form_add(&p, 0, " red");
+    plain_form_add(&p, 1, " ok");
+    plain_calibrated(&p, "[INST] Say:", " pump", ".[/INST]", 2, z);
+    assert_memory_equal(job_run(&m, "pump")->score, z, sizeof z);
+    plain_close(&p);
+    job_close(&m);
+}
+
 /* ---- what is refused ---- */
 
 static void refuses(const char *json, const char *prompt, const char *said)
@@ -626,6 +665,8 @@ static void prompts_that_are_wrong(void **state)
                      "{\"id\":\"s\",\"type\":\"label_score\",\"model\":\"m.leaf\",\"prompt\":"
                      "\"none.txt\"}")),
             PROMPT, "tasks[0].stages[0].prompt: ");
+    refuses(JOB(TASK("t", THREE, CHAT)), PROMPT,
+            "tasks[0].stages[0].prompt: the model has no chat template that is known");
     pack_use(FOLDER "tiny-bidi.gguf", LC_PACK_Q4);
     refuses(job, PROMPT, "this model reads texts whole");
 }
@@ -837,6 +878,7 @@ int main(void)
         cmocka_unit_test(prompts_share_a_net),
         cmocka_unit_test(one_label_is_certain),
         cmocka_unit_test(a_prompt_may_begin_with_the_line),
+        cmocka_unit_test(a_prompt_may_be_a_turn_of_a_template),
         cmocka_unit_test(prompts_that_are_wrong),
         cmocka_unit_test(tries_that_are_wrong),
         cmocka_unit_test(too_many_forms_are_refused),
