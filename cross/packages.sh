@@ -10,7 +10,7 @@ demo) need="$build mosquitto mosquitto-clients" ;;
 static) need="$build dpkg-dev patch" ;;
 check) need="$build libcmocka-dev python3 xz-utils binutils gcc-aarch64-linux-gnu qemu-user
     g++ pkg-config qemu-system-arm mosquitto mosquitto-clients openssl mandoc systemd" ;;
-ci) need="$build clang libclang-rt-14-dev lintian dpkg-dev patch" ;; # a second compiler, static builds
+ci) need="$build clang libclang-rt-14-dev lintian dpkg-dev patch" ;; # clang, static builds
 *) echo "usage: packages.sh build|demo|check|static|ci" >&2; exit 2 ;;
 esac
 command -v dpkg-query > /dev/null || {

@@ -1,6 +1,6 @@
 #!/bin/bash
-# board.sh [OPTION...] KERNEL ROOT.cpio WORK - boots a board in QEMU, runs WORK/job in it, exits with
-# the job's status; 124: too slow, 125: it ended without one. The console goes to WORK/console.log.
+# board.sh [OPTION...] KERNEL ROOT.cpio WORK - boots a board in QEMU, runs WORK/job in it, exits
+# with the job's status; 124: too slow, 125: it ended without one. The console goes to WORK/console.log.
 #
 #   -c CPU     cortex-a72 (default) cortex-a76 cortex-a53 max
 #   -d DISK    an ext4 image, /data in the guest
@@ -21,7 +21,8 @@ while getopts c:d:p:t:x: option; do
 done
 shift $((OPTIND - 1))
 kernel=$1 root=$2 work=$(realpath "$3")
-[ -z "$disk" ] || extra+=(-drive "if=none,id=d0,file=$disk,format=raw" -device virtio-blk-device,drive=d0)
+[ -z "$disk" ] || extra+=(-drive "if=none,id=d0,file=$disk,format=raw"
+    -device virtio-blk-device,drive=d0)
 : > "$work/console.log"
 timeout -k 5 "$limit" qemu-system-aarch64 -M virt,gic-version=3 -cpu "$cpu" -smp 2 -m 768 \
     -accel tcg,thread=multi -nodefaults -no-user-config -display none -no-reboot -nic none \
@@ -29,7 +30,8 @@ timeout -k 5 "$limit" qemu-system-aarch64 -M virt,gic-version=3 -cpu "$cpu" -smp
     -append "console=ttyAMA0 panic=-1 quiet loglevel=4" \
     -netdev "user,id=n0,restrict=on$forward" -device virtio-net-device,netdev=n0 \
     -object rng-random,filename=/dev/urandom,id=r0 -device virtio-rng-device,rng=r0 \
-    -fsdev "local,id=w0,path=$work,security_model=none" -device virtio-9p-device,fsdev=w0,mount_tag=work \
+    -fsdev "local,id=w0,path=$work,security_model=none" \
+    -device virtio-9p-device,fsdev=w0,mount_tag=work \
     "${extra[@]}"
 status=$?
 [ $status != 124 ] || exit 124

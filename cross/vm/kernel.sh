@@ -1,5 +1,5 @@
 #!/bin/bash
-# kernel.sh SUITE FOLDER - Debian's own arm64 kernel as FOLDER/vmlinuz, with FOLDER/modules beside it.
+# kernel.sh SUITE FOLDER - Debian's own arm64 kernel: FOLDER/vmlinuz and FOLDER/modules.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../private_apt.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# root.sh SUITE KERNEL OUT.cpio - the guest's file system: a small Debian of that suite, unpacked, and
-# the kernel modules that tests need, in the order in which they load.
+# root.sh SUITE KERNEL OUT.cpio - the guest's file system: a small Debian of that suite, unpacked,
+# and the kernel modules that tests need, in the order in which they load.
 #
 # Packages are unpacked and entered into dpkg's status as installed, so that `dpkg -i` in the guest
 # checks dependencies and runs scripts as on a board.
@@ -8,8 +8,8 @@ set -eu -o pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../private_apt.sh"
 suite=$1 kernel=$2 out=$(realpath -m "$3")
-packages=(busybox-static dash dpkg tar adduser passwd perl-base usr-is-merged libc-bin gpiod alsa-utils
-    mosquitto mosquitto-clients libcjson1 libmosquitto1 libssl3 libcurl4 libsqlite3-0 libasound2)
+packages=(busybox-static dash dpkg tar adduser passwd perl-base usr-is-merged libc-bin gpiod
+    alsa-utils mosquitto mosquitto-clients libcjson1 libmosquitto1 libssl3 libcurl4 libsqlite3-0 libasound2)
 [ "$suite" = bookworm ] || packages=("${packages[@]/libssl3/libssl3t64}")
 [ "$suite" = bookworm ] || packages=("${packages[@]/libcurl4/libcurl4t64}")
 [ "$suite" = bookworm ] || packages=("${packages[@]/libasound2/libasound2t64}")
@@ -18,8 +18,8 @@ modules=(virtio_mmio virtio_blk virtio_net 9pnet_virtio 9p crc32c_generic ext4 s
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root
-mkdir -p "$work/debs" "$root"/{usr/{lib,bin,sbin},proc,sys,dev,tmp,run,guest,data,root,var/lib/dpkg/info,var/lib/mosquitto,var/tmp,lib/modules}
-rmdir "$root/lib/modules" "$root/lib"
+mkdir -p "$work/debs" "$root"/{usr/{lib,bin,sbin},proc,sys,dev,tmp,run,guest,data,root} \
+    "$root"/var/{lib/dpkg/info,lib/mosquitto,tmp}
 for dir in lib bin sbin; do ln -s "usr/$dir" "$root/$dir"; done
 mkdir -p "$root/usr/lib/modules"
 
@@ -80,5 +80,6 @@ load() {
 for module in "${modules[@]}"; do load "$module"; done
 
 mkdir -p "$(dirname "$out")"
-(cd "$root" && find . -print0 | LC_ALL=C sort -z | cpio -0 --quiet -o -H newc -R 0:0 --reproducible) > "$out.tmp"
+(cd "$root" && find . -print0 | LC_ALL=C sort -z |
+    cpio -0 --quiet -o -H newc -R 0:0 --reproducible) > "$out.tmp"
 mv "$out.tmp" "$out"

@@ -17,8 +17,8 @@ step() {
 
 # ---- as installed ----
 
-step "make install" make -s install DESTDIR="$tmp/root" PREFIX=/usr
-export PKG_CONFIG_PATH=$tmp/root/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$tmp/root
+step "make install" make -s install DESTDIR="$tmp/tree" PREFIX=/usr
+export PKG_CONFIG_PATH=$tmp/tree/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$tmp/tree
 flags=$(pkg-config --cflags --libs leafcutter 2>&1)
 arenas=$tmp/include
 mkdir "$arenas"
@@ -46,7 +46,8 @@ int main()
 }
 END
 # shellcheck disable=SC2086
-step "compiles as C++11" g++ -std=c++11 -O2 -Wall -Wextra -Werror -o "$tmp/user" "$tmp/user.cc" $flags
+step "compiles as C++11" g++ -std=c++11 -O2 -Wall -Wextra -Werror -o "$tmp/user" \
+    "$tmp/user.cc" $flags
 step "refuses an empty bundle from C++" "$tmp/user"
 
 # ---- the same bytes everywhere ----
@@ -56,7 +57,8 @@ is "a record a line" "$(wc -l < models/triage/demo.txt)" "$(wc -l < "$tmp/native
 # shellcheck disable=SC2086
 step "compiles for ARM Linux" $CROSS_CC $strict -static -I. -I"$arenas" -o "$tmp/arm" \
     tests/example/example.c tests/example/data.S "$LC_BUILD/libleafcutter.a"
-step "ARM Linux: the same bytes" sh -c "qemu-aarch64 -cpu cortex-a53 '$tmp/arm' | cmp - '$tmp/native.txt'"
+step "ARM Linux: the same bytes" sh -c \
+    "qemu-aarch64 -cpu cortex-a53 '$tmp/arm' | cmp - '$tmp/native.txt'"
 
 image() {
     CC=$CROSS_CC CFLAGS="-Werror -I. -I$arenas" board/bare/image.sh "$1" "$tmp/$2-$1.elf" "${@:3}"
@@ -98,7 +100,8 @@ is "fault: status 70" 70 $?
 grep -q '^exception: ESR' "$tmp/uart" && ok "fault: says where" || not_ok "fault: says where"
 sed 's/triage\.leaf/job.json/' tests/example/data.S > "$tmp/data.S"
 # shellcheck disable=SC2086
-step "no bundle: compiles" image virt bad tests/example/example.c "$tmp/data.S" "$LC_BUILD/libleafcutter.a"
+step "no bundle: compiles" image virt bad tests/example/example.c "$tmp/data.S" \
+    "$LC_BUILD/libleafcutter.a"
 bare virt bad -cpu cortex-a72 -m 64
 is "no bundle: status 1" 1 $?
 is "no bundle: says why" "not a .leaf file (magic)" "$(cat "$tmp/uart")"

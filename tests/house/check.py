@@ -115,6 +115,8 @@ def circle(graph):
 def check_layers(sources):
     faults, graph = [], {}
     for name in sources:
+        if name == "tests/example/example.c":  # a stranger's program: it sees installed headers
+            continue
         own, system = includes(name)
         graph[name] = own
         if rank(name) is None:

@@ -4,12 +4,14 @@
 # Native only: for ARM they are installed and run by the board tests.
 . tests/tap.sh
 
-if make -s deb SAN= > "$tmp/log" 2>&1; then ok "make deb"; else not_ok "make deb" "$(cat "$tmp/log")"; fi
+make -s deb SAN= > "$tmp/log" 2>&1
+is "make deb" "0 2" "$? $(grep -c . "$tmp/log")"
 debs=$(grep '\.deb$' "$tmp/log")
 is "two packages" 2 "$(wc -w <<< "$debs")"
 if command -v lintian > /dev/null; then
     # shellcheck disable=SC2086
-    is "lintian has nothing to say" "" "$(lintian --tag-display-limit 0 $debs 2>&1 | grep -v '^running with root')"
+    is "lintian has nothing to say" "" \
+        "$(lintian --tag-display-limit 0 $debs 2>&1 | grep -v '^running with root')"
 else
     skip "lintian has nothing to say" "lintian is not installed"
 fi
@@ -18,16 +20,18 @@ before=$(sha256sum $debs)
 make -s deb SAN= > "$tmp/log" 2>&1
 # shellcheck disable=SC2086
 is "made again they are the same" "$before" "$(sha256sum $debs)"
-for deb in $debs; do dpkg-deb -x "$deb" "$tmp/root"; done
-"$tmp/root/usr/bin/leafcutter" classify models/triage/demo.txt > "$tmp/records" 2> "$tmp/err"
+for deb in $debs; do dpkg-deb -x "$deb" "$tmp/tree"; done
+"$tmp/tree/usr/bin/leafcutter" classify models/triage/demo.txt > "$tmp/records" 2> "$tmp/err"
 is "the unpacked tool finds the packaged job" "0 60" "$? $(wc -l < "$tmp/records")"
-is "the daemon has its libraries" "" "$(ldd "$tmp/root/usr/bin/leafcutterd" | grep 'not found')"
+is "the daemon has its libraries" "" "$(ldd "$tmp/tree/usr/bin/leafcutterd" | grep 'not found')"
 sed "s#@BINDIR@#/usr/bin#" tools/dist/systemd/leafcutterd.service |
-    cmp -s - "$tmp/root/lib/systemd/system/leafcutterd.service" && ok "the unit" || not_ok "the unit"
-lib=$(echo "$tmp"/root/usr/lib/*/libleafcutter.a)
+    cmp -s - "$tmp/tree/lib/systemd/system/leafcutterd.service"
+is "the unit" 0 $?
+lib=$(echo "$tmp"/tree/usr/lib/*/libleafcutter.a)
 "$LC_BUILD/leafcutter" plan --header models/triage/triage.leaf > "$tmp/arenas.h"
-if gcc -std=c11 -I"$tmp" -I"$tmp/root/usr/include/leafcutter" -o "$tmp/example" \
-    "$tmp"/root/usr/share/doc/libleafcutter-dev/examples/{example.c,data.S} "$lib" 2> "$tmp/err"; then
+if gcc -std=c11 -I"$tmp" -I"$tmp/tree/usr/include/leafcutter" -o "$tmp/example" \
+    "$tmp"/tree/usr/share/doc/libleafcutter-dev/examples/{example.c,data.S} "$lib" \
+    2> "$tmp/err"; then
     is "the packaged example runs" 60 "$("$tmp/example" | wc -l)"
 else
     not_ok "the packaged example runs" "$(cat "$tmp/err")"

@@ -45,7 +45,7 @@ begin() {
     root=$work/$1
     doc=$root/usr/share/doc/$1
     mkdir -p "$doc" "$root/DEBIAN"
-    { sed 's/^/ /' "$top/LICENSE"; } | sed 's/^ $/ ./' | cat "$here/copyright.in" - > "$doc/copyright"
+    sed 's/^/ /; s/^ $/ ./' "$top/LICENSE" | cat "$here/copyright.in" - > "$doc/copyright"
     gzip -9nc "$top/CHANGELOG.md" > "$doc/CHANGELOG.md.gz"
     {
         echo "leafcutter ($version) unstable; urgency=medium"
@@ -73,8 +73,8 @@ finish() {
         echo "Description: $summary"
         sed 's/^/ /; s/^ $/ ./'
     } > "$root/DEBIAN/control"
-    (cd "$root" && find . -path ./DEBIAN -prune -o -type f -printf '%P\n' | LC_ALL=C sort | xargs -d '\n' md5sum) \
-        > "$root/DEBIAN/md5sums"
+    (cd "$root" && find . -path ./DEBIAN -prune -o -type f -printf '%P\n' | LC_ALL=C sort |
+        xargs -d '\n' md5sum) > "$root/DEBIAN/md5sums"
     chmod -R u=rwX,go=rX "$root"
     find "$root" -newermt "@$SOURCE_DATE_EPOCH" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
     mkdir -p "$out"
@@ -83,9 +83,10 @@ finish() {
 }
 
 begin leafcutter
-mkdir -p "$root/usr/share" "$root/lib/systemd/system" "$root/usr/lib/sysusers.d" "$root/etc/leafcutter"
+mkdir -p "$root/usr/share" "$root/lib/systemd/system" "$root/usr/lib/sysusers.d" \
+    "$root/etc/leafcutter"
 cp -a "$tree/usr/bin" "$root/usr/"
-cp -a "$tree/usr/share/man" "$tree/usr/share/bash-completion" "$tree/usr/share/leafcutter" "$root/usr/share/"
+cp -a "$tree"/usr/share/{man,bash-completion,leafcutter} "$root/usr/share/"
 rm -f "$root"/usr/share/leafcutter/models/triage/*.gguf # what the pack was made from
 cp "$tree/usr/lib/systemd/system/leafcutterd.service" "$root/lib/systemd/system/"
 cp "$tree/usr/lib/sysusers.d/leafcutter.conf" "$root/usr/lib/sysusers.d/"
