@@ -7,6 +7,7 @@ Same code as the shipped trunk (tools/train): llama-type blocks without a mask, 
 intents. It is no product; it gives the loss of quantisation on weights that were trained. Needs
 torch, numpy and tokenizers.
 """
+
 import argparse
 import json
 import os
