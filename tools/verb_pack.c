@@ -15,7 +15,7 @@
 
 typedef struct request {
     const char *in, *out;
-    const char *type, *text;
+    const char *type, *text, *trim;
     const char *adapter, *base, *labels;
     lc_texts lora;              /* FILE[:SCALE] to merge */
     lc_adapter_file *lora_file; /* [lora.count] */
@@ -56,6 +56,7 @@ static void print_json(const request *r, const lc_buf *file, const lc_pack_repor
     lc_emit_text(&e, "type", r->type);
     lc_emit_u64(&e, "bytes", file->bytes);
     lc_emit_u64(&e, "parameters", report->info.parameters);
+    lc_emit_u64(&e, "vocabulary", report->info.vocab);
     lc_emit_real(&e, "bits_per_weight", report->bits_per_weight, 3);
     lc_emit_open(&e, "tensors", '[');
     for (uint32_t i = 0; i < report->tensor_count; i++) {
@@ -127,6 +128,9 @@ static void print_table(const request *r, const lc_buf *file, const lc_pack_repo
     }
     printf("\n%s  %zu bytes, %.3f bits a weight, %llu parameters, root %s\n", r->out, file->bytes,
            report->bits_per_weight, (unsigned long long)report->info.parameters, root);
+    if (report->info.vocab < report->full_vocab) {
+        printf("vocabulary: %u of %u tokens\n", report->info.vocab, report->full_vocab);
+    }
     print_loss(&report->loss);
 }
 
@@ -135,15 +139,39 @@ static void show_progress(void *ctx, uint64_t done, uint64_t total)
     lc_progress_step(ctx, done, total);
 }
 
-static int pack_file(const request *r, lc_source *in, const lc_map *text, lc_buf *file,
-                     lc_pack_report *report)
+/* The model and the texts that go with it; a text that is not given is empty. */
+typedef struct inputs {
+    lc_source source;
+    lc_map text, trim;
+} inputs;
+
+static int inputs_open(const request *r, inputs *in)
+{
+    *in = (inputs){0};
+    int rc = lc_source_open(r->in, true, &in->source);
+    if (rc == LC_UI_GO && r->text) {
+        rc = lc_ui_map(r->text, &in->text);
+    }
+    return rc == LC_UI_GO && r->trim ? lc_ui_map(r->trim, &in->trim) : rc;
+}
+
+static void inputs_close(inputs *in)
+{
+    lc_source_close(&in->source);
+    lc_map_close(&in->text);
+    lc_map_close(&in->trim);
+}
+
+static int pack_file(const request *r, inputs *in, lc_buf *file, lc_pack_report *report)
 {
     lc_diag diag = {0};
     lc_progress progress;
     lc_pack_options options = {.align = r->align, .threads = r->threads, .progress = show_progress};
     (void)lc_pack_type_find(r->type, &options.type); /* checked with the options */
-    options.text = (const char *)text->data;
-    options.text_bytes = text->bytes;
+    options.text = (const char *)in->text.data;
+    options.text_bytes = in->text.bytes;
+    options.trim = (const char *)in->trim.data;
+    options.trim_bytes = in->trim.bytes;
     options.tokens = r->tokens;
     options.progress_ctx = &progress;
     lc_lora_file lora[LC_UI_FILES_MAX];
@@ -154,30 +182,22 @@ static int pack_file(const request *r, lc_source *in, const lc_map *text, lc_buf
     options.lora_count = r->lora.count;
     options.labels = r->labels;
     lc_progress_init(&progress, "packing");
-    lc_err err = lc_pack_gguf(in->g, &options, file, report, &diag);
+    lc_err err = lc_pack_gguf(in->source.g, &options, file, report, &diag);
     lc_progress_end(&progress);
-    return err ? lc_source_diag(in, &diag) : LC_UI_GO;
+    return err ? lc_source_diag(&in->source, &diag) : LC_UI_GO;
 }
 
 /* The adapters to merge are mapped while `run` packs. */
 static int model_run(const request *r)
 {
-    lc_source in;
-    lc_map text = {0};
+    inputs in;
     lc_buf file = {0};
     lc_pack_report report = {0};
-    int rc = lc_source_open(r->in, true, &in);
-    if (rc != LC_UI_GO) {
-        return rc;
-    }
-    if (r->text) {
-        rc = lc_ui_map(r->text, &text);
-    }
+    int rc = inputs_open(r, &in);
     if (rc == LC_UI_GO) {
-        rc = pack_file(r, &in, &text, &file, &report);
+        rc = pack_file(r, &in, &file, &report);
     }
-    lc_source_close(&in);
-    lc_map_close(&text);
+    inputs_close(&in);
     if (rc == LC_UI_GO) {
         rc = lc_ui_write(r->out, file.data, file.bytes);
     }
@@ -215,8 +235,8 @@ static const char *adapter_wrong(const request *r)
     if (r->in || !r->base || !r->out) {
         return "pack --adapter FILE wants --base BASE and -o OUT.leaf, and no other file";
     }
-    return r->lora.count > 0 || r->align > 0 || r->text
-               ? "--lora, --align and --text do not go with --adapter"
+    return r->lora.count > 0 || r->align > 0 || r->text || r->trim
+               ? "--lora, --align, --text and --trim do not go with --adapter"
                : NULL;
 }
 
@@ -264,6 +284,8 @@ int lc_verb_pack(int argc, char **argv)
         {"text", "FILE", LC_OPT_TEXT, &r.text,
          "lines like those the model will read: rounds for them, measures what is lost"},
         {"tokens", "N", LC_OPT_U32, &r.tokens, "of the text that are used (default: 16384)"},
+        {"trim", "FILE", LC_OPT_TEXT, &r.trim,
+         "keep only the tokens that these lines need (labels among them), and single bytes"},
         {"lora", "FILE[:SCALE]", LC_OPT_TEXTS, &r.lora,
          "merge a low-rank adapter; may be repeated"},
         {"adapter", "FILE", LC_OPT_TEXT, &r.adapter,

@@ -19,10 +19,12 @@ typedef struct packer {
     const lc_pack_options *options;
     lc_pack_plan plan;
     lc_lora_merge lora;
+    lc_tok_trim trim; /* count 0: all tokens stay */
     lc_leaf_writer writer;
     uint64_t done;   /* weights */
     lc_calib *calib; /* NULL: no text */
     lc_pack_loss loss;
+    uint32_t full_vocab;
     lc_diag *diag;
 } packer;
 
@@ -376,7 +378,7 @@ static lc_err write_tokenizer(packer *p)
     lc_buf *body;
     lc_err err = new_section(p, LC_SECTION_TOKENIZER, 0, &body);
     if (!err) {
-        err = lc_tok_pack(p->g, body, p->diag);
+        err = lc_tok_pack_trimmed(p->g, p->trim.count > 0 ? &p->trim : NULL, body, p->diag);
     }
     if (!err && p->options->text) {
         err = lc_calib_open(&p->plan, p->options, body, &p->calib, p->diag);
@@ -441,6 +443,7 @@ static bool make_report(const packer *p, lc_pack_report *report)
     report->info = p->plan.source.info;
     report->align = p->writer.align;
     report->loss = p->loss;
+    report->full_vocab = p->full_vocab;
     report->tensor = rows;
     for (uint32_t i = 0; i < p->plan.count; i++) {
         const lc_pack_item *item = &p->plan.item[i];
@@ -469,6 +472,20 @@ void lc_pack_report_free(lc_pack_report *report)
     memset(report, 0, sizeof *report);
 }
 
+static lc_err trim_vocabulary(packer *p)
+{
+    const lc_pack_options *o = p->options;
+    p->full_vocab = p->plan.source.info.vocab;
+    if (!o->trim) {
+        return LC_OK;
+    }
+    lc_err err = lc_tok_trim_find(p->g, o->trim, o->trim_bytes, &p->trim, p->diag);
+    if (!err) {
+        lc_pack_plan_trim(&p->plan, &p->trim);
+    }
+    return err;
+}
+
 lc_err lc_pack_gguf(const lc_gguf *g, const lc_pack_options *options, lc_buf *out,
                     lc_pack_report *report, lc_diag *diag)
 {
@@ -489,6 +506,9 @@ lc_err lc_pack_gguf(const lc_gguf *g, const lc_pack_options *options, lc_buf *ou
         err = lc_fail(diag, LC_ERR_FORMAT, 0, "labels for a model without classification head");
     }
     if (!err) {
+        err = trim_vocabulary(p);
+    }
+    if (!err) {
         err = write_all(p, &file);
     }
     if (!err && report && !make_report(p, report)) {
@@ -503,6 +523,7 @@ lc_err lc_pack_gguf(const lc_gguf *g, const lc_pack_options *options, lc_buf *ou
     lc_leaf_writer_free(&p->writer);
     lc_lora_merge_close(&p->lora);
     lc_pack_plan_free(&p->plan);
+    lc_tok_trim_free(&p->trim);
     free(p);
     return err;
 }

@@ -25,10 +25,13 @@ typedef struct lc_pack_options {
     void *progress_ctx;
     const char *text; /* lines that calibrate and measure, NULL: none */
     size_t text_bytes;
-    uint32_t tokens; /* of it that are used, 0: LC_CALIB_TOKENS */
+    uint32_t tokens;  /* of it that are used, 0: LC_CALIB_TOKENS */
+    const char *trim; /* lines whose tokens the vocabulary keeps (tok_trim.h), NULL: all tokens */
+    size_t trim_bytes;
     const lc_lora_file *lora; /* [lora_count] adapters to merge, at most LC_LORA_FILES_MAX */
     uint32_t lora_count;
-    const char *labels; /* names of the head's outputs with commas between; NULL: as the file says */
+    const char
+        *labels; /* names of the head's outputs with commas between; NULL: as the file says */
 } lc_pack_options;
 
 #define LC_PACK_ALIGN_OVER (4u << 20)
@@ -63,6 +66,7 @@ typedef struct lc_pack_report {
     lc_pack_tensor *tensor; /* [tensor_count], heap */
     double bits_per_weight; /* stored bits of all tensors over parameters */
     lc_pack_loss loss;
+    uint32_t full_vocab; /* rows of the source's embedding */
 } lc_pack_report;
 
 /* "q4" "t16" "q8" "f32". False for another word. */

@@ -97,6 +97,7 @@ void lc_pack_role_name(uint32_t role, uint32_t layer, char name[64])
 
 void lc_pack_row(const lc_pack_item *item, uint32_t r, float *out)
 {
+    r = item->old_row ? item->old_row[r] : r;
     lc_gguf_row(item->from, (uint64_t)item->row0 + r, out);
     if (item->lora) {
         lc_lora_sum_row(item->lora, r, item->cols, out);
@@ -379,6 +380,19 @@ lc_err lc_pack_plan_make(const lc_gguf *g, lc_pack_type type, lc_pack_plan *plan
     }
     *plan = p;
     return LC_OK;
+}
+
+void lc_pack_plan_trim(lc_pack_plan *plan, const lc_tok_trim *trim)
+{
+    for (uint32_t i = 0; i < plan->count; i++) {
+        lc_pack_item *item = &plan->item[i];
+        if (item->role == LC_T_EMBED || item->role == LC_T_OUTPUT) {
+            plan->source.info.parameters -= (uint64_t)(item->rows - trim->count) * item->cols;
+            item->rows = trim->count;
+            item->old_row = trim->old;
+        }
+    }
+    plan->source.info.vocab = trim->count;
 }
 
 void lc_pack_plan_free(lc_pack_plan *plan)

@@ -4,6 +4,7 @@
 
 #include "pack.h"
 #include "pack_info.h"
+#include "tok_trim.h"
 
 typedef struct lc_pack_item {
     char name[64]; /* in the GGUF */
@@ -13,6 +14,7 @@ typedef struct lc_pack_item {
     uint32_t rows, cols;
     const lc_gguf_tensor *from; /* NULL: made here (rope frequencies) */
     uint32_t row0;              /* first row in it; not 0: it holds several matrices */
+    const uint32_t *old_row;    /* [rows] which rows of it; NULL: all in order */
     bool keep;                  /* Q4_0 nibbles */
     struct lc_lora_sum *lora;   /* what adapters add to the rows; NULL: nothing */
     /* filled when the tensor is written */
@@ -34,6 +36,8 @@ typedef struct lc_pack_plan {
 lc_err lc_pack_plan_make(const lc_gguf *g, lc_pack_type type, lc_pack_plan *plan,
                          lc_diag *diag) LC_CHECKED;
 void lc_pack_plan_free(lc_pack_plan *plan);
+/* Leaves only the rows of trim in embedding and output; trim must stay. */
+void lc_pack_plan_trim(lc_pack_plan *plan, const lc_tok_trim *trim);
 /* Row r of an item's matrix as float32, exact. A vector is row 0. */
 void lc_pack_row(const lc_pack_item *item, uint32_t r, float *out);
 /* The Q4_0 blocks of an item that is kept. */

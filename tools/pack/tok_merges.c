@@ -7,8 +7,9 @@
 #include "tok_vocab.h"
 
 #define KEY_MERGES "tokenizer.ggml.merges"
-#define MERGES_MAX (LC_VOCAB_MAX - 256u) /* three new symbols each stay within four vocabularies   \
-                                          */
+#define MERGES_MAX                                                                                 \
+    (LC_VOCAB_MAX - 256u) /* three new symbols each stay within four vocabularies                  \
+                           */
 #define BYTE_CHAR_BYTES 2u
 
 /* ---- numbered texts ---- */
@@ -223,6 +224,51 @@ lc_err lc_bpe_read(const lc_vocab *v, lc_bpe *bpe, lc_diag *diag)
     }
     sort_merges(&made);
     *bpe = made;
+    return LC_OK;
+}
+
+/* ---- fewer tokens ---- */
+
+static uint32_t renumbered(const lc_tok_trim *trim, uint32_t symbol)
+{
+    return symbol < trim->full ? trim->renumber[symbol] : symbol - trim->full + trim->count;
+}
+
+static void trim_merges(lc_bpe *bpe, const lc_tok_trim *trim)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < bpe->merges; i++) {
+        lc_bpe_merge m = bpe->merge[i];
+        m.left = renumbered(trim, m.left);
+        m.right = renumbered(trim, m.right);
+        m.result = renumbered(trim, m.result);
+        if (m.left != LC_TOKEN_NONE && m.right != LC_TOKEN_NONE && m.result != LC_TOKEN_NONE) {
+            bpe->merge[kept++] = m;
+        }
+    }
+    bpe->merges = kept;
+}
+
+lc_err lc_bpe_trim(lc_bpe *bpe, const lc_tok_trim *trim, lc_diag *diag)
+{
+    lc_names names;
+    uint32_t count = bpe->symbol.count - trim->full + trim->count;
+    if (!lc_names_init(&names, count)) {
+        return lc_fail(diag, LC_ERR_ARENA, 0, "out of memory");
+    }
+    for (uint32_t i = 0; i < bpe->symbol.count; i++) {
+        uint32_t symbol = renumbered(trim, i);
+        if (symbol != LC_TOKEN_NONE && bpe->symbol.text[i].bytes > 0) {
+            lc_names_add(&names, bpe->symbol.text[i], symbol);
+        }
+    }
+    names.count = count;
+    lc_names_free(&bpe->symbol);
+    bpe->symbol = names;
+    for (uint32_t b = 0; b < 256; b++) {
+        bpe->byte_symbol[b] = renumbered(trim, bpe->byte_symbol[b]);
+    }
+    trim_merges(bpe, trim);
     return LC_OK;
 }
 

@@ -67,19 +67,12 @@ static void put_spellings(const lc_vocab *v, const lc_bpe *bpe, parts *p)
     lc_buf_put_u32(&p->spell_start, count);
 }
 
-static lc_err make_bpe(const lc_vocab *v, parts *p, lc_diag *diag)
+static void make_bpe(const lc_vocab *v, const lc_bpe *bpe, parts *p)
 {
-    lc_bpe bpe;
-    lc_err err = lc_bpe_read(v, &bpe, diag);
-    if (err != LC_OK) {
-        return err;
-    }
-    p->symbols = bpe.symbol.count;
-    memcpy(p->byte_symbol, bpe.byte_symbol, sizeof p->byte_symbol);
-    put_merges(&bpe, p);
-    put_spellings(v, &bpe, p);
-    lc_bpe_free(&bpe);
-    return LC_OK;
+    p->symbols = bpe->symbol.count;
+    memcpy(p->byte_symbol, bpe->byte_symbol, sizeof p->byte_symbol);
+    put_merges(bpe, p);
+    put_spellings(v, bpe, p);
 }
 
 /* ---- SPM ---- */
@@ -126,19 +119,23 @@ static lc_err read_scores(const lc_vocab *v, scored *list, lc_diag *diag)
     uint64_t offset = lc_vocab_offset(v->g, KEY_SCORES);
     const uint8_t *values = NULL;
     uint64_t count = 0;
+    uint32_t full = v->trim ? v->trim->full : v->count;
     bool given = lc_gguf_find(v->g, KEY_SCORES) != NULL;
     if (given &&
-        (!lc_gguf_array32(v->g, KEY_SCORES, LC_GGUF_F32, &values, &count) || count != v->count)) {
+        (!lc_gguf_array32(v->g, KEY_SCORES, LC_GGUF_F32, &values, &count) || count != full)) {
         return lc_fail(diag, LC_ERR_FORMAT, offset, KEY_SCORES ": not one float for each token");
     }
     lc_reader r = lc_reader_make(values, (size_t)count * 4);
-    for (uint32_t i = 0; i < v->count; i++) {
+    for (uint32_t i = 0; i < full; i++) {
+        uint32_t id = v->trim ? v->trim->renumber[i] : i;
         float score = given ? lc_read_f32(&r) : 0.0f;
         if (!(score - score == 0.0f)) {
             return lc_fail_format(diag, LC_ERR_FORMAT, offset + 4u * (uint64_t)i,
                                   KEY_SCORES ": score of token %u is no number", i);
         }
-        list[i] = (scored){score, i};
+        if (id != LC_TOKEN_NONE) {
+            list[id] = (scored){score, id};
+        }
     }
     return LC_OK;
 }
@@ -310,7 +307,20 @@ static void put_section(const lc_vocab *v, const parts *p, uint32_t text_bytes, 
     }
 }
 
-static lc_err pack_vocab(const lc_vocab *v, parts *p, lc_buf *out, lc_diag *diag)
+static lc_err make_parts(const lc_vocab *v, const lc_bpe *bpe, parts *p, lc_diag *diag)
+{
+    switch (v->kind) {
+    case LC_TOK_BPE:
+        make_bpe(v, bpe, p);
+        return LC_OK;
+    case LC_TOK_SPM:
+        return make_spm(v, p, diag);
+    default:
+        return make_wordpiece(v, p);
+    }
+}
+
+static lc_err pack_vocab(const lc_vocab *v, const lc_bpe *bpe, parts *p, lc_buf *out, lc_diag *diag)
 {
     uint64_t text_bytes = 0;
     for (uint32_t i = 0; i < v->count; i++) {
@@ -319,9 +329,7 @@ static lc_err pack_vocab(const lc_vocab *v, parts *p, lc_buf *out, lc_diag *diag
     if (text_bytes > UINT32_MAX / 2) {
         return lc_fail(diag, LC_ERR_LIMIT, 0, "texts of all tokens over 2 GiB");
     }
-    lc_err err = v->kind == LC_TOK_BPE   ? make_bpe(v, p, diag)
-                 : v->kind == LC_TOK_SPM ? make_spm(v, p, diag)
-                                         : make_wordpiece(v, p);
+    lc_err err = make_parts(v, bpe, p, diag);
     bool looked_up = v->kind != LC_TOK_BPE || (v->flags & (LC_TOK_IGNORE_MERGES | LC_TOK_WHITE));
     if (err == LC_OK && looked_up) {
         err = make_sorted(v, p, diag);
@@ -333,16 +341,39 @@ static lc_err pack_vocab(const lc_vocab *v, parts *p, lc_buf *out, lc_diag *diag
     return out->failed ? out_of_memory(diag) : LC_OK;
 }
 
-lc_err lc_tok_pack(const lc_gguf *g, lc_buf *out, lc_diag *diag)
+/* The merges, too, are read whole before any token goes. */
+static lc_err pack_trimmed(lc_vocab *v, const lc_tok_trim *trim, lc_bpe *bpe, lc_buf *out,
+                           lc_diag *diag)
+{
+    lc_err err = v->kind == LC_TOK_BPE ? lc_bpe_read(v, bpe, diag) : LC_OK;
+    if (!err && trim) {
+        lc_vocab_trim(v, trim);
+        err = v->kind == LC_TOK_BPE ? lc_bpe_trim(bpe, trim, diag) : LC_OK;
+    }
+    if (err) {
+        return err;
+    }
+    parts p = {.symbols = 0};
+    err = pack_vocab(v, bpe, &p, out, diag);
+    parts_free(&p);
+    return err;
+}
+
+lc_err lc_tok_pack_trimmed(const lc_gguf *g, const lc_tok_trim *trim, lc_buf *out, lc_diag *diag)
 {
     lc_vocab v;
+    lc_bpe bpe = {0};
     lc_err err = lc_vocab_read(g, &v, diag);
     if (err != LC_OK) {
         return err;
     }
-    parts p = {.symbols = 0};
-    err = pack_vocab(&v, &p, out, diag);
-    parts_free(&p);
+    err = pack_trimmed(&v, trim, &bpe, out, diag);
+    lc_bpe_free(&bpe);
     lc_vocab_free(&v);
     return err;
+}
+
+lc_err lc_tok_pack(const lc_gguf *g, lc_buf *out, lc_diag *diag)
+{
+    return lc_tok_pack_trimmed(g, NULL, out, diag);
 }

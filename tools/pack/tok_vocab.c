@@ -487,6 +487,23 @@ lc_err lc_vocab_read(const lc_gguf *g, lc_vocab *v, lc_diag *diag)
     return LC_OK;
 }
 
+void lc_vocab_trim(lc_vocab *v, const lc_tok_trim *trim)
+{
+    uint32_t *const ids[] = {&v->bos, &v->eos, &v->unk};
+    for (uint32_t i = 0; i < trim->count; i++) { /* old numbers are not below new ones */
+        uint32_t old = trim->old[i];
+        v->text[i] = v->text[old];
+        v->type[i] = v->type[old];
+        v->bytes[i] = v->bytes[old];
+        v->plain[i] = v->plain[old];
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        *ids[i] = *ids[i] < v->count ? trim->renumber[*ids[i]] : LC_TOKEN_NONE;
+    }
+    v->count = trim->count;
+    v->trim = trim;
+}
+
 void lc_vocab_free(lc_vocab *v)
 {
     free(v->text);

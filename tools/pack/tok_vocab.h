@@ -5,6 +5,7 @@
 #include "../../runtime/normal.h"
 #include "../../runtime/tok_table.h"
 #include "gguf.h"
+#include "tok_trim.h"
 
 typedef struct lc_vocab {
     const lc_gguf *g;
@@ -15,11 +16,12 @@ typedef struct lc_vocab {
     uint32_t norm;       /* LC_NORM_... */
     uint32_t word_chars; /* longest word of WordPiece, 0: any */
     uint32_t count;
-    lc_str *text;  /* [count] as in the file */
-    uint8_t *type; /* [count] lc_tok_type */
-    lc_str *bytes; /* [count] what the token stands for, in pool or in the file */
-    bool *plain;   /* [count] text may become this token */
-    char *pool;    /* [pool_bytes] */
+    lc_str *text;            /* [count] as in the file */
+    uint8_t *type;           /* [count] lc_tok_type */
+    lc_str *bytes;           /* [count] what the token stands for, in pool or in the file */
+    bool *plain;             /* [count] text may become this token */
+    char *pool;              /* [pool_bytes] */
+    const lc_tok_trim *trim; /* what was taken out of the file's, or NULL */
 } lc_vocab;
 
 /* Keys of our own, which only checkpoints of Hugging Face form give (g->version 0). There nothing
@@ -32,6 +34,8 @@ typedef struct lc_vocab {
 /* Reads and checks everything but merges and scores. On error nothing needs freeing. */
 lc_err lc_vocab_read(const lc_gguf *g, lc_vocab *v, lc_diag *diag) LC_CHECKED;
 void lc_vocab_free(lc_vocab *v);
+/* Leaves only the tokens of trim, which must stay. */
+void lc_vocab_trim(lc_vocab *v, const lc_tok_trim *trim);
 
 /* Texts with numbers: a hash table, filled in order. */
 typedef struct lc_names {
@@ -63,6 +67,8 @@ typedef struct lc_bpe {
 
 lc_err lc_bpe_read(const lc_vocab *v, lc_bpe *bpe, lc_diag *diag) LC_CHECKED;
 void lc_bpe_free(lc_bpe *bpe);
+/* Leaves only merges between and to tokens of trim; symbols that are no tokens stay. */
+lc_err lc_bpe_trim(lc_bpe *bpe, const lc_tok_trim *trim, lc_diag *diag) LC_CHECKED;
 
 /* The printable characters that byte-level BPE writes for bytes: U+0021 to U+0143. */
 uint32_t lc_byte_char(uint8_t byte);
