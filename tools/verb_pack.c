@@ -145,21 +145,31 @@ typedef struct inputs {
     lc_map text, trim;
 } inputs;
 
-static int inputs_open(const request *r, inputs *in)
-{
-    *in = (inputs){0};
-    int rc = lc_source_open(r->in, true, &in->source);
-    if (rc == LC_UI_GO && r->text) {
-        rc = lc_ui_map(r->text, &in->text);
-    }
-    return rc == LC_UI_GO && r->trim ? lc_ui_map(r->trim, &in->trim) : rc;
-}
-
 static void inputs_close(inputs *in)
 {
     lc_source_close(&in->source);
     lc_map_close(&in->text);
     lc_map_close(&in->trim);
+}
+
+/* LC_UI_GO, or the exit code after a message with nothing left open. */
+static int inputs_open(const request *r, inputs *in)
+{
+    *in = (inputs){0};
+    int rc = lc_source_open(r->in, true, &in->source);
+    if (rc != LC_UI_GO) {
+        return rc;
+    }
+    if (r->text) {
+        rc = lc_ui_map(r->text, &in->text);
+    }
+    if (rc == LC_UI_GO && r->trim) {
+        rc = lc_ui_map(r->trim, &in->trim);
+    }
+    if (rc != LC_UI_GO) {
+        inputs_close(in);
+    }
+    return rc;
 }
 
 static int pack_file(const request *r, inputs *in, lc_buf *file, lc_pack_report *report)
@@ -194,9 +204,10 @@ static int model_run(const request *r)
     lc_buf file = {0};
     lc_pack_report report = {0};
     int rc = inputs_open(r, &in);
-    if (rc == LC_UI_GO) {
-        rc = pack_file(r, &in, &file, &report);
+    if (rc != LC_UI_GO) {
+        return rc;
     }
+    rc = pack_file(r, &in, &file, &report);
     inputs_close(&in);
     if (rc == LC_UI_GO) {
         rc = lc_ui_write(r->out, file.data, file.bytes);
