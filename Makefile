@@ -94,10 +94,11 @@ KTEST_BIN := $(if $(KTEST_SRC),$(B)/tests/test_kernels)
 GOLDEN_BIN := $(patsubst tests/golden/%.c,$(B)/tests/golden_%,$(GOLDEN_SRC))
 SIM_BIN := $(patsubst tests/sim/%.c,$(B)/tests/%,$(SIM_SRC))
 REPLAY_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/replay_%,$(FUZZ_SRC))
+ADAPTER_SEEDS := $(B)/tests/seeds/adapter-causal.leaf $(B)/tests/seeds/adapter-bert.leaf
 JOB_SEEDS := $(B)/tests/seeds/tiny-job.leaf $(B)/tests/seeds/tiny-labels.leaf
 SEEDS := $(if $(CROSS)$(FUZZ),,$(B)/tests/seeds/tiny-causal.leaf $(B)/tests/seeds/tiny-bidi.leaf \
     $(B)/tests/seeds/tiny-gemma3.leaf $(B)/tests/seeds/tiny-bert.leaf \
-    $(JOB_SEEDS))
+    $(JOB_SEEDS) $(ADAPTER_SEEDS))
 FUZZ_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz_%,$(FUZZ_SRC))
 TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(SIM_BIN) $(if $(CROSS),,$(REPLAY_BIN))
 
@@ -261,6 +262,11 @@ $(JOB_SEEDS): $(B)/tests/seeds/%.leaf: tests/fuzz/%.json tests/fuzz/tiny-prompt.
     $(B)/tests/seeds/tiny-bidi.leaf $(B)/tests/seeds/tiny-causal.leaf
 	@cp $< tests/fuzz/tiny-prompt.txt $(@D)
 	$(call SAY,seed)$(B)/leafcutter job build $(@D)/$*.json -o $@ $(HUSH)
+
+$(B)/tests/seeds/adapter-causal.leaf: models/golden/adapters/causal-qv.gguf
+$(B)/tests/seeds/adapter-bert.leaf: models/golden/adapters/bert
+$(ADAPTER_SEEDS): $(B)/tests/seeds/adapter-%.leaf: $(B)/tests/seeds/tiny-%.leaf
+	$(call SAY,seed)$(B)/leafcutter pack --adapter $(filter models/%,$^) --base $< -o $@ $(HUSH)
 
 # ---- objects ----
 

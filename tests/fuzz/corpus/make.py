@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes the vocabulary-only GGUF seeds in gguf/ (one per pre-tokenizer, and one SentencePiece) and
-the vocabularies in tok/ (laid out as fuzz_tok.c says)."""
+the vocabularies in tok/ (laid out as fuzz_tok.c says), and adapters in adapter/ (fuzz_adapter.c)."""
 
 import os
 import struct
@@ -112,3 +112,19 @@ tok(
     [],
     "Temp rising, 81 \u00c9 [SEP]",
 )
+
+
+def peft(name, model):
+    """A PEFT folder of the golden adapters in one file, as fuzz_adapter.c takes it."""
+    folder = os.path.join(HERE, "../../../models/golden/adapters", name)
+    with open(os.path.join(folder, "adapter_config.json"), "rb") as file:
+        config = file.read()
+    with open(os.path.join(folder, "adapter_model.safetensors"), "rb") as file:
+        tensors = file.read()
+    os.makedirs(os.path.join(HERE, "adapter"), exist_ok=True)
+    with open(os.path.join(HERE, "adapter", name), "wb") as file:
+        file.write(struct.pack("<BI", model, len(config)) + config + tensors)
+
+
+peft("causal-peft", 0)
+peft("bert", 1)
