@@ -413,6 +413,290 @@ static void scales_of_the_user(void **state)
     unload_adapter(&f);
 }
 
+/* ---- what is refused ---- */
+
+/* What packing says of an adapter, "" when it takes it. */
+static const char *refusal(const char *model, const lc_lora_file *file)
+{
+    static char text[300];
+    lc_diag diag = {0};
+    blob out = {0}, gguf = read_file(DIR "%s.gguf", model);
+    lc_err err = try_pack(&gguf, LC_PACK_F32, file, &out, &diag);
+    snprintf(text, sizeof text, "%s", err == LC_OK ? "" : diag.text);
+    free(out.data);
+    free(gguf.data);
+    return text;
+}
+
+static void says(const char *text, const char *wanted)
+{
+    if (strstr(text, wanted) == NULL || (*wanted == '\0' && *text != '\0')) {
+        fail_msg("'%s' wanted, not '%s'", wanted, text);
+    }
+}
+
+/* A GGUF adapter for tiny-causal with one pair, or what a case makes of it. */
+typedef struct lora_case {
+    const char *wanted; /* of the refusal */
+    const char *type, *kind, *arch;
+    float alpha;
+    const char *a, *b; /* names, NULL: left out */
+    uint32_t a_cols, a_rank, b_rank, b_rows;
+    float poison_a, poison_b; /* the last number of each */
+} lora_case;
+
+#define Q "blk.1.attn_q.weight"
+#define SOUND                                                                                      \
+    .type = "adapter", .kind = "lora", .arch = "llama", .alpha = 8, .a = Q ".lora_a",              \
+    .b = Q ".lora_b", .a_cols = 40, .a_rank = 4, .b_rank = 4, .b_rows = 60
+
+static blob case_make(const lora_case *c)
+{
+    static float a[300 * 52], b[300 * 60];
+    gguf_make m = gguf_make_begin(3);
+    memset(a, 0, sizeof a);
+    memset(b, 0, sizeof b);
+    a[c->a_cols * c->a_rank - 1] = c->poison_a;
+    b[c->b_rank * c->b_rows - 1] = c->poison_b;
+    gguf_make_str(&m, "general.type", c->type);
+    gguf_make_str(&m, "adapter.type", c->kind);
+    gguf_make_str(&m, "general.architecture", c->arch);
+    gguf_make_f32(&m, "adapter.lora.alpha", c->alpha);
+    if (c->a != NULL) {
+        gguf_make_tensor(&m, c->a, 0, c->a_cols, c->a_rank, a, 4ul * c->a_cols * c->a_rank);
+    }
+    if (c->b != NULL) {
+        gguf_make_tensor(&m, c->b, 0, c->b_rank, c->b_rows, b, 4ul * c->b_rank * c->b_rows);
+    }
+    lc_buf file = gguf_make_end(&m, 32);
+    blob out = blob_of(file.data, file.bytes);
+    lc_buf_free(&file);
+    return out;
+}
+
+#pragma GCC diagnostic ignored "-Woverride-init"
+static void damaged_gguf_is_refused_by_name(void **state)
+{
+    static const lora_case cases[] = {
+        {.wanted = "", SOUND},
+        {.wanted = "", SOUND, .alpha = 0},
+        {.wanted = "general.type: not an adapter", SOUND, .type = "model"},
+        {.wanted = "adapter.type: only lora", SOUND, .kind = "control_vector"},
+        {.wanted = "for another one than llama", SOUND, .arch = "qwen2"},
+        {.wanted = "adapter.lora.alpha: not a number in 0 to 65536", SOUND, .alpha = -1},
+        {.wanted = "adapter.lora.alpha", SOUND, .alpha = 1e9f},
+        {.wanted = "adapter.lora.alpha", SOUND, .alpha = __builtin_nanf("")},
+        {.wanted = "an adapter without tensors", SOUND, .a = NULL, .b = NULL},
+        {.wanted = Q ".lora_a: its other half is missing", SOUND, .b = NULL},
+        {.wanted = Q ".lora_b: its other half is missing", SOUND, .a = NULL},
+        {.wanted = Q ".lora_b: rank 5, its other half has 4", SOUND, .b_rank = 5},
+        {.wanted = Q ".lora_a: rank 257 is not in 1 to 256", SOUND, .a_rank = 257},
+        {.wanted = Q ".lora_a: shape 4 x 41, the model's sizes want columns 40",
+         SOUND,
+         .a_cols = 41},
+        {.wanted = Q ".lora_b: shape 59 x 4, the model's sizes want rows 60", SOUND, .b_rows = 59},
+        {.wanted = "blk.3.attn_q.weight.lora_a: of a linear that the model has not",
+         SOUND,
+         .a = "blk.3.attn_q.weight.lora_a"},
+        {.wanted = "blk.01.attn_q.weight.lora_a: only corrections",
+         SOUND,
+         .a = "blk.01.attn_q.weight.lora_a"},
+        {.wanted = "token_embd.weight.lora_a: only corrections",
+         SOUND,
+         .a = "token_embd.weight.lora_a"},
+        {.wanted = "blk.1.attn_norm.weight: only corrections",
+         SOUND,
+         .a = "blk.1.attn_norm.weight"},
+        {.wanted = ".lora_a: only corrections", SOUND, .a = ".lora_a"},
+        {.wanted = Q ".lora_a: row 3: a NaN or an infinity", SOUND, .poison_a = __builtin_nanf("")},
+        {.wanted = Q ".lora_b: row 59: a NaN or an infinity", SOUND, .poison_b = __builtin_inff()},
+        {.wanted = Q ".lora_b: row 59: too large once scaled", SOUND, .poison_b = 3e38f},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        blob file = case_make(&cases[i]);
+        lc_lora_file lora = {.name = "case", .data = file.data, .bytes = file.bytes, .scale = 1};
+        says(refusal("tiny-causal", &lora), cases[i].wanted);
+        free(file.data);
+    }
+}
+
+/* The file with `from` in place of `to`, of one length: JSON and safetensors headers are text. */
+static void replace(blob *b, const char *from, const char *to)
+{
+    size_t n = strlen(from);
+    assert_int_equal(n, strlen(to));
+    for (size_t i = 0; i + n <= b->bytes; i++) {
+        if (memcmp(b->data + i, from, n) == 0) {
+            memcpy(b->data + i, to, n);
+            return;
+        }
+    }
+    fail_msg("%s: not there", from);
+}
+
+static void damaged_peft_is_refused_by_name(void **state)
+{
+    static const struct {
+        bool tensors; /* in the safetensors header, else in the config */
+        const char *from, *to, *wanted;
+    } cases[] = {
+        {false, "\"r\": 4", "\"r\": 4", ""},
+        {false, "\"LORA\"", "\"LOHA\"", "peft_type: only LORA is supported"},
+        {false, "\"none\"", "\"all\" ", "bias: only none is supported"},
+        {false, "\"use_dora\": false", "\"use_dora\": true ", "use_dora: is not supported"},
+        {false, "\"init_lora_weights\": true,", "\"init_lora_weights\":\"zap\",",
+         "init_lora_weights: this start changes the base's weights"},
+        {false, "\"r\": 4", "\"r\": 5", "rank 4, adapter_config.json says 5"},
+        {false, "\"r\": 4", "\"r\":-1", "r: not a rank in 1 to 256"},
+        {false, "\"lora_alpha\": 16", "\"lora_alpha\":\"a\"", "lora_alpha: not a number above 0"},
+        {false, "\"lora_alpha\": 16", "\"lora_alpha\":0.0", "lora_alpha: not a number above 0"},
+        {false, "\"rank_pattern\": {}", "\"rank_pattern\": []", ""},
+        {false, "\"rank_pattern\": {}", "\"rank_pattern\": 77", "rank_pattern: not an object"},
+        {false, "\"alpha_pattern\": {}", "\"alpha_pattern\": {,", "adapter_config.json: line"},
+        {true, "lora_A.weight", "lora_C.weight", "saving this module is not supported"},
+        {true, "lora_A.weight", "magnitude.wei", "DoRA is not supported"},
+        {true, "base_model.model.bert", "base_moder.model.bert", "not a tensor of an adapter"},
+        {true, "attention.self.query", "attention.self.quark", "of this module are not supported"},
+        {true, "layer.0.", "layer.9.", "of a linear that the model has not"},
+        {true, "model.classifier.weight", "model.classifies.weight", "saving this module"},
+        {true, "\"shape\": [4, 48]", "\"shape\": [48, 4]", "the model's sizes want"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        adapter_file f = load_adapter("bert", true);
+        replace(cases[i].tensors ? &f.data : &f.config, cases[i].from, cases[i].to);
+        says(refusal("tiny-bert", &f.lora), cases[i].wanted);
+        unload_adapter(&f);
+    }
+    adapter_file f = load_adapter("bert", true);
+    says(refusal("tiny-minilm", &f.lora), "the model's sizes want rows 64");
+    says(refusal("tiny-causal", &f.lora), "the model's sizes want");
+    lc_lora_source source;
+    lc_diag diag = {0};
+    lc_model model;
+    lc_arena plan;
+    blob pack = pack_of("tiny-bert", LC_PACK_Q8, NULL);
+    lc_arena_measure(&plan);
+    assert_int_equal(lc_model_open(pack.data, pack.bytes, &plan, &model, NULL), LC_OK);
+    assert_int_equal(lc_lora_open(&f.lora, &model.info, &source, &diag), LC_OK);
+    assert_int_equal(lc_lora_check_head(&source, LC_ARCH_BERT, true, &diag), LC_OK);
+    assert_int_equal(lc_lora_check_head(&source, LC_ARCH_BERT, false, &diag), LC_ERR_UNSUPPORTED);
+    says(diag.text, "this head stands on a dense layer, which the base has not");
+    lc_lora_close(&source);
+    free(pack.data);
+    unload_adapter(&f);
+}
+
+/* Writes a number into a copy of an object at a place of section ADAPTER. */
+static void store(blob *object, uint64_t at, uint64_t v, uint32_t bytes)
+{
+    lc_leaf leaf;
+    lc_section s;
+    assert_int_equal(lc_leaf_open(object->data, object->bytes, &leaf, NULL), LC_OK);
+    assert_true(lc_leaf_find(&leaf, LC_SECTION_ADAPTER, 0, &s));
+    for (uint32_t i = 0; i < bytes; i++) {
+        object->data[s.offset + at + i] = (uint8_t)(v >> (8 * i));
+    }
+}
+
+static lc_err open_object(const blob *pack, const blob *object, lc_diag *diag)
+{
+    lc_arena plan;
+    lc_model model;
+    lc_adapter adapter;
+    lc_arena_measure(&plan);
+    assert_int_equal(lc_model_open(pack->data, pack->bytes, &plan, &model, NULL), LC_OK);
+    return lc_adapter_open(object->data, object->bytes, &model, &plan, &adapter, diag);
+}
+
+static void damaged_objects_are_refused_by_place(void **state)
+{
+    /* header: version 0, classes 4, base 8, rank 40, pairs 44; first pair at 48: role, layer, type,
+     * rank, a 64, b 72 */
+    static const struct {
+        uint32_t at, bytes;
+        uint64_t value;
+        lc_err err;
+        const char *wanted;
+    } cases[] = {
+        {0, 4, 2, LC_ERR_VERSION, "adapter of another version"},
+        {4, 4, 3, LC_ERR_FORMAT, "section CLASSES against the header's classes"},
+        {4, 4, 1u << 20, LC_ERR_LIMIT, "classes over limit"},
+        {8, 8, 7, LC_ERR_CHECKSUM, "made for another base"},
+        {40, 4, 0, LC_ERR_FORMAT, "pair count out of range"},
+        {40, 4, 5, LC_ERR_FORMAT, "rank is not that of the widest pair"},
+        {40, 4, 257, LC_ERR_LIMIT, "rank over limit"},
+        {44, 4, 0, LC_ERR_FORMAT, "pair count out of range"},
+        {44, 4, 4000, LC_ERR_FORMAT, "pair count does not fit the section"},
+        {44, 4, 20, LC_ERR_FORMAT, "wrong length"},
+        {44, 4, 1u << 30, LC_ERR_FORMAT, "pair count out of range"},
+        {48, 4, LC_T_OUTPUT, LC_ERR_FORMAT, "pair of a linear that the model has not"},
+        {48, 4, LC_T_ATTN_NORM, LC_ERR_FORMAT, "pair of a linear that the model has not"},
+        {80, 4, LC_T_Q, LC_ERR_FORMAT, "pairs are out of order, or one stands twice"},
+        {48, 4, 77, LC_ERR_FORMAT, "pair of a linear that the model has not"},
+        {52, 4, 3, LC_ERR_FORMAT, "pair of a linear that the model has not"},
+        {52, 4, 1, LC_ERR_FORMAT, "out of order"},
+        {56, 4, LC_W_T16, LC_ERR_UNSUPPORTED, "pair type is not legal"},
+        {60, 4, 0, LC_ERR_FORMAT, "rank of a pair out of range"},
+        {60, 4, 5, LC_ERR_FORMAT, "rank of a pair out of range"},
+        {64, 8, 1, LC_ERR_FORMAT, "matrix does not fit"},
+        {64, 8, 0, LC_ERR_FORMAT, "matrix does not fit"},
+        {64, 8, UINT64_MAX - 63, LC_ERR_FORMAT, "matrix does not fit"},
+        {72, 8, UINT64_C(1) << 40, LC_ERR_FORMAT, "matrix does not fit"},
+    };
+    (void)state;
+    blob pack = pack_of("tiny-causal", LC_PACK_Q4, NULL);
+    blob other = pack_of("tiny-causal", LC_PACK_Q8, NULL);
+    adapter_file f = load_adapter("causal-all", false);
+    blob sound = object_of(&pack, &f.lora, NULL);
+    lc_diag diag = {0};
+    assert_int_equal(open_object(&pack, &sound, &diag), LC_OK);
+    assert_int_equal(open_object(&other, &sound, &diag), LC_ERR_CHECKSUM);
+    assert_int_equal(open_object(&pack, &other, &diag), LC_ERR_FORMAT);
+    says(diag.text, "object is not an adapter");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        blob bad = blob_of(sound.data, sound.bytes);
+        store(&bad, cases[i].at, cases[i].value, cases[i].bytes);
+        lc_err err = open_object(&pack, &bad, &diag);
+        says(err == LC_OK ? "" : diag.text, cases[i].wanted);
+        assert_int_equal(err, cases[i].err);
+        free(bad.data);
+    }
+    for (size_t bytes = 0; bytes < sound.bytes; bytes += bytes < 512 ? 1 : 61) {
+        blob cut = blob_of(sound.data, bytes);
+        assert_int_not_equal(open_object(&pack, &cut, &diag), LC_OK);
+        free(cut.data);
+    }
+    free(pack.data);
+    free(other.data);
+    free(sound.data);
+    unload_adapter(&f);
+}
+
+/* A NaN where an F32 object keeps its numbers is found by the first text that meets it. */
+static void a_nan_inside_stops_the_run(void **state)
+{
+    static float out[OUT_MAX];
+    (void)state;
+    adapter_file f = load_adapter("causal-qv", false);
+    blob ids = read_file(DIR "%s.tokens.u32", "tiny-causal");
+    bench b = {.adapters = 1, .pack = pack_of("tiny-causal", LC_PACK_F32, NULL)};
+    blob object = object_of(&b.pack, &f.lora, NULL);
+    store(&object, LC_ROUND_UP(48u + 4 * 32, 64u), 0x7fc00000u, 4);
+    bench_open(&b, &object, "ref", 1, 0);
+    lc_net_adapt(b.net, &b.adapter[0]);
+    rows r = {&b, out};
+    const uint32_t *id = (const uint32_t *)(const void *)ids.data;
+    assert_int_equal(lc_net_run(b.net, id, TOKENS, take_row, &r), LC_ERR_NUMBER);
+    answer(&b, NULL, &ids, out); /* the base is none the worse */
+    bench_close(&b);
+    free(object.data);
+    free(b.pack.data);
+    free(ids.data);
+    unload_adapter(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -422,6 +706,10 @@ int main(void)
         cmocka_unit_test(peft_and_gguf_are_the_same_object),
         cmocka_unit_test(adapters_switch_between_texts),
         cmocka_unit_test(scales_of_the_user),
+        cmocka_unit_test(damaged_gguf_is_refused_by_name),
+        cmocka_unit_test(damaged_peft_is_refused_by_name),
+        cmocka_unit_test(damaged_objects_are_refused_by_place),
+        cmocka_unit_test(a_nan_inside_stops_the_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
