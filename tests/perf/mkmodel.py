@@ -182,4 +182,5 @@ def main():
     write(sys.argv[1], sys.argv[2])
 
 
-main()
+if __name__ == "__main__":
+    main()
