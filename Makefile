@@ -104,7 +104,7 @@ TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(SIM_BIN) $(if $(CROSS),,$(R
 
 # ---- targets ----
 
-.PHONY: count-model mca bench-peers all help tests demo check check-levels check-static check-fresh count soak fuzz fuzz-programs packages install deb clean
+.PHONY: boards count-model mca bench-peers all help tests demo check check-levels check-static check-fresh count soak fuzz fuzz-programs packages install deb clean
 .DELETE_ON_ERROR:
 .PRECIOUS: $(SOURCES)/%/.ready
 .SUFFIXES:
@@ -153,6 +153,9 @@ count-model: build/insn_count.so all ## instructions of a token of a 135M model 
 mca: ## cycles of each kernel's loop by models of Cortex-A53, A72, Neoverse N1 and N2
 	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all
 	@tests/perf/cycles.py build/aarch64-linux-gnu
+
+boards: all ## estimates of speed and memory for known small models: writes cross/boards.md
+	@tests/perf/boards.py $(B)/leafcutter build/boards > cross/boards.md
 
 bench-peers: build/insn_count.so all ## side by side with llama.cpp, fetched from npm (minutes)
 	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all

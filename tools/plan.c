@@ -27,34 +27,51 @@ static void measure_text(const lc_tok *tok, lc_arena *scratch)
     lc_arena_rewind(scratch, mark);
 }
 
-lc_err lc_plan_model(const lc_map *pack, uint32_t ctx, uint32_t kv, lc_plan *plan, lc_diag *diag)
+/* What follows an opened model on the arenas. */
+static lc_err plan_rest(const lc_model *model, uint32_t ctx, uint32_t kv, lc_arena *state,
+                        lc_plan *plan, lc_diag *diag)
 {
-    lc_arena state, scratch, io;
-    lc_model model;
+    lc_arena scratch, io;
     lc_net *net;
-    measure(&state, &scratch, &io);
-    lc_err err = lc_model_open(pack->data, pack->bytes, &state, &model, diag);
-    if (err) {
-        return err;
-    }
-    if (ctx > model.info.ctx) {
+    lc_arena_measure(&scratch);
+    lc_arena_measure(&io);
+    if (ctx > model->info.ctx) {
         return lc_fail(diag, LC_ERR_LIMIT, 0, "--ctx is longer than the model's context");
     }
-    uint32_t own = model.info.ctx < LC_CTX_DEFAULT ? model.info.ctx : LC_CTX_DEFAULT;
+    uint32_t own = model->info.ctx < LC_CTX_DEFAULT ? model->info.ctx : LC_CTX_DEFAULT;
     lc_net_options options = {.ctx = ctx ? ctx : own, .kv = kv, .kernels = lc_level_at(0)};
-    err = lc_net_init(&model, &options, &state, &scratch, &net, diag);
+    lc_err err = lc_net_init(model, &options, state, &scratch, &net, diag);
     if (err) {
         return err;
     }
     plan->ctx = options.ctx;
-    plan->kv = lc_net_kv(&model, kv);
-    plan->kv_bytes = lc_net_kv_bytes(&model, kv, plan->ctx);
-    (void)LC_PUSH(&state, uint32_t, plan->ctx);
+    plan->kv = lc_net_kv(model, kv);
+    plan->kv_bytes = lc_net_kv_bytes(model, kv, plan->ctx);
+    (void)LC_PUSH(state, uint32_t, plan->ctx);
     (void)LC_PUSH(&io, char, LC_RECORD_BYTES_MAX + 1);
-    measure_text(&model.tok, &scratch);
-    plan->model = pack->bytes;
-    take(&state, &scratch, &io, plan);
+    measure_text(&model->tok, &scratch);
+    take(state, &scratch, &io, plan);
     return LC_OK;
+}
+
+lc_err lc_plan_model(const lc_map *pack, uint32_t ctx, uint32_t kv, lc_plan *plan, lc_diag *diag)
+{
+    lc_arena state;
+    lc_model model;
+    lc_arena_measure(&state);
+    lc_err err = lc_model_open(pack->data, pack->bytes, &state, &model, diag);
+    plan->model = pack->bytes;
+    return err ? err : plan_rest(&model, ctx, kv, &state, plan, diag);
+}
+
+lc_err lc_plan_sketch(const lc_model *model, size_t pack_bytes, lc_plan *plan, lc_diag *diag)
+{
+    lc_arena state;
+    lc_arena_measure(&state);
+    (void)LC_PUSH(&state, lc_str, model->info.classes);
+    (void)LC_PUSH(&state, lc_layer, model->info.layers);
+    plan->model = pack_bytes;
+    return plan_rest(model, 0, LC_KV_AUTO, &state, plan, diag);
 }
 
 /* Counts the packs that a bundle asks for on their way to it. */

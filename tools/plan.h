@@ -20,6 +20,10 @@ typedef struct lc_plan {
  * LC_CTX_DEFAULT) with a cache of kind kv, the longest line's text and ids, one record. */
 lc_err lc_plan_model(const lc_map *pack, uint32_t ctx, uint32_t kv, lc_plan *plan,
                      lc_diag *diag) LC_CHECKED;
+/* The same of a model that is only its sizes (info, arch, tok, which of pooler and rope_freq_local
+ * are there) and will be a pack of so many bytes. */
+lc_err lc_plan_sketch(const lc_model *model, size_t pack_bytes, lc_plan *plan,
+                      lc_diag *diag) LC_CHECKED;
 /* A bundle or job file with all its packs, as `classify` runs it. LC_UI_GO, or the exit code after
  * a message. */
 int lc_plan_job(const char *path, uint32_t ctx, lc_plan *plan);

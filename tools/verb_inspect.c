@@ -7,8 +7,7 @@
 #include "../board/linux/leaf_verify.h"
 #include "pack/pack.h"
 #include "pack/pack_plan.h"
-#include "pack/tok_pack.h"
-#include "plan.h"
+#include "prospect.h"
 #include "source.h"
 #include "ui.h"
 #include "verbs.h"
@@ -36,8 +35,40 @@ typedef struct findings {
     const char *refusal; /* why a GGUF cannot be packed, or NULL */
     bool verified;
     const lc_model *opened; /* NULL: no pack */
-    lc_plan plan;           /* of a pack */
+    bool foreseen;          /* prospect holds */
+    lc_prospect prospect;
 } findings;
+
+typedef struct request {
+    bool verify, all, json;
+} request;
+
+/* ---- what is refused ---- */
+
+/* Files that are neither GGUF nor ours, by how they begin. */
+static const char *foreign_of(const lc_map *file)
+{
+    static const struct {
+        const char *start;
+        uint32_t at, bytes;
+        const char *remedy;
+    } foreign[] = {
+        {"PK\3\4", 0, 4, "a PyTorch archive: convert it to GGUF"},
+        {"{\"", 8, 2, "safetensors: name the folder with its config.json, or convert it to GGUF"},
+        {"ggml", 0, 4, "GGML, older than GGUF: convert the original to GGUF"},
+        {"lmgg", 0, 4, "GGML, older than GGUF: convert the original to GGUF"},
+        {"tjgg", 0, 4, "GGJT, older than GGUF: convert the original to GGUF"},
+        {"TFL3", 4, 4, "TensorFlow Lite: convert the original to GGUF"},
+    };
+    for (size_t i = 0; i < LC_COUNT(foreign); i++) {
+        if (file->bytes >= foreign[i].at + foreign[i].bytes &&
+            memcmp((const uint8_t *)file->data + foreign[i].at, foreign[i].start,
+                   foreign[i].bytes) == 0) {
+            return foreign[i].remedy;
+        }
+    }
+    return NULL;
+}
 
 /* ---- GGUF ---- */
 
@@ -65,22 +96,15 @@ static void gguf_names(const lc_gguf *g, findings *f)
     f->context = context;
 }
 
-/* Whether `pack` would take the file: its numbers, tensors and vocabulary, not yet its weights.
- * Files without tensors hold a vocabulary only, and are for `tokenize`. */
-static lc_err gguf_check(const lc_gguf *g, lc_diag *diag)
+/* Whether `pack` would take the file. Files without tensors hold a vocabulary only, and are for
+ * `tokenize`. */
+static lc_err gguf_check(const lc_gguf *g, findings *f, lc_diag *diag)
 {
-    lc_pack_plan plan;
-    lc_buf tokenizer = {0};
     if (g->tensor_count == 0) {
         return LC_OK;
     }
-    lc_err err = lc_pack_plan_make(g, LC_PACK_Q4, &plan, diag);
-    if (err) {
-        return err;
-    }
-    lc_pack_plan_free(&plan);
-    err = lc_tok_pack(g, &tokenizer, diag);
-    lc_buf_free(&tokenizer);
+    lc_err err = lc_prospect_gguf(g, &f->prospect, diag);
+    f->foreseen = err == LC_OK;
     return err;
 }
 
@@ -100,7 +124,7 @@ static int gguf_read(const lc_source *source, findings *f, lc_diag *refusal)
         row->bytes = t->bytes;
         f->parameters += t->ne[0] * t->ne[1] * t->ne[2] * t->ne[3];
     }
-    if (gguf_check(g, refusal) != LC_OK) {
+    if (gguf_check(g, f, refusal) != LC_OK) {
         f->refusal = refusal->text;
     }
     return f->tensor ? LC_UI_GO : lc_ui_no_memory();
@@ -214,10 +238,6 @@ static void json_pack(lc_emit *e, const findings *f)
     lc_emit_bool(e, "causal", m->info.causal);
     lc_emit_text(e, "pooling", poolings[m->info.pooling & 3u]);
     lc_emit_bool(e, "tied", m->tied);
-    lc_emit_open(e, "memory", '{');
-    lc_emit_u64(e, "ctx", f->plan.ctx);
-    lc_emit_u64(e, "total", f->plan.total);
-    lc_emit_close(e);
 }
 
 static void print_json(const findings *f)
@@ -244,6 +264,9 @@ static void print_json(const findings *f)
             lc_emit_bytes(&e, NULL, name.data, name.bytes);
         }
         lc_emit_close(&e);
+    }
+    if (f->foreseen) {
+        lc_prospect_emit(&f->prospect, &e);
     }
     if (f->leaf) {
         json_leaf(&e, f);
@@ -289,7 +312,46 @@ static void print_sections(const findings *f)
     }
 }
 
-static void print_text(const findings *f)
+/* How many tensors of which type, and their bytes, in the order of the file. */
+static void print_types(const findings *f)
+{
+    const char *between = "tensors     ";
+    for (uint32_t i = 0; i < f->tensor_count; i++) {
+        const char *type = f->tensor[i].type;
+        uint32_t count = 0, before = 0;
+        uint64_t bytes = 0;
+        for (uint32_t k = 0; k < f->tensor_count; k++) {
+            bool same = strcmp(f->tensor[k].type, type) == 0;
+            count += same ? 1 : 0;
+            bytes += same ? f->tensor[k].bytes : 0;
+            before += same && k < i ? 1 : 0;
+        }
+        if (before == 0) {
+            printf("%s%u %s %.1f MB", between, count, type, (double)bytes / 1e6);
+            between = ", ";
+        }
+    }
+    printf(f->tensor_count ? "\n" : "");
+}
+
+static void print_model(const findings *f)
+{
+    printf("arch        %s", f->arch);
+    if (f->foreseen) {
+        const lc_model_info *m = &f->prospect.work.info;
+        printf(": %s, %u layers of %u, %u heads on %u of %u, FFN %u",
+               m->causal ? "causal" : "bidirectional", m->layers, m->width, m->heads, m->kv_heads,
+               m->head_dim, m->ffn);
+    }
+    printf("\nparameters  %llu\ncontext     %llu tokens\ntokenizer   %s",
+           (unsigned long long)f->parameters, (unsigned long long)f->context, f->tokenizer);
+    if (f->foreseen) {
+        printf(", %u tokens", f->prospect.work.info.vocab);
+    }
+    printf("\n");
+}
+
+static void print_text(const findings *f, bool all)
 {
     printf("%s: %s, %llu bytes\n", f->path, f->kind, (unsigned long long)f->bytes);
     if (f->leaf) {
@@ -298,39 +360,42 @@ static void print_text(const findings *f)
         printf("root        %s%s\n", root, f->verified ? " (verified)" : "");
     }
     if (f->model) {
-        printf("arch        %s\nparameters  %llu\ncontext     %llu tokens\ntokenizer   %s\n",
-               f->arch, (unsigned long long)f->parameters, (unsigned long long)f->context,
-               f->tokenizer);
+        print_model(f);
     }
-    if (f->opened) {
-        printf("mask        %s\nmemory      %zu bytes at %u tokens of context\n",
-               f->opened->info.causal ? "causal" : "bidirectional", f->plan.total, f->plan.ctx);
+    if (f->opened && f->opened->info.classes > 0) {
         for (uint32_t i = 0; i < f->opened->info.classes; i++) {
             lc_str name = f->opened->class_name[i];
             printf("%s%.*s", i ? " " : "labels      ", (int)name.bytes, name.data);
         }
-        printf(f->opened->info.classes ? "\n" : "");
+        printf("\n");
     }
-    if (f->leaf) {
+    if (f->model && !f->leaf) {
+        print_types(f);
+    }
+    if (f->foreseen) {
+        lc_prospect_print(&f->prospect);
+    }
+    if (f->leaf && (all || !f->model)) {
         print_sections(f);
     }
-    if (f->tensor_count) {
+    if (f->tensor_count && all) {
         print_tensors(f);
     }
 }
 
-static void findings_print(const findings *f, bool json)
+static void findings_print(const findings *f, const request *r)
 {
-    if (json) {
+    if (r->json) {
         print_json(f);
     } else {
-        print_text(f);
+        print_text(f, r->all);
     }
 }
 
 /* ---- the whole ---- */
 
-static int pack_opened(const lc_map *file, void *memory, size_t bytes, findings *f, bool json)
+static int pack_opened(const lc_map *file, void *memory, size_t bytes, findings *f,
+                       const request *r)
 {
     lc_diag diag = {0};
     lc_arena state;
@@ -338,18 +403,19 @@ static int pack_opened(const lc_map *file, void *memory, size_t bytes, findings 
     lc_arena_init(&state, memory, bytes);
     lc_err err = lc_model_open(file->data, file->bytes, &state, &model, &diag);
     if (!err) {
-        err = lc_plan_model(file, 0, LC_KV_AUTO, &f->plan, &diag);
+        err = lc_prospect_pack(file, &model, &f->prospect, &diag);
+        f->foreseen = err == LC_OK;
     }
     int rc = err ? lc_ui_diag(f->path, &diag, NULL) : pack_read(&model, f);
     if (rc == LC_UI_GO) {
-        findings_print(f, json);
+        findings_print(f, r);
         rc = LC_EXIT_OK;
     }
     return rc;
 }
 
 /* Opens the pack on memory of its exact size, fills and prints. */
-static int pack_run(const lc_map *file, findings *f, bool json)
+static int pack_run(const lc_map *file, findings *f, const request *r)
 {
     lc_diag diag = {0};
     lc_arena measure;
@@ -363,41 +429,41 @@ static int pack_run(const lc_map *file, findings *f, bool json)
     if (!memory) {
         return lc_ui_no_memory();
     }
-    int rc = pack_opened(file, memory, measure.peak, f, json);
+    int rc = pack_opened(file, memory, measure.peak, f, r);
     free(memory);
     return rc;
 }
 
-static int leaf_run(const lc_map *file, findings *f, bool verify, bool json)
+static int leaf_run(const lc_map *file, findings *f, const request *r)
 {
     static const char *const kinds[] = {"?", "pack", "bundle", "adapter", "fit"};
     lc_leaf leaf;
     lc_diag diag = {0};
     lc_err err = lc_leaf_open(file->data, file->bytes, &leaf, &diag);
-    if (!err && verify) {
+    if (!err && r->verify) {
         err = lc_leaf_verify(&leaf, &diag);
     }
     if (err) {
-        return lc_ui_diag(f->path, &diag, NULL);
+        return lc_ui_diag(f->path, &diag, foreign_of(file));
     }
     f->leaf = &leaf;
-    f->verified = verify;
+    f->verified = r->verify;
     f->kind = kinds[leaf.kind];
     if (leaf.kind == LC_LEAF_PACK) {
-        return pack_run(file, f, json);
+        return pack_run(file, f, r);
     }
-    findings_print(f, json);
+    findings_print(f, r);
     return LC_EXIT_OK;
 }
 
-static int source_run(lc_source *source, findings *f, bool json)
+static int source_run(lc_source *source, findings *f, const request *r)
 {
     lc_diag refusal = {0};
     int rc = gguf_read(source, f, &refusal);
     if (rc != LC_UI_GO) {
         return rc;
     }
-    findings_print(f, json);
+    findings_print(f, r);
     if (!f->refusal) {
         return LC_EXIT_OK;
     }
@@ -408,10 +474,10 @@ static int source_run(lc_source *source, findings *f, bool json)
 }
 
 /* A GGUF file or a checkpoint. */
-static int gguf_run(findings *f, bool verify, bool json)
+static int gguf_run(findings *f, const request *r)
 {
     lc_source source;
-    if (verify) {
+    if (r->verify) {
         return lc_ui_error(LC_EXIT_USAGE, f->path, NULL,
                            "--verify: only packs and bundles carry hashes");
     }
@@ -422,24 +488,26 @@ static int gguf_run(findings *f, bool verify, bool json)
     for (uint32_t i = 0; source.folder && i < source.hf.file_count; i++) {
         f->bytes += source.hf.file[i].map.bytes;
     }
-    rc = source_run(&source, f, json);
+    rc = source_run(&source, f, r);
     lc_source_close(&source);
     return rc;
 }
 
 int lc_verb_inspect(int argc, char **argv)
 {
-    bool verify = false, json = false;
+    request r = {.json = false};
     const lc_opt options[] = {
-        {"verify", NULL, LC_OPT_FLAG, &verify, "recompute every hash and check the padding"},
-        LC_OPT_ROW_JSON(&json),
+        {"verify", NULL, LC_OPT_FLAG, &r.verify, "recompute every hash and check the padding"},
+        {"all", NULL, LC_OPT_FLAG, &r.all, "sections and tensors, too, one a line"},
+        LC_OPT_ROW_JSON(&r.json),
     };
-    const lc_usage usage = {"inspect",
-                            "FILE",
-                            "Prints what a GGUF, checkpoint folder, pack or bundle holds.",
-                            options,
-                            LC_COUNT(options),
-                            1};
+    const lc_usage usage = {
+        "inspect",
+        "FILE",
+        "Prints what a GGUF, checkpoint folder, pack or bundle holds, and where it runs how fast.",
+        options,
+        LC_COUNT(options),
+        1};
     lc_files files;
     int rc = lc_ui_parse(&usage, argc, argv, &files);
     if (rc != LC_UI_GO) {
@@ -458,7 +526,7 @@ int lc_verb_inspect(int argc, char **argv)
     }
     f.bytes = file.bytes;
     bool gguf = folder || (file.bytes >= 4 && memcmp(file.data, "GGUF", 4) == 0);
-    rc = gguf ? gguf_run(&f, verify, json) : leaf_run(&file, &f, verify, json);
+    rc = gguf ? gguf_run(&f, &r) : leaf_run(&file, &f, &r);
     free(f.tensor);
     if (!folder) {
         lc_map_close(&file);

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Writes a GGUF with the dimensions of a published small model and random weights.
 
-usage: mkmodel.py NAME OUT.gguf        NAME: a row of MODELS below
+usage: mkmodel.py [--holes] NAME OUT.gguf        NAME: a row of MODELS below
 
 Speed, memory and load time depend on dimensions, types and vocabulary, not on what the weights say,
 so a random model measures as the real one does and no download is needed. Matrices are F16, drawn
 from a fixed seed; the vocabulary is made of random words, as many and as long as the real ones.
+With --holes the file has no weights, only their place: enough for `inspect`.
 Needs only Python's own library.
 """
 import random
@@ -15,11 +16,13 @@ import sys
 #                arch      layers width heads head_dim kv  ffn   vocab   merges  pre-tokenizer
 MODELS = {
     "smollm2-135m": ("llama", 30, 576, 9, 64, 3, 1536, 49152, 48900, "smollm"),
+    "smollm2-360m": ("llama", 32, 960, 15, 64, 5, 2560, 49152, 48900, "smollm"),
     "qwen2.5-0.5b": ("qwen2", 24, 896, 14, 64, 2, 4864, 151936, 151387, "qwen2"),
     "qwen3-0.6b": ("qwen3", 28, 1024, 16, 128, 8, 3072, 151936, 151387, "qwen2"),
     "gemma3-270m": ("gemma3", 18, 640, 4, 256, 1, 2048, 262144, 0, None),
+    "minilm-l6": ("bert", 6, 384, 12, 32, 12, 1536, 30522, 0, None),
 }
-CONTEXT = {"llama": 8192}
+CONTEXT = {"llama": 8192, "bert": 512}
 F32, F16 = 0, 1
 ALIGN = 32
 
@@ -83,6 +86,15 @@ def spm_keys(rng, vocab):
             "tokenizer.ggml.token_type": kinds}
 
 
+def wordpiece_keys(rng, vocab):
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokens += words(rng, vocab - len(tokens), tokens, "\u2581")
+    return {"tokenizer.ggml.model": "bert", "tokenizer.ggml.tokens": tokens,
+            "tokenizer.ggml.token_type": [3] * 5 + [1] * (vocab - 5),
+            "tokenizer.ggml.unknown_token_id": 1, "bert.pooling_type": 1,
+            "bert.attention.layer_norm_epsilon": 1e-12}
+
+
 def model_keys(name):
     arch, layers, width, heads, head_dim, kv, ffn, vocab, merges, pre = MODELS[name]
     rng = random.Random(1)
@@ -99,6 +111,10 @@ def model_keys(name):
         keys["llama.rope.dimension_count"] = head_dim
     if arch == "gemma3":
         keys["gemma3.attention.sliding_window"] = 512
+    if arch == "bert":
+        keys.update(wordpiece_keys(rng, vocab))
+        keys.update({"tokenizer.ggml.bos_token_id": 2, "tokenizer.ggml.eos_token_id": 3})
+        return keys
     keys.update(bpe_keys(rng, vocab, merges, pre) if pre else spm_keys(rng, vocab))
     keys.update({"tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.eos_token_id": 2})
     return keys
@@ -106,9 +122,32 @@ def model_keys(name):
 
 # ---- tensors ------------------------------------------------------------------------------------
 
+def bert_shapes(layers, width, ffn, vocab):
+    yield "token_embd.weight", vocab, width, None
+    yield "position_embd.weight", CONTEXT["bert"], width, None
+    yield "token_types.weight", 2, width, None
+    yield from norm("token_embd_norm", width)
+    for i in range(layers):
+        for part, rows, cols in (("attn_q", width, width), ("attn_k", width, width),
+                                 ("attn_v", width, width), ("attn_output", width, width),
+                                 ("ffn_up", ffn, width), ("ffn_down", width, ffn)):
+            yield f"blk.{i}.{part}.weight", rows, cols, None
+            yield f"blk.{i}.{part}.bias", 0, rows, 0.01
+        yield from norm(f"blk.{i}.attn_output_norm", width)
+        yield from norm(f"blk.{i}.layer_output_norm", width)
+
+
+def norm(name, width):
+    yield name + ".weight", 0, width, 1.0
+    yield name + ".bias", 0, width, 0.01
+
+
 def shapes(name):
     """(name, rows or 0 for a vector, columns, value of a vector) in file order."""
     arch, layers, width, heads, head_dim, kv, ffn, vocab, _, _ = MODELS[name]
+    if arch == "bert":
+        yield from bert_shapes(layers, width, ffn, vocab)
+        return
     q_width, kv_width = heads * head_dim, kv * head_dim
     yield "token_embd.weight", vocab, width, None
     yield "output_norm.weight", 0, width, 1.0
@@ -156,7 +195,7 @@ def padded(size):
     return -(-size // ALIGN) * ALIGN
 
 
-def write(name, path):
+def write(name, path, holes):
     keys, tensors = model_keys(name), list(shapes(name))
     head = struct.pack("<4sIQQ", b"GGUF", 3, len(tensors), len(keys))
     for key, v in keys.items():
@@ -171,15 +210,20 @@ def write(name, path):
     rng = random.Random(2)
     with open(path, "wb") as file:
         file.write(head + bytes(padded(len(head)) - len(head)))
+        if holes:
+            file.truncate(padded(len(head)) + offset)
+            return
         for _, rows, cols, v in tensors:
             data = matrix(rng, rows, cols) if rows else struct.pack("<f", v) * cols
             file.write(data + bytes(padded(len(data)) - len(data)))
 
 
 def main():
-    if len(sys.argv) != 3 or sys.argv[1] not in MODELS:
-        sys.exit("usage: mkmodel.py " + "|".join(MODELS) + " OUT.gguf")
-    write(sys.argv[1], sys.argv[2])
+    holes = sys.argv[1:2] == ["--holes"]
+    names = sys.argv[1 + holes:]
+    if len(names) != 2 or names[0] not in MODELS:
+        sys.exit("usage: mkmodel.py [--holes] " + "|".join(MODELS) + " OUT.gguf")
+    write(names[0], names[1], holes)
 
 
 if __name__ == "__main__":
