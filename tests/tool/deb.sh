@@ -5,7 +5,7 @@
 . tests/tap.sh
 
 make -s deb SAN= > "$tmp/log" 2>&1
-is "make deb" "0 2" "$? $(grep -c . "$tmp/log")"
+is "make deb" 0 $?
 debs=$(grep '\.deb$' "$tmp/log")
 is "two packages" 2 "$(wc -w <<< "$debs")"
 if command -v lintian > /dev/null; then
