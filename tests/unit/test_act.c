@@ -7,8 +7,7 @@
 /* cmocka needs these */
 #include <cmocka.h>
 
-#include "../../board/node/act.h"
-#include "../../board/node/trend.h"
+#include "../../board/node/actor.h"
 
 /* ---- the text ---- */
 
@@ -290,6 +289,123 @@ static void it_counts_the_last_answers(void **state)
     }
 }
 
+/* ---- answers to outputs ---- */
+
+static const lc_actor_pin pins[] = {{{"relay", 5}, false, 0}, {{"lamp", 4}, true, 0}};
+static const lc_actor_label labels[] = {
+    {.task = 0,
+     .label = 1,
+     .action = {"gpio:relay=1", 12},
+     .priority = 5,
+     .of = 2,
+     .in = 3,
+     .clear_after_s = 10},
+    {.task = 0, .label = 2, .action = {"gpio:lamp=0,500ms; tone:440Hz,2x", 32}, .priority = 9},
+    {.task = 1, .label = 0, .action = {"gpio:door=1", 11}, .priority = 1},
+};
+
+static void actor_make(lc_actor *actor, bool sound)
+{
+    static _Alignas(64) uint8_t memory[1 << 20];
+    lc_arena arena;
+    lc_arena_init(&arena, memory, sizeof memory);
+    lc_actor_options options = {pins, 2, sound, labels, 3};
+    assert_int_equal(lc_actor_init(actor, &options, &arena, NULL), LC_OK);
+}
+
+static void an_answer_moves_its_outputs(void **state)
+{
+    (void)state;
+    lc_actor actor;
+    lc_actor_do what;
+    actor_make(&actor, true);
+    assert_int_equal(lc_actor_wake_ms(&actor), UINT64_MAX);
+    lc_actor_answer(&actor, 100, 0, 2);
+    assert_true(lc_actor_next(&actor, 100, &what));
+    assert_true(what.output == 1 && !what.active && what.cause == &labels[1]);
+    assert_true(lc_actor_next(&actor, 100, &what));
+    assert_true(what.output == 2 && what.active && what.act.hertz == 440 && what.act.times == 2);
+    assert_false(lc_actor_next(&actor, 100, &what));
+    assert_int_equal(lc_actor_wake_ms(&actor), 600);
+    assert_true(lc_actor_next(&actor, 600, &what));
+    assert_true(what.output == 1 && what.active);
+    lc_actor_answer(&actor, 700, 1, 2); /* of another task: means nothing here */
+    lc_actor_answer(&actor, 700, 0, -1);
+    assert_false(lc_actor_next(&actor, 700, &what));
+    assert_int_equal(actor.begun, 2);
+}
+
+static void a_trend_holds_and_lets_go(void **state)
+{
+    (void)state;
+    lc_actor actor;
+    lc_actor_do what;
+    actor_make(&actor, false);
+    lc_actor_answer(&actor, 0, 0, 1);
+    assert_false(lc_actor_next(&actor, 0, &what));
+    lc_actor_answer(&actor, 1000, 0, 1);
+    assert_true(lc_actor_next(&actor, 1000, &what) && what.output == 0 && what.active);
+    for (uint64_t now = 2000; now < 11000; now += 1000) {
+        lc_actor_answer(&actor, now, 0, 0);
+        assert_false(lc_actor_next(&actor, now, &what));
+    }
+    assert_int_equal(lc_actor_wake_ms(&actor), 11000);
+    assert_true(lc_actor_next(&actor, 11000, &what));
+    assert_true(what.output == 0 && !what.active && what.cause == NULL);
+    assert_false(lc_actor_next(&actor, 11000, &what));
+}
+
+static void pause_and_acknowledge_put_to_rest(void **state)
+{
+    (void)state;
+    lc_actor actor;
+    lc_actor_do what;
+    actor_make(&actor, true);
+    lc_actor_answer(&actor, 0, 0, 2);
+    while (lc_actor_next(&actor, 0, &what)) {
+    }
+    lc_actor_acknowledge(&actor, 100);
+    uint32_t safe = 0, silent = 0;
+    while (lc_actor_next(&actor, 100, &what)) {
+        safe += what.output < 2 && what.active == pins[what.output].safe;
+        silent += what.output == 2 && !what.active;
+    }
+    assert_int_equal(safe, 2);
+    assert_int_equal(silent, 1);
+    lc_actor_pause(&actor, 200, true);
+    while (lc_actor_next(&actor, 200, &what)) {
+        assert_true(what.output < 2 && what.active == pins[what.output].safe);
+    }
+    lc_actor_answer(&actor, 300, 0, 2);
+    assert_false(lc_actor_next(&actor, 300, &what));
+    lc_actor_pause(&actor, 400, false);
+    lc_actor_answer(&actor, 500, 0, 2);
+    assert_true(lc_actor_next(&actor, 500, &what));
+}
+
+static void what_is_not_there_is_named(void **state)
+{
+    (void)state;
+    lc_actor actor;
+    actor_make(&actor, false);
+    assert_true(lc_str_equal(lc_actor_missing(&actor, 0), lc_str_from("")));
+    assert_true(lc_str_equal(lc_actor_missing(&actor, 1), lc_str_from("sound")));
+    assert_true(lc_str_equal(lc_actor_missing(&actor, 2), lc_str_from("door")));
+    lc_actor_answer(&actor, 0, 1, 0);
+    assert_int_equal(actor.missing, 1);
+    static const lc_actor_label bad[] = {{.action = {"", 0}}, {.action = {"gpio:x", 6}}};
+    lc_actor_options options = {pins, 2, true, bad, 2};
+    static _Alignas(64) uint8_t memory[1 << 16];
+    lc_arena arena;
+    lc_diag diag = {0};
+    lc_arena_init(&arena, memory, sizeof memory);
+    assert_int_equal(lc_actor_init(&actor, &options, &arena, &diag), LC_ERR_FORMAT);
+    assert_int_equal(diag.offset, 1);
+    assert_string_equal(diag.text, "a pin wants =0 or =1");
+    lc_arena_init(&arena, memory, 64);
+    assert_int_equal(lc_actor_init(&actor, &options, &arena, &diag), LC_ERR_ARENA);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +420,10 @@ int main(void)
         cmocka_unit_test(three_of_five_then_hold),
         cmocka_unit_test(without_a_hold_it_follows_the_window),
         cmocka_unit_test(it_counts_the_last_answers),
+        cmocka_unit_test(an_answer_moves_its_outputs),
+        cmocka_unit_test(a_trend_holds_and_lets_go),
+        cmocka_unit_test(pause_and_acknowledge_put_to_rest),
+        cmocka_unit_test(what_is_not_there_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
