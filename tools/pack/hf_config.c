@@ -368,7 +368,8 @@ static lc_err put_layer_types(lc_hf_read *r, const cJSON *types, uint32_t layers
         if (err) {
             return err;
         }
-        *any = *any || local[i++];
+        *any = *any || local[i];
+        i++;
     }
     if (*any && r->arch->allows >> LC_T_ROPE_FREQ_LOCAL & 1) {
         lc_hf_put_array(r, lc_hf_key(r, "attention.sliding_window_pattern", key), LC_GGUF_BOOL,
