@@ -222,8 +222,9 @@ static lc_err read_rope_of(lc_hf_read *r, const char *kind, const char *old, rop
     out->scaling = local ? NULL : lc_hf_get(r->config, "rope_scaling");
     if (all) {
         out->scaling = own ? own : all;
-        bool fits = cJSON_IsObject(all) && cJSON_IsObject(out->scaling) &&
-                    (own || !lc_hf_get(all, "full_attention"));
+        bool fits =
+            cJSON_IsObject(all) && cJSON_IsObject(out->scaling) &&
+            (own || !(lc_hf_get(all, "full_attention") || lc_hf_get(all, "sliding_attention")));
         err = fits ? lc_hf_unique(r, LC_HF_CONFIG, "rope_parameters", out->scaling)
                    : wrong(r, LC_ERR_FORMAT, "rope_parameters", "not an object of this form");
         return err ? err : read_real(r, out->scaling, "rope_theta", &out->theta);
@@ -293,8 +294,9 @@ static lc_err put_scaling(lc_hf_read *r, const rope *from)
         return err;
     }
     uint32_t dims = lc_hf_head_size(r);
-    if (strcmp(type, "llama3") == 0 && r->arch->id != LC_ARCH_GEMMA3 && dims <= LC_HEAD_DIM_MAX) {
-        return make_factors(r, from, dims);
+    if (strcmp(type, "llama3") == 0 && r->arch->id != LC_ARCH_GEMMA3) {
+        bool sound = dims <= LC_HEAD_DIM_MAX; /* pack_info refuses what is not */
+        return sound ? make_factors(r, from, dims) : LC_OK;
     }
     return lc_hf_fail(r, LC_HF_CONFIG, LC_ERR_UNSUPPORTED, "rope_type",
                       "scaling %.40s is not supported", type);

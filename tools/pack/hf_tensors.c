@@ -97,6 +97,7 @@ static const spare spares[] = {
     {"cls.predictions.", LC_ARCH_BERT, LC_HF_MASKED},
     {"cls.seq_relationship.", LC_ARCH_BERT, LC_HF_MASKED},
     {"bert.pooler.dense.", LC_ARCH_BERT, LC_HF_MASKED},
+    {"bert.pooler.dense.", LC_ARCH_BERT, LC_HF_BARE},
     {"pooler.dense.", LC_ARCH_BERT, LC_HF_BARE},
     {"head.", LC_ARCH_MODERN_BERT, LC_HF_MASKED},
     {"decoder.", LC_ARCH_MODERN_BERT, LC_HF_MASKED},
@@ -255,7 +256,9 @@ static lc_err add_tensor(lc_hf_read *r, const lc_hf_file *file, const lc_gguf_te
     if (is_spare(r, theirs)) {
         return LC_OK;
     }
-    if (!name_ours(r->arch->id, theirs, origin->name)) {
+    bool known = name_ours(r->arch->id, theirs, origin->name);
+    bool scores = known && strncmp(origin->name, "cls.", 4) == 0;
+    if (!known || (scores && r->model->head != LC_HF_SCORES)) {
         r->diag->offset = from->offset;
         return lc_hf_fail(r, file->name, LC_ERR_UNSUPPORTED, theirs,
                           "a tensor that the architecture does not know");

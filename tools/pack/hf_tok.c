@@ -297,6 +297,10 @@ static lc_err read_names(lc_hf_tok *t)
         find_named(t, tree, bert ? "sep_token" : "eos_token", &t->eos);
         cJSON_Delete(tree);
     }
+    const cJSON *eos = lc_hf_get(t->r->config, "eos_token_id"); /* a number, or several */
+    uint32_t id = 0;
+    bool known = lc_hf_whole(cJSON_IsArray(eos) ? eos->child : eos, &id) && id < t->count;
+    t->eos = t->eos == LC_TOKEN_NONE && known ? id : t->eos;
     return LC_OK;
 }
 

@@ -128,3 +128,34 @@ def peft(name, model):
 
 peft("causal-peft", 0)
 peft("bert", 1)
+
+
+GOLDEN = os.path.join(HERE, "..", "..", "..", "models", "golden")
+
+
+def checkpoint(name, others=()):
+    """The JSON files of a golden folder in the order of fuzz_hf.c, NUL between."""
+    parts = []
+    for file in ("config.json", "tokenizer.json"):
+        with open(os.path.join(GOLDEN, name, file), "rb") as f:
+            parts.append(f.read())
+    with open(os.path.join(HERE, "hf", name), "wb") as f:
+        f.write(b"\0".join(parts + [other.encode() for other in others]))
+
+
+MODULES = '[{"path": "", "type": "st.Transformer"}, {"path": "1_Pooling", "type": "st.Pooling"}]'
+INDEX = '{"weight_map": {"model.norm.weight": "model.safetensors"}}'
+NAMES = '{"eos_token": "<eos>", "bos_token": {"content": "<bos>"}}'
+checkpoint("hf-llama")
+checkpoint("hf-gemma", [NAMES, "", "", "", INDEX])
+checkpoint("hf-bert", ["", MODULES, '{"pooling_mode_mean_tokens": true}'])
+checkpoint("hf-modern-bert")
+with open(os.path.join(HERE, "hf", "vocab"), "wb") as seed:
+    seed.write(b'\0\0{"do_lower_case": false}\0\0\0[PAD]\n[UNK]\n[CLS]\n[SEP]\ntemp\n##s\n8\n')
+HEADER = (
+    '{"__metadata__":{"format":"pt"},"e.position_ids":{"dtype":"I64","shape":[1,2],'
+    '"data_offsets":[12,28]},"w":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,12]},'
+    '"s":{"dtype":"F32","shape":[],"data_offsets":[28,32]}}'
+)
+with open(os.path.join(HERE, "safetensors", "three"), "wb") as seed:
+    seed.write(struct.pack("<Q", len(HEADER)) + HEADER.encode() + bytes(range(32)))
