@@ -237,16 +237,15 @@ def forms():
         vocab={t: i for i, t in enumerate(tokens)},
     )
     cls, sep = tokens.index("[CLS]"), tokens.index("[SEP]")
-    for name, words in (
-        ("uncased", dict(clean_text=True, handle_chinese_chars=True, strip_accents=None, lowercase=True)),
-        ("cased", dict(clean_text=True, handle_chinese_chars=True, strip_accents=None, lowercase=False)),
-        ("lower, accents kept", dict(clean_text=True, handle_chinese_chars=False, strip_accents=False,
-                                     lowercase=True)),
-        ("not cleaned", dict(clean_text=False, handle_chinese_chars=True, strip_accents=True,
-                             lowercase=False)),
-    ):  # fmt: skip
+    flags = ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
+    for name, values in (
+        ("uncased", (True, True, None, True)),
+        ("cased", (True, True, None, False)),
+        ("lower, accents kept", (True, False, False, True)),
+        ("not cleaned", (False, True, True, False)),
+    ):
         yield "WordPiece " + name, whole(
-            model, rows, normalizer={"type": "BertNormalizer", **words},
+            model, rows, normalizer={"type": "BertNormalizer", **dict(zip(flags, values))},
             pre_tokenizer={"type": "BertPreTokenizer"},
             post_processor=template(cls, sep, tokens))  # fmt: skip
 
