@@ -71,7 +71,9 @@ lc_err lc_cell_open(lc_cell *cell, const lc_port *port, lc_cell_index index, voi
     return port->sync(port->ctx, LC_FILE_STATE);
 }
 
-lc_err lc_cell_write(lc_cell *cell, const void *data, uint32_t bytes)
+/* Always into the sector of the older value: however often it is written before a sync, the other
+ * one stays whole. */
+lc_err lc_cell_draft(const lc_cell *cell, const void *data, uint32_t bytes)
 {
     uint8_t sector[SECTOR] = {0};
     const lc_port *port = cell->port;
@@ -82,8 +84,14 @@ lc_err lc_cell_write(lc_cell *cell, const void *data, uint32_t bytes)
     lc_put_u64(sector + 8, cell->counter + 1);
     memcpy(sector + HEAD, data, bytes);
     lc_put_u32(sector + CRC_AT, sector_crc(cell, sector));
-    uint64_t at = sector_at(cell, cell->counter + 1);
-    if (port->write(port->ctx, LC_FILE_STATE, at, sector, SECTOR) != LC_OK ||
+    return port->write(port->ctx, LC_FILE_STATE, sector_at(cell, cell->counter + 1), sector,
+                       SECTOR);
+}
+
+lc_err lc_cell_write(lc_cell *cell, const void *data, uint32_t bytes)
+{
+    const lc_port *port = cell->port;
+    if (lc_cell_draft(cell, data, bytes) != LC_OK ||
         port->sync(port->ctx, LC_FILE_STATE) != LC_OK) {
         return LC_ERR_IO;
     }

@@ -31,5 +31,7 @@ lc_err lc_cell_open(lc_cell *cell, const lc_port *port, lc_cell_index index, voi
                     uint32_t max, uint32_t *bytes) LC_CHECKED;
 /* Replaces the value, certain on return. IO: the old value stands, or the new one. */
 lc_err lc_cell_write(lc_cell *cell, const void *data, uint32_t bytes) LC_CHECKED;
+/* Replaces it for who reads it after this process; a power cut may bring the old one back. */
+lc_err lc_cell_draft(const lc_cell *cell, const void *data, uint32_t bytes) LC_CHECKED;
 
 #endif

@@ -61,13 +61,10 @@ lc_err lc_journal_fail(lc_journal *j)
 
 /* ---- cursor and losses in their cell ---- */
 
-lc_err lc_journal_keep(lc_journal *j)
+static uint32_t state_make(const lc_journal *j, uint64_t cursor, uint8_t *data)
 {
-    uint8_t data[LC_CELL_BYTES_MAX] = {0};
-    if (lc_journal_commit(j) != LC_OK) { /* never speak of data that a cut could take back */
-        return LC_ERR_IO;
-    }
-    lc_put_u64(data, j->cursor);
+    memset(data, 0, LC_CELL_BYTES_MAX);
+    lc_put_u64(data, cursor);
     lc_put_u32(data + 8, j->losses);
     for (uint32_t i = 0; i < j->losses; i++) {
         uint8_t *at = data + CELL_HEAD + i * LOSS_BYTES;
@@ -79,12 +76,31 @@ lc_err lc_journal_keep(lc_journal *j)
         lc_put_u64(at + 24, loss->to);
         lc_put_u64(at + 32, loss->count);
     }
-    if (lc_cell_write(&j->cell, data, CELL_HEAD + j->losses * LOSS_BYTES) != LC_OK) {
+    return CELL_HEAD + j->losses * LOSS_BYTES;
+}
+
+lc_err lc_journal_keep(lc_journal *j)
+{
+    uint8_t data[LC_CELL_BYTES_MAX];
+    if (lc_journal_commit(j) != LC_OK) { /* never speak of data that a cut could take back */
+        return LC_ERR_IO;
+    }
+    if (lc_cell_write(&j->cell, data, state_make(j, j->cursor, data)) != LC_OK) {
         return lc_journal_fail(j);
     }
     j->kept = j->cursor;
     j->keep_at_ms = UINT64_MAX;
     return LC_OK;
+}
+
+void lc_journal_draft(lc_journal *j)
+{
+    uint8_t data[LC_CELL_BYTES_MAX];
+    uint64_t cursor = j->cursor < j->synced ? j->cursor : j->synced;
+    if (cursor > j->kept && !j->failed &&
+        lc_cell_draft(&j->cell, data, state_make(j, cursor, data)) != LC_OK) {
+        (void)lc_journal_fail(j);
+    }
 }
 
 static lc_err kept_read(lc_journal *j)

@@ -89,6 +89,7 @@ typedef struct lc_journal {
     uint64_t commit_at_ms; /* UINT64_MAX: all is certain */
     uint64_t cursor, kept; /* ordinal; the same as the cell has it */
     uint64_t keep_at_ms;
+    bool draining; /* entries were read back, and not all is delivered */
     lc_loss loss[LC_LOSSES_MAX];
     uint32_t losses;
     lc_span backlog[LC_SPANS_MAX];

@@ -31,6 +31,8 @@ lc_err lc_journal_entry_read(lc_journal *j, lc_place *place, uint32_t limit, lc_
 lc_err lc_journal_read(lc_journal *j, uint64_t ordinal, lc_entry *entry) LC_CHECKED;
 /* The backlog's entries up to this ordinal are no longer in it. */
 void lc_journal_taken(lc_journal *j, uint64_t ordinal);
+/* The cursor for the next process, if this one dies: while a backlog is read, much is at stake. */
+void lc_journal_draft(lc_journal *j);
 lc_err lc_journal_fail(lc_journal *j);
 
 #endif

@@ -233,6 +233,7 @@ bool lc_journal_next(lc_journal *j, lc_entry *entry)
         j->read.number = 0;
         return false;
     }
+    j->draining = true;
     j->read_boot = entry->boot;
     j->read_seq = entry->seq;
     lc_journal_taken(j, entry->ordinal);
@@ -259,6 +260,10 @@ void lc_journal_delivered(lc_journal *j, uint64_t now_ms, uint64_t ordinal)
     if (j->open && ordinal > j->cursor && ordinal < j->end.ordinal) {
         j->cursor = ordinal;
         lc_journal_touch(j, now_ms);
+        if (j->draining) {
+            lc_journal_draft(j);
+            j->draining = j->cursor + 1 < j->end.ordinal;
+        }
     }
 }
 

@@ -332,8 +332,8 @@ def account(daemon, collector, others=0):
     held, (lost, lost_lines) = collector.record.get(dev, {}), collector.stated(dev)
     if len(held) + lost + lost_lines != total:
         faults.append(f"{total} lines, {len(held)} records, {lost} + {lost_lines} stated lost")
-    gaps = [(one.get("of", one["boot"]), one["from"], one["to"]) for one in collector.gap.get(dev, {}).values()
-            if one.get("count")]
+    gaps = [(one.get("of", one["boot"]), one["from"], one["to"])
+            for one in collector.gap.get(dev, {}).values() if one.get("count")]
     last = {}
     for boot, number in held:
         last[boot] = max(last.get(boot, 0), number)
