@@ -20,6 +20,7 @@ typedef struct request {
     lc_texts lora;              /* FILE[:SCALE] to merge */
     lc_adapter_file *lora_file; /* [lora.count] */
     uint32_t align, threads, tokens;
+    uint64_t budget;
     bool json;
 } request;
 
@@ -183,6 +184,7 @@ static int pack_file(const request *r, inputs *in, lc_buf *file, lc_pack_report 
     options.trim = (const char *)in->trim.data;
     options.trim_bytes = in->trim.bytes;
     options.tokens = r->tokens;
+    options.budget = r->budget;
     options.progress_ctx = &progress;
     lc_lora_file lora[LC_UI_FILES_MAX];
     for (uint32_t i = 0; i < r->lora.count; i++) {
@@ -246,8 +248,8 @@ static const char *adapter_wrong(const request *r)
     if (r->in || !r->base || !r->out) {
         return "pack --adapter FILE wants --base BASE and -o OUT.leaf, and no other file";
     }
-    return r->lora.count > 0 || r->align > 0 || r->text || r->trim
-               ? "--lora, --align, --text and --trim do not go with --adapter"
+    return r->lora.count > 0 || r->align > 0 || r->text || r->trim || r->budget
+               ? "--lora, --align, --text, --trim and --budget do not go with --adapter"
                : NULL;
 }
 
@@ -269,6 +271,10 @@ static const char *request_wrong(const request *r)
     }
     if (!lc_pack_type_find(r->type, &type)) {
         return "--type takes q4, t16, q8 or f32";
+    }
+    if (r->budget && (type == LC_PACK_Q8 || type == LC_PACK_F32)) {
+        return "--budget chooses between T16, T16A and R8 itself; --type q8 and f32 do not go with "
+               "it";
     }
     if (r->align && (!power || r->align < LC_LEAF_ALIGN_MIN || r->align > LC_LEAF_ALIGN_MAX)) {
         return "--align takes a power of two from 64 to 65536";
@@ -295,6 +301,8 @@ int lc_verb_pack(int argc, char **argv)
         {"text", "FILE", LC_OPT_TEXT, &r.text,
          "lines like those the model will read: rounds for them, measures what is lost"},
         {"tokens", "N", LC_OPT_U32, &r.tokens, "of the text that are used (default: 16384)"},
+        {"budget", "BYTES", LC_OPT_U64, &r.budget,
+         "of the pack: T16, T16A or R8 for each tensor, by what it loses"},
         {"trim", "FILE", LC_OPT_TEXT, &r.trim,
          "keep only the tokens that these lines need (labels among them), and single bytes"},
         {"lora", "FILE[:SCALE]", LC_OPT_TEXTS, &r.lora,
@@ -311,7 +319,8 @@ int lc_verb_pack(int argc, char **argv)
         "pack",
         "FILE.gguf|FOLDER -o OUT.leaf",
         "Packs a GGUF model, or the folder of a Hugging Face checkpoint (config.json,\n"
-        "tokenizer.json, *.safetensors), and prints what each tensor loses. With --adapter it makes\n"
+        "tokenizer.json, *.safetensors), and prints what each tensor loses. With --adapter it "
+        "makes\n"
         "an adapter that stays apart from its base, for jobs that switch between several.",
         options,
         LC_COUNT(options),

@@ -507,6 +507,27 @@ lc_err lc_calib_tensor(lc_calib *c, lc_pack_item *item, uint8_t *out, lc_diag *d
     return err;
 }
 
+lc_err lc_calib_try(lc_calib *c, const lc_pack_item *item, uint32_t type, double *output_db,
+                    lc_diag *diag)
+{
+    lc_pack_item as = *item;
+    as.type = type;
+    lc_mat f32 = float_mat(c, item);
+    const lc_calib_input *in = &c->input[input_of(item->role)];
+    lc_quant_inputs inputs = {in->mean, in->sum};
+    attempt a = {0};
+    lc_err err = try_rounding(c, &as, &f32, compensable(c, &as) ? &inputs : NULL, &a, diag);
+    *output_db = a.output_db;
+    free(a.data);
+    return err;
+}
+
+lc_err lc_calib_layer_skip(lc_calib *c, lc_diag *diag)
+{
+    c->layer[PACKED] = c->layer[F32];
+    return lc_calib_layer_done(c, diag);
+}
+
 lc_err lc_calib_layer_done(lc_calib *c, lc_diag *diag)
 {
     uint32_t first = c->text.calibrating, count = c->text.count;

@@ -27,6 +27,11 @@ lc_err lc_calib_layer(lc_calib *calib, uint32_t layer, lc_diag *diag) LC_CHECKED
 /* Quantises one tensor of that layer to out, which is zero, by the way that loses less; fills
  * sqnr_db, output_db and compensated of the item. */
 lc_err lc_calib_tensor(lc_calib *calib, lc_pack_item *item, uint8_t *out, lc_diag *diag) LC_CHECKED;
+/* How well the outputs of a tensor of that layer would be kept in a type, in dB. */
+lc_err lc_calib_try(lc_calib *calib, const lc_pack_item *item, uint32_t type, double *output_db,
+                    lc_diag *diag) LC_CHECKED;
+/* Goes on with the layer as it is in F32. */
+lc_err lc_calib_layer_skip(lc_calib *calib, lc_diag *diag) LC_CHECKED;
 /* All tensors of the layer are done: runs it quantised. */
 lc_err lc_calib_layer_done(lc_calib *calib, lc_diag *diag) LC_CHECKED;
 /* After the last layer: what the whole model lost, on the held-out part. */

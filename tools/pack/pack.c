@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../../board/linux/chat.h"
+#include "budget.h"
 #include "calib.h"
 #include "fail.h"
 #include "gguf_types.h"
@@ -373,12 +374,38 @@ static lc_err write_chat(packer *p)
     return err;
 }
 
+/* Bytes of everything but the matrices whose types are to be chosen, rather too many: sections with
+ * padding, tables, names. */
+static uint64_t fixed_bytes(const packer *p)
+{
+    uint64_t sections = p->plan.source.info.layers + 8u, bytes = 256; /* and MODEL */
+    uint64_t align = p->options->align                         ? p->options->align
+                     : p->options->budget > LC_PACK_ALIGN_OVER ? LC_LEAF_ALIGN_MAX
+                                                               : LC_LEAF_ALIGN_MIN;
+    bytes += sections * (align + LC_LEAF_ENTRY_BYTES + LC_READ_AHEAD) + LC_LEAF_HEADER_BYTES;
+    bytes += p->plan.source.info.classes * (LC_NAME_BYTES_MAX + 2u);
+    for (uint32_t i = 0; i < p->writer.count; i++) { /* notes and tokenizer are there */
+        bytes += p->writer.section[i].body.bytes;
+    }
+    for (uint32_t i = 0; i < p->plan.count; i++) {
+        const lc_pack_item *item = &p->plan.item[i];
+        bytes += 48; /* its row */
+        if (!lc_budget_free(item)) {
+            bytes += LC_ROUND_UP(lc_quant_bytes(item->type, item->rows, item->cols), 64);
+        }
+    }
+    return bytes;
+}
+
 static lc_err write_tokenizer(packer *p)
 {
     lc_buf *body;
     lc_err err = new_section(p, LC_SECTION_TOKENIZER, 0, &body);
     if (!err) {
         err = lc_tok_pack_trimmed(p->g, p->trim.count > 0 ? &p->trim : NULL, body, p->diag);
+    }
+    if (!err && p->options->budget > 0) {
+        err = lc_budget_choose(&p->plan, p->options, body, fixed_bytes(p), p->diag);
     }
     if (!err && p->options->text) {
         err = lc_calib_open(&p->plan, p->options, body, &p->calib, p->diag);
@@ -402,7 +429,10 @@ static uint32_t choose_align(const packer *p)
 
 static lc_err write_all(packer *p, lc_buf *out)
 {
-    lc_err err = write_tokenizer(p); /* first: what it refuses is known at once */
+    lc_err err = write_notes(p);
+    if (!err) {
+        err = write_tokenizer(p); /* early: what it refuses is known at once */
+    }
     if (!err) {
         err = write_model(p);
     }
@@ -417,9 +447,6 @@ static lc_err write_all(packer *p, lc_buf *out)
     }
     if (!err) {
         err = write_tensor_table(p);
-    }
-    if (!err) {
-        err = write_notes(p);
     }
     if (!err) {
         err = write_chat(p);

@@ -26,6 +26,7 @@ typedef struct lc_pack_options {
     const char *text; /* lines that calibrate and measure, NULL: none */
     size_t text_bytes;
     uint32_t tokens;  /* of it that are used, 0: LC_CALIB_TOKENS */
+    uint64_t budget;  /* bytes of the pack at most, types are chosen to fit; 0: as `type` says */
     const char *trim; /* lines whose tokens the vocabulary keeps (tok_trim.h), NULL: all tokens */
     size_t trim_bytes;
     const lc_lora_file *lora; /* [lora_count] adapters to merge, at most LC_LORA_FILES_MAX */
