@@ -97,8 +97,8 @@ REPLAY_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/replay_%,$(FUZZ_SRC))
 ADAPTER_SEEDS := $(B)/tests/seeds/adapter-causal.leaf $(B)/tests/seeds/adapter-bert.leaf
 JOB_SEEDS := $(B)/tests/seeds/tiny-job.leaf $(B)/tests/seeds/tiny-labels.leaf
 SEEDS := $(if $(CROSS)$(FUZZ),,$(B)/tests/seeds/tiny-causal.leaf $(B)/tests/seeds/tiny-bidi.leaf \
-    $(B)/tests/seeds/tiny-gemma3.leaf $(B)/tests/seeds/tiny-bert.leaf \
-    $(JOB_SEEDS) $(ADAPTER_SEEDS))
+    $(B)/tests/seeds/tiny-gemma3.leaf $(B)/tests/seeds/tiny-lfm2.leaf \
+    $(B)/tests/seeds/tiny-bert.leaf $(JOB_SEEDS) $(ADAPTER_SEEDS))
 FUZZ_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz_%,$(FUZZ_SRC))
 TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(SIM_BIN) $(if $(CROSS),,$(REPLAY_BIN))
 

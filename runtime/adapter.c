@@ -149,7 +149,8 @@ static bool linear_of(const binder *b, uint32_t role, uint32_t layer, uint32_t *
                       uint32_t *cols)
 {
     const lc_model *m = b->model;
-    uint64_t roles = m->arch->needs | m->arch->allows;
+    bool conv = layer < m->info.layers && lc_layer_is_conv(&m->info, layer);
+    uint64_t roles = lc_arch_roles(m->arch, conv);
     return layer < m->info.layers && role < LC_ROLE_COUNT && (roles >> role & 1) != 0 &&
            lc_role_shape(&m->info, role, rows, cols);
 }

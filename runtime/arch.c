@@ -9,6 +9,8 @@
 #define HEAD (ROLE(CLS) | ROLE(CLS_BIAS) | ROLE(POOLER) | ROLE(POOLER_BIAS) | ROLE(POOLER_NORM))
 #define QKVO (ROLE(Q) | ROLE(K) | ROLE(V) | ROLE(O))
 #define QKV_BIAS (ROLE(Q_BIAS) | ROLE(K_BIAS) | ROLE(V_BIAS))
+#define HEAD_NORMS (ROLE(Q_NORM) | ROLE(K_NORM))
+#define ATTENTION (QKVO | QKV_BIAS | ROLE(O_BIAS) | HEAD_NORMS) /* what a convolution stands for */
 #define NORM_BEFORE (ROLE(ATTN_NORM) | ROLE(FFN_NORM))
 #define NORM_AFTER                                                                                 \
     (ROLE(ATTN_OUT_NORM) | ROLE(ATTN_OUT_NORM_BIAS) | ROLE(FFN_OUT_NORM) | ROLE(FFN_OUT_NORM_BIAS))
@@ -31,13 +33,13 @@ static const lc_arch archs[] = {
      .act = LC_SILU},
     {.id = LC_ARCH_QWEN3,
      .name = "qwen3",
-     .needs = DECODER | ROLE(Q_NORM) | ROLE(K_NORM),
+     .needs = DECODER | HEAD_NORMS,
      .allows = ROLE(OUTPUT) | HEAD,
      .rope = LC_ROPE_HALVES,
      .act = LC_SILU},
     {.id = LC_ARCH_GEMMA3,
      .name = "gemma3",
-     .needs = DECODER | ROLE(Q_NORM) | ROLE(K_NORM) | ROLE(ATTN_POST_NORM) | ROLE(FFN_POST_NORM),
+     .needs = DECODER | HEAD_NORMS | ROLE(ATTN_POST_NORM) | ROLE(FFN_POST_NORM),
      .allows = ROLE(OUTPUT) | ROLE(ROPE_FREQ_LOCAL) | HEAD,
      .rope = LC_ROPE_HALVES,
      .act = LC_GELU_TANH},
@@ -66,7 +68,25 @@ static const lc_arch archs[] = {
      .act = LC_GELU_ERF,
      .layer_norm = true,
      .pool_act = LC_GELU_ERF},
+    {.id = LC_ARCH_LFM2,
+     .name = "lfm2",
+     .needs = DECODER | HEAD_NORMS,
+     .allows = ROLE(OUTPUT) | HEAD,
+     .conv = ROLE(CONV_IN) | ROLE(CONV) | ROLE(CONV_OUT),
+     .rope = LC_ROPE_HALVES,
+     .act = LC_SILU},
 };
+
+uint64_t lc_arch_needs(const lc_arch *arch, bool conv)
+{
+    return conv ? (arch->needs & ~ATTENTION) | arch->conv : arch->needs;
+}
+
+uint64_t lc_arch_roles(const lc_arch *arch, bool conv)
+{
+    uint64_t roles = arch->needs | arch->allows;
+    return conv ? (roles & ~ATTENTION) | arch->conv : roles;
+}
 
 const lc_arch *lc_arch_by_id(uint32_t id)
 {

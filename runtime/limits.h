@@ -10,6 +10,7 @@
 #define LC_HEADS_MAX 256u
 #define LC_HEAD_DIM_MAX 512u
 #define LC_WIDTH_MAX 16384u          /* model width and FFN width */
+#define LC_CONV_TAPS_MAX 16u
 #define LC_TOKEN_TYPES_MAX 16u
 #define LC_RANK_MAX 256u             /* of an adapter */
 #define LC_SECTIONS_MAX 1024u

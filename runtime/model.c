@@ -42,10 +42,29 @@ uint64_t lc_mat_scale_bytes(uint32_t type, uint32_t rows)
 
 #define INFO_BYTES (14u * 4 + 8)
 #define INFO_MORE_BYTES (7u * 4 + LC_LAYERS_MAX / 8)
+#define INFO_LAST_BYTES (2u * 4 + LC_LAYERS_MAX / 8)
 
 static bool scale_in_range(float v)
 {
     return v >= 1e-6f && v <= 1e6f;
+}
+
+/* Which layers convolve, and how far. */
+static const char *check_conv(const lc_model_info *m, const lc_arch *arch)
+{
+    bool conv = false;
+    for (uint32_t i = 0; i < LC_LAYERS_MAX; i++) {
+        if (lc_layer_is_conv(m, i)) {
+            conv = true;
+            if (i >= m->layers || arch->conv == 0 || !m->causal) {
+                return "a layer convolves that cannot";
+            }
+        }
+    }
+    if (conv != (m->conv_taps > 0) || m->conv_taps > LC_CONV_TAPS_MAX) {
+        return "conv_taps out of range";
+    }
+    return m->attn_cap != 0.0f && !scale_in_range(m->attn_cap) ? "scale out of range" : NULL;
 }
 
 /* The appended fields. */
@@ -75,8 +94,9 @@ static const char *check_more(const lc_model_info *m)
     return NULL;
 }
 
-static lc_err check_info(const lc_model_info *m, bool turns, uint64_t at, lc_diag *diag)
+static lc_err check_info(const lc_model_info *m, const lc_arch *arch, uint64_t at, lc_diag *diag)
 {
+    bool turns = arch->rope != LC_ROPE_NONE;
     const struct {
         uint64_t value, least, most;
         const char *text;
@@ -109,6 +129,7 @@ static lc_err check_info(const lc_model_info *m, bool turns, uint64_t at, lc_dia
         return lc_fail(diag, LC_ERR_FORMAT, at, "norm_eps out of range");
     }
     const char *wrong = check_more(m);
+    wrong = wrong ? wrong : check_conv(m, arch);
     return wrong ? lc_fail(diag, LC_ERR_FORMAT, at, wrong) : LC_OK;
 }
 
@@ -128,6 +149,19 @@ static void read_more(lc_reader *r, bool there, lc_model_info *m)
     m->logit_cap = lc_read_f32(r);
     for (uint32_t i = 0; i < LC_LAYERS_MAX / 8; i++) {
         m->local[i] = lc_read_u8(r);
+    }
+}
+
+/* Fields that came later. */
+static void read_last(lc_reader *r, bool there, lc_model_info *m)
+{
+    if (!there) {
+        return;
+    }
+    m->conv_taps = lc_read_u32(r);
+    m->attn_cap = lc_read_f32(r);
+    for (uint32_t i = 0; i < LC_LAYERS_MAX / 8; i++) {
+        m->conv[i] = lc_read_u8(r);
     }
 }
 
@@ -156,6 +190,7 @@ static lc_err read_info(const lc_leaf *leaf, lc_model *model, lc_diag *diag)
     m.norm_eps = lc_read_f32(&r);
     m.parameters = lc_read_u64(&r);
     read_more(&r, bytes > INFO_BYTES, &m);
+    read_last(&r, bytes > INFO_BYTES + INFO_MORE_BYTES, &m);
     if (r.failed || bytes < INFO_BYTES || bytes != s.bytes - 4) {
         return lc_fail(diag, LC_ERR_FORMAT, s.offset, "section MODEL has a wrong length");
     }
@@ -164,7 +199,7 @@ static lc_err read_info(const lc_leaf *leaf, lc_model *model, lc_diag *diag)
         return lc_fail(diag, LC_ERR_UNSUPPORTED, s.offset + 4, "unknown architecture");
     }
     model->info = m;
-    return check_info(&m, model->arch->rope != LC_ROPE_NONE, s.offset, diag);
+    return check_info(&m, model->arch, s.offset, diag);
 }
 
 /* ---- section CLASSES: names ---- */
@@ -299,7 +334,9 @@ typedef enum dim {
     DIM_CTX,
     DIM_CLASSES,
     DIM_HALF_ROPE,
-    DIM_TYPES
+    DIM_TYPES,
+    DIM_THREE_WIDTHS,
+    DIM_TAPS
 } dim;
 
 /* Where a role's tensor goes: an lc_mat or a pointer to floats, in lc_model or lc_layer. */
@@ -353,6 +390,9 @@ static const place places[LC_ROLE_COUNT] = {
     [LC_T_FFN_OUT_NORM_BIAS] = VECTOR(lc_layer, ffn_out_norm.bias, DIM_WIDTH),
     [LC_T_ATTN_NORM_BIAS] = VECTOR(lc_layer, attn_norm.bias, DIM_WIDTH),
     [LC_T_FFN_NORM_BIAS] = VECTOR(lc_layer, ffn_norm.bias, DIM_WIDTH),
+    [LC_T_CONV_IN] = MATRIX(lc_layer, conv_in, DIM_THREE_WIDTHS, DIM_WIDTH),
+    [LC_T_CONV] = {DIM_WIDTH, DIM_TAPS, true, offsetof(lc_layer, conv)},
+    [LC_T_CONV_OUT] = MATRIX(lc_layer, conv_out, DIM_WIDTH, DIM_WIDTH),
 };
 
 static uint32_t dim_size(const lc_model_info *i, uint32_t d)
@@ -370,6 +410,8 @@ static uint32_t dim_size(const lc_model_info *i, uint32_t d)
         [DIM_CLASSES] = i->classes,
         [DIM_HALF_ROPE] = i->rope_dims / 2,
         [DIM_TYPES] = i->token_types,
+        [DIM_THREE_WIDTHS] = 3 * i->width,
+        [DIM_TAPS] = i->conv_taps,
     };
     return size[d];
 }
@@ -469,8 +511,10 @@ typedef struct binder {
 /* Whether all tensors of the layer being filled are there; the next one may then follow. */
 static bool layer_done(binder *b)
 {
-    uint64_t needs = b->model->arch->needs & LAYER_ROLES;
-    if (b->layer_index >= b->model->info.layers || (b->layer_roles & needs) != needs) {
+    const lc_model *m = b->model;
+    bool conv = b->layer_index < m->info.layers && lc_layer_is_conv(&m->info, b->layer_index);
+    uint64_t needs = lc_arch_needs(m->arch, conv) & LAYER_ROLES;
+    if (b->layer_index >= m->info.layers || (b->layer_roles & needs) != needs) {
         return false;
     }
     if (!b->state->measuring) {
@@ -487,8 +531,9 @@ static bool find_slot(binder *b, const lc_tensor *t, slot *s)
 {
     lc_model *model = b->model;
     bool global = t->layer == LC_GLOBAL;
+    bool conv = t->layer < model->info.layers && lc_layer_is_conv(&model->info, t->layer);
     if (t->role >= LC_ROLE_COUNT || global != (t->role < LC_ROLE_LAYER) ||
-        ((model->arch->needs | model->arch->allows) >> t->role & 1) == 0) {
+        (lc_arch_roles(model->arch, conv) >> t->role & 1) == 0) {
         return false;
     }
     if (global) {

@@ -13,23 +13,23 @@
 #include "tok.h"
 
 typedef enum lc_pooling { /* llama.cpp's numbers */
-    LC_POOL_NONE = 0,
-    LC_POOL_MEAN = 1,
-    LC_POOL_FIRST = 2,
-    LC_POOL_LAST = 3
+                          LC_POOL_NONE = 0,
+                          LC_POOL_MEAN = 1,
+                          LC_POOL_FIRST = 2,
+                          LC_POOL_LAST = 3
 } lc_pooling;
 
 /* Sizes and switches as stored in section MODEL. */
 typedef struct lc_model_info {
     uint32_t arch; /* lc_arch_id */
     uint32_t layers;
-    uint32_t width;    /* d_model */
+    uint32_t width; /* d_model */
     uint32_t heads;
     uint32_t kv_heads; /* divides heads */
     uint32_t head_dim;
     uint32_t ffn;
     uint32_t vocab;
-    uint32_t ctx; /* longest context the model was made for */
+    uint32_t ctx;       /* longest context the model was made for */
     uint32_t rope_dims; /* rotated dimensions of a head, even, <= head_dim */
     uint32_t pooling;   /* lc_pooling */
     uint32_t classes;   /* outputs of the classification head, 0: none */
@@ -46,11 +46,21 @@ typedef struct lc_model_info {
     float logit_scale;    /* (1) */
     float logit_cap;      /* logits become cap * tanh(logit / cap) (0: they do not) */
     uint8_t local[LC_LAYERS_MAX / 8]; /* bit i: layer i looks back `window` keys only (0) */
+    /* Appended after those. */
+    uint32_t
+        conv_taps;  /* tokens that a convolution sees, itself included (0: no layer convolves) */
+    float attn_cap; /* scores of attention become cap * tanh(score / cap) (0: they do not) */
+    uint8_t conv[LC_LAYERS_MAX / 8]; /* bit i: layer i convolves instead of attending (0) */
 } lc_model_info;
 
 static inline bool lc_layer_is_local(const lc_model_info *info, uint32_t layer)
 {
     return (info->local[layer / 8] >> (layer % 8) & 1) != 0;
+}
+
+static inline bool lc_layer_is_conv(const lc_model_info *info, uint32_t layer)
+{
+    return (info->conv[layer / 8] >> (layer % 8) & 1) != 0;
 }
 
 /* Tensor roles; below LC_ROLE_LAYER global, the others of a layer. Numbers are part of the format;
@@ -96,7 +106,10 @@ typedef enum lc_role {
     LC_T_FFN_OUT_NORM_BIAS = 38,
     LC_T_ATTN_NORM_BIAS = 39,
     LC_T_FFN_NORM_BIAS = 40,
-    LC_ROLE_COUNT = 41
+    LC_T_CONV_IN = 41,  /* [3*width][width] gates before and after the convolution, its input */
+    LC_T_CONV = 42,     /* [width][conv_taps] F32, the oldest token's tap first */
+    LC_T_CONV_OUT = 43, /* [width][width] */
+    LC_ROLE_COUNT = 44
 } lc_role;
 
 #define LC_ROLE_LAYER 16u /* first role of a layer */
@@ -121,6 +134,8 @@ typedef struct lc_layer {
     lc_norm attn_norm, q_norm, k_norm, attn_post_norm, attn_out_norm;
     lc_mat q, k, v, o;
     const float *q_bias, *k_bias, *v_bias, *o_bias; /* or NULL */
+    lc_mat conv_in, conv_out;                       /* of a layer that convolves, instead */
+    const float *conv;
     lc_norm ffn_norm, ffn_post_norm, ffn_out_norm;
     lc_mat gate, up, down; /* gate.data NULL: none */
     const float *up_bias, *down_bias;
@@ -134,7 +149,7 @@ typedef struct lc_model {
     lc_mat embed;
     lc_mat output; /* embed when tied */
     bool tied;
-    bool exact; /* every matrix of its layers is F32 */
+    bool exact;                  /* every matrix of its layers is F32 */
     lc_mat token_type, position; /* rows 0: none */
     lc_norm embed_norm, out_norm;
     const float *rope_freq;       /* [rope_dims/2][2] high and low parts */

@@ -80,7 +80,8 @@ static void embed(lc_net *net, lc_net_buffers *b, const uint32_t *ids, uint32_t 
 static lc_err run_layer(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t n, uint32_t skip)
 {
     const lc_layer *l = &net->model->layer[layer];
-    lc_err err = lc_net_attend(net, b, layer, n, skip);
+    bool conv = lc_layer_is_conv(&net->model->info, layer);
+    lc_err err = (conv ? lc_net_convolve : lc_net_attend)(net, b, layer, n, skip);
     if (err != LC_OK) {
         return err;
     }

@@ -2,7 +2,7 @@
  *
  * net_plan.c lays out, net_work.c computes products and norms, net_attn.c attends, net.c runs
  * layers, net_out.c reads logits, pooled states and classes, net_past.c keeps what tokens leave to
- * later ones, net_adapt.c adds what adapters correct.
+ * later ones, net_conv.c convolves, net_adapt.c adds what adapters correct.
  */
 #ifndef LC_NET_PARTS_H
 #define LC_NET_PARTS_H
@@ -22,7 +22,7 @@ typedef struct lc_net_low {
 
 /* What one layer keeps of the tokens so far, as net->kv says. */
 typedef struct lc_net_past {
-    uint8_t *key, *value;           /* [ctx][kv width] */
+    uint8_t *key, *value; /* [ctx][kv width]; a convolution: key [ctx][width], its inputs */
     float *key_scale, *value_scale; /* [kv_heads][ctx], I8 only */
 } lc_net_past;
 
@@ -151,6 +151,15 @@ void lc_net_past_at(const lc_net *net, const lc_net_past *past, uint32_t positio
 /* Keeps keys and values k, v of one KV head of a token at `position`. */
 void lc_net_keep(const lc_net *net, lc_net_past *past, uint32_t position, uint32_t kv_head,
                  const float *k, const float *v);
+
+/* The same for the input x [width] of a convolution, and back. */
+void lc_net_keep_input(const lc_net *net, lc_net_past *past, uint32_t position, const float *x);
+void lc_net_kept_input(const lc_net *net, const lc_net_past *past, uint32_t position, float *x);
+
+/* ---- net_conv.c ---- */
+
+/* h = CONV_OUT . (c * convolution of b * x), with b, c, x = CONV_IN . norm(x); as lc_net_attend. */
+lc_err lc_net_convolve(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t n, uint32_t skip);
 
 /* ---- net.c ---- */
 

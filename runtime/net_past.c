@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "../kernels/math.h"
 #include "bytes.h"
 
 uint32_t lc_net_kv(const lc_model *model, uint32_t kv)
@@ -27,6 +28,13 @@ static size_t row_bytes(const lc_net *net)
     return lc_kv_width(&net->model->info) * value_bytes(net);
 }
 
+/* A convolution keeps its inputs for as long as others keep keys, so that a net can be rewound to
+ * any token; 8 bits are too few for what is summed without a softmax. */
+static size_t input_bytes(const lc_net *net)
+{
+    return net->model->info.width * (net->kv == LC_KV_F32 ? sizeof(float) : sizeof(uint16_t));
+}
+
 /* Scales of keys in one layer for `tokens` tokens. */
 static size_t scale_bytes(const lc_net *net, uint32_t tokens)
 {
@@ -35,14 +43,16 @@ static size_t scale_bytes(const lc_net *net, uint32_t tokens)
 
 bool lc_net_past_push(lc_net *net, lc_arena *state)
 {
+    const lc_model_info *info = &net->model->info;
     size_t bytes = net->ctx * row_bytes(net), scales = scale_bytes(net, net->ctx);
     net->past = LC_PUSH(state, lc_net_past, net->kv_layers);
     bool fits = net->past != NULL;
     for (uint32_t i = 0; fits && i < net->kv_layers; i++) {
-        lc_net_past past = {.key = lc_arena_push(state, bytes),
-                            .value = lc_arena_push(state, bytes),
-                            .key_scale = lc_arena_push(state, scales),
-                            .value_scale = lc_arena_push(state, scales)};
+        bool conv = lc_layer_is_conv(info, i);
+        lc_net_past past = {.key = lc_arena_push(state, conv ? net->ctx * input_bytes(net) : bytes),
+                            .value = lc_arena_push(state, conv ? 0 : bytes),
+                            .key_scale = lc_arena_push(state, conv ? 0 : scales),
+                            .value_scale = lc_arena_push(state, conv ? 0 : scales)};
         fits = past.key != NULL && past.value != NULL && past.key_scale != NULL &&
                past.value_scale != NULL;
         if (fits && !state->measuring) {
@@ -50,6 +60,25 @@ bool lc_net_past_push(lc_net *net, lc_arena *state)
         }
     }
     return fits;
+}
+
+void lc_net_keep_input(const lc_net *net, lc_net_past *past, uint32_t position, const float *x)
+{
+    net->k->keep(net->kv == LC_KV_F32 ? LC_KV_F32 : LC_KV_F16, x, net->model->info.width,
+                 past->key + position * input_bytes(net), NULL);
+}
+
+void lc_net_kept_input(const lc_net *net, const lc_net_past *past, uint32_t position, float *x)
+{
+    uint32_t width = net->model->info.width;
+    const uint8_t *row = past->key + position * input_bytes(net);
+    if (net->kv == LC_KV_F32) {
+        memcpy(x, row, width * sizeof *x);
+        return;
+    }
+    for (uint32_t i = 0; i < width; i++) {
+        x[i] = lc_half_to_float(((const uint16_t *)(const void *)row)[i]);
+    }
 }
 
 size_t lc_net_kv_bytes(const lc_model *model, uint32_t kv, uint32_t ctx)
@@ -105,8 +134,13 @@ void lc_net_keep(const lc_net *net, lc_net_past *past, uint32_t position, uint32
 
 size_t lc_net_snapshot_bytes(const lc_net *net, uint32_t tokens)
 {
-    return SNAPSHOT_HEADER_BYTES +
-           net->kv_layers * 2 * (tokens * row_bytes(net) + scale_bytes(net, tokens));
+    size_t attention = 2 * (tokens * row_bytes(net) + scale_bytes(net, tokens));
+    size_t bytes = SNAPSHOT_HEADER_BYTES;
+    for (uint32_t i = 0; i < net->kv_layers; i++) {
+        bool conv = lc_layer_is_conv(&net->model->info, i);
+        bytes += conv ? tokens * input_bytes(net) : attention;
+    }
+    return bytes;
 }
 
 /* A snapshot being written (out) or read (in, out NULL). */
@@ -139,6 +173,10 @@ static void move_layers(const lc_net *net, mover m)
     size_t rows = net->position * row_bytes(net);
     for (uint32_t i = 0; i < net->kv_layers; i++) {
         const lc_net_past *past = &net->past[i];
+        if (lc_layer_is_conv(&net->model->info, i)) {
+            move(&m, past->key, net->position * input_bytes(net));
+            continue;
+        }
         move(&m, past->key, rows);
         move(&m, past->value, rows);
         move_scales(net, &m, past->key_scale);

@@ -13,6 +13,7 @@ bool lc_net_push(const lc_net *net, lc_arena *scratch, lc_net_buffers *b)
 {
     const lc_model_info *i = &net->model->info;
     size_t n = net->batch, q = lc_q_width(i), up = lc_max_u32(i->ffn, lc_kv_width(i));
+    up = i->conv_taps > 0 && up < 3 * (size_t)i->width ? 3 * (size_t)i->width : up;
     uint32_t widest = lc_max_u32(i->ffn, lc_max_u32(i->width, lc_q_width(i)));
     b->x = LC_PUSH(scratch, float, n * i->width);
     b->h = LC_PUSH(scratch, float, n * i->width);

@@ -62,6 +62,21 @@ def attend(q, k, v, scale, seen):
 
 # ---- decoders -----------------------------------------------------------------------------------
 
+def feed_forward(x, t, c):
+    h = rms(x, t["ffn_norm.weight"], c["eps"])
+    h = c["act"](h @ t["ffn_gate.weight"].T) * (h @ t["ffn_up.weight"].T)
+    return h @ t["ffn_down.weight"].T
+
+
+def short_conv(h, t):
+    """LFM2: each channel sums its last few gated inputs, the oldest by the first tap."""
+    before, after, x = np.split(h @ t["shortconv.in_proj.weight"].T, 3, axis=1)
+    taps = t["shortconv.conv.weight"]
+    past = np.concatenate([np.zeros((taps.shape[1] - 1, x.shape[1])), before * x])
+    mixed = sum(past[j:j + len(x)] * taps[:, j] for j in range(taps.shape[1]))
+    return (after * mixed) @ t["shortconv.out_proj.weight"].T
+
+
 def decoder(w, ids, c):
     """Qwen2, Qwen3, Gemma 3, Granite: what differs is in c and in which tensors there are."""
     n, hd, eps = len(ids), c["hd"], c["eps"]
@@ -71,6 +86,10 @@ def decoder(w, ids, c):
         local = "window" in c and i % c["pattern"] != c["pattern"] - 1
         t = {k[len(f"blk.{i}."):]: v for k, v in w.items() if k.startswith(f"blk.{i}.")}
         h = rms(x, t["attn_norm.weight"], eps)
+        if "shortconv.conv.weight" in t:
+            x = x + short_conv(h, t)
+            x = x + feed_forward(x, t, c)
+            continue
         q, k, v = ((h @ t[f"attn_{p}.weight"].T + t.get(f"attn_{p}.bias", 0)).reshape(n, -1, hd)
                    for p in "qkv")
         if "attn_q_norm.weight" in t:
@@ -84,13 +103,11 @@ def decoder(w, ids, c):
         if "post_attention_norm.weight" in t:
             h = rms(h, t["post_attention_norm.weight"], eps)
         x = x + h * c.get("residual_scale", 1.0)
-        h = rms(x, t["ffn_norm.weight"], eps)
-        h = c["act"](h @ t["ffn_gate.weight"].T) * (h @ t["ffn_up.weight"].T)
-        h = h @ t["ffn_down.weight"].T
+        h = feed_forward(x, t, c)
         if "post_ffw_norm.weight" in t:
             h = rms(h, t["post_ffw_norm.weight"], eps)
         x = x + h * c.get("residual_scale", 1.0)
-    x = rms(x, w["output_norm.weight"], eps)
+    x = rms(x, w[c.get("last_norm", "output_norm") + ".weight"], eps)
     logits = x @ w.get("output.weight", w["token_embd.weight"]).T / c.get("logit_scale", 1.0)
     if "cap" in c:
         logits = c["cap"] * np.tanh(logits / c["cap"])
@@ -103,12 +120,18 @@ def decoder_weights(draw, c, vocab):
     for i in range(c["layers"]):
         p = f"blk.{i}."
         w[p + "attn_norm.weight"] = draw.gain(d)
-        for name, rows in (("q", q), ("k", kv), ("v", kv)):
+        conv = i in c.get("conv", ())
+        if conv:
+            w[p + "shortconv.in_proj.weight"] = draw.matrix(3 * d, d)
+            w[p + "shortconv.conv.weight"] = draw.matrix(d, c["taps"]).astype(np.float32)
+            w[p + "shortconv.out_proj.weight"] = draw.matrix(d, d)
+        for name, rows in (("q", q), ("k", kv), ("v", kv)) if not conv else ():
             w[p + f"attn_{name}.weight"] = draw.matrix(rows, d)
             if c.get("bias"):
                 w[p + f"attn_{name}.bias"] = draw.bias(rows)
-        w[p + "attn_output.weight"] = draw.matrix(d, q)
-        if c.get("head_norm"):
+        if not conv:
+            w[p + "attn_output.weight"] = draw.matrix(d, q)
+        if c.get("head_norm") and not conv:
             w[p + "attn_q_norm.weight"] = draw.gain(hd)
             w[p + "attn_k_norm.weight"] = draw.gain(hd)
         w[p + "ffn_norm.weight"] = draw.gain(d)
@@ -118,7 +141,7 @@ def decoder_weights(draw, c, vocab):
         if c.get("post_norm"):
             w[p + "post_attention_norm.weight"] = draw.gain(d)
             w[p + "post_ffw_norm.weight"] = draw.gain(d)
-    w["output_norm.weight"] = draw.gain(d)
+    w[c.get("last_norm", "output_norm") + ".weight"] = draw.gain(d)
     if not c.get("tied"):
         w["output.weight"] = draw.matrix(vocab, d)
     return w
@@ -274,6 +297,11 @@ def keys_of(c):
                          ("logit_scale", "logit_scale")):
         if ours in c:
             keys[theirs] = c[ours]
+    if "conv" in c:
+        keys["attention.head_count_kv"] = [0 if i in c["conv"] else c["kv"]
+                                           for i in range(c["layers"])]
+        keys["shortconv.l_cache"] = c["taps"]
+        del keys["attention.key_length"], keys["attention.value_length"]
     if "factor" in c:
         keys["rope.scaling.type"] = "linear"
     return {"general.architecture": arch, "general.name": c["name"],
@@ -292,6 +320,9 @@ SPECS = [
     dict(name="tiny-granite", arch="granite", run=decoder, seed=6, d=40, heads=4, kv=2, hd=10,
          ffn=56, layers=3, eps=1e-5, base=1e4, halves=False, act=silu, tied=True, embed_scale=6.0,
          embed_key=6.0, attn_scale=0.125, residual_scale=0.22, logit_scale=4.0),
+    dict(name="tiny-lfm2", arch="lfm2", run=decoder, seed=10, d=40, heads=4, kv=2, hd=10, ffn=56,
+         layers=5, eps=1e-5, base=1e6, halves=True, act=silu, head_norm=True, tied=True,
+         conv=(0, 1, 3), taps=3, last_norm="token_embd_norm"),
     dict(name="tiny-bert", arch="bert", run=bert, seed=7, d=48, heads=4, hd=12, ffn=100, layers=3,
          eps=1e-12, pooling=2),
     dict(name="tiny-minilm", arch="bert", run=bert, seed=8, d=48, heads=3, hd=16, ffn=64, layers=2,

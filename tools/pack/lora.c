@@ -70,7 +70,8 @@ static bool linear_of(const lc_lora_reader *r, uint32_t role, uint32_t layer, ui
                       uint32_t *cols)
 {
     bool global = role == LC_T_OUTPUT;
-    return ((r->arch->needs | r->arch->allows) >> role & 1) != 0 &&
+    bool conv = layer < r->info->layers && lc_layer_is_conv(r->info, layer);
+    return (lc_arch_roles(r->arch, conv) >> role & 1) != 0 &&
            (global ? layer == LC_GLOBAL : layer < r->info->layers) &&
            lc_role_shape(r->info, role, rows, cols);
 }

@@ -138,6 +138,19 @@ static bool info_differs(const lc_model_info *m)
            m->logit_cap != 0.0f;
 }
 
+/* The same of those that came later. */
+static bool info_differs_last(const lc_model_info *m)
+{
+    return m->conv_taps > 0 || m->attn_cap != 0.0f;
+}
+
+static void put_last(const lc_model_info *m, lc_buf *body)
+{
+    lc_buf_put_u32(body, m->conv_taps);
+    lc_buf_put_f32(body, m->attn_cap);
+    lc_buf_put(body, m->conv, sizeof m->conv);
+}
+
 static void put_more(const lc_model_info *m, lc_buf *body)
 {
     lc_buf_put_u32(body, m->window);
@@ -161,8 +174,9 @@ static lc_err write_model(packer *p)
     if (err) {
         return err;
     }
-    bool more = info_differs(m);
-    lc_buf_put_u32(body, sizeof fields + 12 + (more ? 7 * 4 + sizeof m->local : 0));
+    bool last = info_differs_last(m), more = last || info_differs(m);
+    lc_buf_put_u32(body, (uint32_t)(sizeof fields + 12 + (more ? 7 * 4 + sizeof m->local : 0) +
+                                    (last ? 2 * 4 + sizeof m->conv : 0)));
     for (uint32_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         lc_buf_put_u32(body, fields[i]);
     }
@@ -170,6 +184,9 @@ static lc_err write_model(packer *p)
     lc_buf_put_u64(body, m->parameters);
     if (more) {
         put_more(m, body);
+    }
+    if (last) {
+        put_last(m, body);
     }
     return LC_OK;
 }

@@ -46,6 +46,7 @@ static const custom customs[] = {
      .base = 160000.0,
      .base_local = 1e4,
      .rank = LC_POOL_MEAN},
+    {.arch = LC_ARCH_LFM2, .eps = RMS_EPS, .causal = true, .base = 1e6},
 };
 
 static const custom *custom_of(uint32_t arch)
@@ -61,6 +62,7 @@ static const custom *custom_of(uint32_t arch)
 typedef struct keys {
     const lc_gguf *g;
     const char *arch;
+    const lc_arch *arch_row;
     const custom *custom;
     lc_diag *diag;
 } keys;
@@ -184,6 +186,55 @@ static lc_err read_sizes(const keys *k, lc_model_info *m)
     return err;
 }
 
+/* One count of KV heads for all layers, or one for each: 0 in a layer that convolves. */
+static lc_err read_kv_heads(const keys *k, lc_model_info *m)
+{
+    static const char name[] = "attention.head_count_kv";
+    const lc_gguf_kv *list = lc_gguf_find(k->g, key_of(k, name).text);
+    if (!list || list->type != LC_GGUF_ARRAY) {
+        return read_u32(k, name, false, 1, m->heads, &m->kv_heads);
+    }
+    const uint8_t *values;
+    uint64_t count;
+    uint32_t most = 0;
+    if (!lc_gguf_array32(k->g, key_of(k, name).text, list->elem_type, &values, &count) ||
+        (list->elem_type != LC_GGUF_I32 && list->elem_type != LC_GGUF_U32) || count != m->layers) {
+        return refuse(k, LC_ERR_FORMAT, name, "not one number for each layer");
+    }
+    for (uint32_t i = 0; i < m->layers; i++) {
+        uint32_t heads;
+        memcpy(&heads, values + 4 * (size_t)i, sizeof heads);
+        if (heads > m->heads) {
+            return refuse(k, LC_ERR_FORMAT, name, "more than there are heads");
+        }
+        if (heads == 0 && k->arch_row->conv != 0) {
+            m->conv[i / 8] |= (uint8_t)(1u << (i % 8));
+        } else if (heads == 0 || (most > 0 && heads != most)) {
+            return refuse(k, LC_ERR_UNSUPPORTED, name, "layers differ");
+        } else {
+            most = heads;
+        }
+    }
+    m->kv_heads = most > 0 ? most : m->heads;
+    return LC_OK;
+}
+
+/* How far convolutions see. */
+static lc_err read_conv(const keys *k, lc_model_info *m)
+{
+    bool conv = false;
+    for (uint32_t i = 0; i < m->layers; i++) {
+        conv = conv || lc_layer_is_conv(m, i);
+    }
+    if (k->arch_row->conv != 0 &&
+        lc_gguf_find(k->g, key_of(k, "attention.sliding_window").text) != NULL) {
+        return refuse(k, LC_ERR_UNSUPPORTED, "attention.sliding_window",
+                      "not supported in this architecture");
+    }
+    return conv ? read_u32(k, "shortconv.l_cache", true, 2, LC_CONV_TAPS_MAX, &m->conv_taps)
+                : LC_OK;
+}
+
 /* Heads and their size: width / heads unless the file says otherwise. */
 static lc_err read_heads(const keys *k, lc_model_info *m)
 {
@@ -192,7 +243,7 @@ static lc_err read_heads(const keys *k, lc_model_info *m)
         return err;
     }
     m->kv_heads = m->heads;
-    err = read_u32(k, "attention.head_count_kv", false, 1, m->heads, &m->kv_heads);
+    err = read_kv_heads(k, m);
     if (err) {
         return err;
     }
@@ -410,9 +461,9 @@ lc_err lc_pack_info(const lc_gguf *g, lc_pack_source *source, lc_diag *diag)
     if (err) {
         return err;
     }
-    keys k = {g, s.arch->name, custom_of(s.arch->id), diag};
+    keys k = {g, s.arch->name, s.arch, custom_of(s.arch->id), diag};
     lc_err (*const readers[])(const keys *, lc_model_info *) = {
-        read_sizes,  read_heads, read_use,         read_window,
+        read_sizes,  read_heads, read_conv, read_use,         read_window,
         read_scales, read_vocab, read_token_types, read_classes};
     s.info.arch = s.arch->id;
     err = refuse_variants(&k);

@@ -53,6 +53,9 @@ static const pattern LAYER[] = {
     {LC_T_FFN_OUT_NORM_BIAS, "layer_output_norm.bias"},
     {LC_T_ATTN_NORM_BIAS, "attn_norm.bias"},
     {LC_T_FFN_NORM_BIAS, "ffn_norm.bias"},
+    {LC_T_CONV_IN, "shortconv.in_proj.weight"},
+    {LC_T_CONV, "shortconv.conv.weight"},
+    {LC_T_CONV_OUT, "shortconv.out_proj.weight"},
 };
 static const pattern CLASSES[] = {
     {LC_T_CLS, "cls.output.weight"},       {LC_T_CLS_BIAS, "cls.output.bias"},
@@ -151,7 +154,7 @@ lc_err lc_pack_rope(const lc_pack_plan *plan, const lc_pack_item *item, uint8_t 
 
 static uint32_t wtype_of(uint32_t role, lc_pack_type type, uint32_t cols)
 {
-    bool small = cols == 1 || role == LC_T_ROPE_FREQ || role == LC_T_ROPE_FREQ_LOCAL ||
+    bool small = cols == 1 || role == LC_T_CONV || role == LC_T_ROPE_FREQ || role == LC_T_ROPE_FREQ_LOCAL ||
                  role == LC_T_TOKEN_TYPE || role == LC_T_CLS;
     bool gathered = role == LC_T_EMBED || role == LC_T_OUTPUT || role == LC_T_POSITION;
     if (type == LC_PACK_F32 || small) {
@@ -230,9 +233,10 @@ static void find_fused(const lc_gguf *g, const lc_pack_source *source, lc_pack_i
 }
 
 /* Whether the architecture must or may have this tensor, as far as the sizes tell. */
-static bool wanted(const lc_pack_source *source, uint32_t role, bool *needed)
+static bool wanted(const lc_pack_source *source, uint32_t role, uint32_t layer, bool *needed)
 {
-    *needed = (source->arch->needs >> role & 1) != 0;
+    bool conv = layer != LC_GLOBAL && lc_layer_is_conv(&source->info, layer);
+    *needed = (lc_arch_needs(source->arch, conv) >> role & 1) != 0;
     if (role == LC_T_ROPE_FREQ_LOCAL) { /* made here, when local layers turn otherwise */
         return source->info.window > 0 && (source->arch->allows >> role & 1) != 0 &&
                (source->rope_base_local != source->rope_base || source->rope_factor != 1.0);
@@ -240,7 +244,14 @@ static bool wanted(const lc_pack_source *source, uint32_t role, bool *needed)
     if (role == LC_T_CLS) {
         *needed = true; /* in the section that is there for it */
     }
-    return *needed || (source->arch->allows >> role & 1) != 0;
+    return (lc_arch_roles(source->arch, conv) >> role & 1) != 0 || *needed;
+}
+
+/* Where embeddings have no norm of their own, some files give the last norm that name. */
+static const lc_gguf_tensor *other_name(const lc_gguf *g, const lc_arch *arch, uint32_t role)
+{
+    bool free = (lc_arch_roles(arch, false) >> LC_T_EMBED_NORM & 1) == 0;
+    return role == LC_T_OUT_NORM && free ? lc_gguf_tensor_find(g, "token_embd_norm.weight") : NULL;
 }
 
 static lc_err add_item(const lc_gguf *g, lc_pack_type type, const pattern *p, uint32_t layer,
@@ -248,7 +259,7 @@ static lc_err add_item(const lc_gguf *g, lc_pack_type type, const pattern *p, ui
 {
     lc_pack_item item = {.role = p->role, .layer = layer, .output_db = (double)__builtin_nanf("")};
     bool needed;
-    if (!wanted(&plan->source, p->role, &needed) ||
+    if (!wanted(&plan->source, p->role, layer, &needed) ||
         !lc_role_shape(&plan->source.info, p->role, &item.rows, &item.cols)) {
         return LC_OK;
     }
@@ -262,6 +273,9 @@ static lc_err add_item(const lc_gguf *g, lc_pack_type type, const pattern *p, ui
     find_fused(g, &plan->source, &item, &rows);
     if (!item.from) {
         item.from = lc_gguf_tensor_find(g, item.name);
+    }
+    if (!item.from) {
+        item.from = other_name(g, plan->source.arch, p->role);
     }
     if (!item.from) {
         return needed ? lc_fail_format(diag, LC_ERR_FORMAT, 0, "%s: missing", item.name) : LC_OK;

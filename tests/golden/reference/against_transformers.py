@@ -68,6 +68,13 @@ CASES = {
         SMALL, num_key_value_heads=2, num_hidden_layers=3, embedding_multiplier=12.0,
         attention_multiplier=0.0625, residual_multiplier=0.22, logits_scaling=8.0,
         tie_word_embeddings=True), 100),
+    "lfm2 small": ("lfm2", hf.Lfm2ForCausalLM, dict(
+        SMALL, num_key_value_heads=2, num_hidden_layers=6, block_auto_adjust_ff_dim=False,
+        full_attn_idxs=[2, 4], tie_word_embeddings=True), 100),
+    "lfm2 350M": ("lfm2", hf.Lfm2ForCausalLM, dict(
+        hidden_size=1024, num_attention_heads=16, num_key_value_heads=8, intermediate_size=4608,
+        block_auto_adjust_ff_dim=False, num_hidden_layers=16, full_attn_idxs=[2, 5, 8, 10, 12, 14],
+        tie_word_embeddings=True), 64),
     "bert small": ("bert", hf.BertModel, dict(SMALL, num_hidden_layers=3), 100),
     "bert MiniLM-L6": ("bert", hf.BertModel, dict(
         hidden_size=384, num_attention_heads=12, intermediate_size=1536, num_hidden_layers=6), 300),
@@ -114,6 +121,18 @@ GEMMA = dict(DECODER, **{
     "layers.{}.pre_feedforward_layernorm": "ffn_norm",
     "layers.{}.post_feedforward_layernorm": "post_ffw_norm",
 })
+LFM2 = {
+    "embed_tokens": "token_embd", "embedding_norm": "token_embd_norm", "lm_head": "output",
+    "layers.{}.operator_norm": "attn_norm", "layers.{}.self_attn.q_proj": "attn_q",
+    "layers.{}.self_attn.k_proj": "attn_k", "layers.{}.self_attn.v_proj": "attn_v",
+    "layers.{}.self_attn.out_proj": "attn_output",
+    "layers.{}.self_attn.q_layernorm": "attn_q_norm",
+    "layers.{}.self_attn.k_layernorm": "attn_k_norm",
+    "layers.{}.conv.in_proj": "shortconv.in_proj", "layers.{}.conv.conv": "shortconv.conv",
+    "layers.{}.conv.out_proj": "shortconv.out_proj", "layers.{}.ffn_norm": "ffn_norm",
+    "layers.{}.feed_forward.w1": "ffn_gate", "layers.{}.feed_forward.w3": "ffn_up",
+    "layers.{}.feed_forward.w2": "ffn_down",
+}
 BERT = {
     "embeddings.word_embeddings": "token_embd", "embeddings.position_embeddings": "position_embd",
     "embeddings.token_type_embeddings": "token_types", "embeddings.LayerNorm": "token_embd_norm",
@@ -133,7 +152,7 @@ MODERN_BERT = {
     "layers.{}.mlp.Wi": "ffn_up", "layers.{}.mlp.Wo": "ffn_down", "final_norm": "output_norm",
     "head.dense": "cls", "head.norm": "cls.norm", "classifier": "cls.output",
 }
-NAMES = {"gemma3": GEMMA, "bert": BERT, "modern-bert": MODERN_BERT}
+NAMES = {"gemma3": GEMMA, "lfm2": LFM2, "bert": BERT, "modern-bert": MODERN_BERT}
 
 
 def gguf_name(arch, name):
@@ -158,7 +177,7 @@ def shuffle(model, arch):
         elif p.dim() == 1:
             p.data = (0 if arch == "gemma3" else 1) + 0.2 * r
         else:
-            p.data = r / p.shape[1] ** 0.5
+            p.data = r / p.shape[1:].numel() ** 0.5
 
 
 def pairs(w, heads):
@@ -179,7 +198,7 @@ def tensors(model, arch, classifier):
         if arch == "gemma3" and w.ndim == 1:
             w = w + 1  # Gemma's norms multiply by 1 + weight
         if classifier or not theirs.startswith("cls"):
-            out[theirs] = w
+            out[theirs] = w.squeeze(1) if w.ndim == 3 else w
     return out
 
 
@@ -202,7 +221,12 @@ def keys(arch, c, pooling, labels):
     else:
         hd = getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads
         k.update({"attention.head_count_kv": c.num_key_value_heads, "attention.key_length": hd,
-                  "attention.value_length": hd, "attention.layer_norm_rms_epsilon": c.rms_norm_eps})
+                  "attention.value_length": hd})
+        k["attention.layer_norm_rms_epsilon"] = c.norm_eps if arch == "lfm2" else c.rms_norm_eps
+    if arch == "lfm2":
+        k["attention.head_count_kv"] = [0 if kind == "conv" else c.num_key_value_heads
+                                        for kind in c.layer_types]
+        k["shortconv.l_cache"] = c.conv_L_cache
     if labels:
         k.update({"pooling_type": pooling, "classifier.output_labels": labels})
     if arch == "gemma3":
