@@ -105,10 +105,11 @@ static lc_err add_parts(lc_hf_read *r, const char *folder)
 
 static lc_err map_files(lc_hf_read *r, const char *folder, bool weights)
 {
-    static const char *const names[] = {LC_HF_TOKENIZER, LC_HF_TOKENIZER_CONFIG, LC_HF_VOCAB,
-                                        LC_HF_CONFIG,    LC_HF_MODULES,          LC_HF_INDEX};
+    static const char *const names[] = {
+        LC_HF_TOKENIZER, LC_HF_TOKENIZER_CONFIG, LC_HF_SPECIAL, LC_HF_VOCAB,
+        LC_HF_CHAT,      LC_HF_CONFIG,           LC_HF_MODULES, LC_HF_INDEX};
     lc_err err = LC_OK;
-    for (size_t i = 0; !err && i < (weights ? 6 : 4); i++) {
+    for (size_t i = 0; !err && i < (weights ? 8 : 6); i++) {
         err = file_add(r, folder, names[i]);
     }
     if (!err && weights) {
@@ -230,10 +231,15 @@ void lc_hf_put_bool(lc_hf_read *r, const char *key, bool value)
     lc_buf_put_u8(&r->body, value);
 }
 
-void lc_hf_put_str(lc_hf_read *r, const char *key, const char *value)
+void lc_hf_put_bytes(lc_hf_read *r, const char *key, const char *text, size_t bytes)
 {
     put_key(r, key, LC_GGUF_STR);
-    lc_hf_put_text(r, value, strlen(value));
+    lc_hf_put_text(r, text, bytes);
+}
+
+void lc_hf_put_str(lc_hf_read *r, const char *key, const char *value)
+{
+    lc_hf_put_bytes(r, key, value, strlen(value));
 }
 
 void lc_hf_put_array(lc_hf_read *r, const char *key, uint32_t elem_type, uint64_t count)

@@ -9,10 +9,12 @@
 #define LC_HF_CONFIG "config.json"
 #define LC_HF_TOKENIZER "tokenizer.json"
 #define LC_HF_TOKENIZER_CONFIG "tokenizer_config.json"
+#define LC_HF_SPECIAL "special_tokens_map.json"
 #define LC_HF_VOCAB "vocab.txt"
 #define LC_HF_INDEX "model.safetensors.index.json"
 #define LC_HF_WEIGHTS "model.safetensors"
 #define LC_HF_MODULES "modules.json"
+#define LC_HF_CHAT "chat_template.jinja"
 
 typedef enum lc_hf_head {
     LC_HF_BARE,   /* the network alone */
@@ -58,6 +60,7 @@ void lc_hf_put_u32(lc_hf_read *r, const char *key, uint32_t value);
 void lc_hf_put_f32(lc_hf_read *r, const char *key, double value);
 void lc_hf_put_bool(lc_hf_read *r, const char *key, bool value);
 void lc_hf_put_str(lc_hf_read *r, const char *key, const char *value);
+void lc_hf_put_bytes(lc_hf_read *r, const char *key, const char *text, size_t bytes);
 /* An array: its head, then count values by the caller. */
 void lc_hf_put_array(lc_hf_read *r, const char *key, uint32_t elem_type, uint64_t count);
 void lc_hf_put_text(lc_hf_read *r, const char *text, size_t bytes); /* one of an array's */

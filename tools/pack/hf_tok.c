@@ -282,6 +282,17 @@ static void find_named(const lc_hf_tok *t, const cJSON *tree, const char *key, u
     }
 }
 
+/* The chat template, from its own file or from tokenizer_config.json. */
+static void put_chat(lc_hf_tok *t, const char *otherwise)
+{
+    const lc_hf_file *file = lc_hf_find(t->r->hf, LC_HF_CHAT);
+    const char *text = file ? (const char *)file->map.data : otherwise;
+    if (text) {
+        lc_hf_put_bytes(t->r, "tokenizer.chat_template", text,
+                        file ? file->map.bytes : strlen(text));
+    }
+}
+
 /* Where the template leaves an end out it is still what ends an answer. */
 static lc_err read_names(lc_hf_tok *t)
 {
@@ -295,6 +306,9 @@ static lc_err read_names(lc_hf_tok *t)
         bool bert = (t->norm & LC_NORM_BERT) != 0;
         find_named(t, tree, bert ? "cls_token" : "bos_token", &t->bos);
         find_named(t, tree, bert ? "sep_token" : "eos_token", &t->eos);
+        if (i == 0) {
+            put_chat(t, lc_json_text(tree, "chat_template", NULL));
+        }
         cJSON_Delete(tree);
     }
     const cJSON *eos = lc_hf_get(t->r->config, "eos_token_id"); /* a number, or several */

@@ -5,8 +5,6 @@
 #include "hf_parts.h"
 #include "tok_vocab.h"
 
-#define LC_HF_SPECIAL "special_tokens_map.json"
-
 typedef enum lc_hf_prefix {
     LC_HF_PREFIX_NONE,
     LC_HF_PREFIX_ALWAYS, /* a blank before the first word */
