@@ -104,7 +104,7 @@ TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(SIM_BIN) $(if $(CROSS),,$(R
 
 # ---- targets ----
 
-.PHONY: boards count-model mca bench-peers all help tests demo check check-levels check-static check-fresh count soak fuzz fuzz-programs packages install deb clean
+.PHONY: boards count-model count-labels mca bench-peers all help tests demo check check-levels check-static check-fresh count soak fuzz fuzz-programs packages install deb clean
 .DELETE_ON_ERROR:
 .PRECIOUS: $(SOURCES)/%/.ready
 .SUFFIXES:
@@ -148,6 +148,11 @@ soak: all ## the daemon for long: faults of five minutes, a day's lines, every C
 count-model: build/insn_count.so all ## instructions of a token of a 135M model on Arm cores
 	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all
 	@LC_HOT=$(HOT) tests/perf/model.sh build/aarch64-linux-gnu/leafcutter build/insn_count.so \
+	    $$($(MAKE) -s CROSS=aarch64-linux-gnu- print-sysroot) $(B)/leafcutter $(MODEL)
+
+count-labels: build/insn_count.so all ## instructions of scoring 8 labels after a stored prompt
+	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all
+	@tests/perf/labels.sh build/aarch64-linux-gnu/leafcutter build/insn_count.so \
 	    $$($(MAKE) -s CROSS=aarch64-linux-gnu- print-sysroot) $(B)/leafcutter $(MODEL)
 
 mca: ## cycles of each kernel's loop by models of Cortex-A53, A72, Neoverse N1 and N2

@@ -135,12 +135,12 @@ static void attention_task(void *arg, uint32_t i, uint32_t n)
 }
 
 /* Keys and values of a token's path through its tree take the places that they would have in a
- * line: what is kept of other branches is written over. */
+ * line: what is kept of other branches is written over. The token before has left its own there. */
 static void keep_path(const attention *a, uint32_t t, uint32_t kv_head)
 {
     const lc_net_buffers *b = a->b;
     size_t width = lc_kv_width(&a->net->model->info);
-    for (uint32_t at = t; at != LC_NO_PARENT; at = b->parent[at]) {
+    for (uint32_t at = t; at != LC_NO_PARENT && at + 1 != t; at = b->parent[at]) {
         lc_net_keep(a->net, a->past, a->first + b->depth[at], kv_head, b->k + at * width,
                     b->v + at * width);
     }

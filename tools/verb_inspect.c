@@ -179,7 +179,8 @@ static void root_text(const lc_leaf *leaf, char out[2 * LC_SHA256_BYTES + 1])
 static const char *section_name(uint32_t type)
 {
     static const char *const names[] = {"?",     "MODEL",   "TENSORS", "TOKENIZER", "EMBED",
-                                        "LAYER", "CLASSES", "JOB",     "GOLDEN",    "NOTES"};
+                                        "LAYER", "CLASSES", "JOB",     "GOLDEN",    "NOTES",
+                                        "ADAPTER", "PREFIX", "CHAT"};
     return type < LC_COUNT(names) ? names[type] : "?";
 }
 

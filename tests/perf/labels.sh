@@ -1,13 +1,13 @@
 #!/bin/sh
-# labels.sh - what scoring 8 labels after a prompt takes: a message of 24 tokens behind a prefix of 96
-# that the bundle holds, for a real model's dimensions with random weights.
+# labels.sh - what scoring 8 labels after a prompt takes: a message of 24 tokens behind a prefix of
+# 96 that the bundle holds, for a real model's dimensions with random weights.
 #
 #   tests/perf/labels.sh TOOL COUNTER.so SYSROOT NATIVE_TOOL [MODEL [CPU ...]]
 #
 # TOOL is an aarch64 build, NATIVE_TOOL packs. MODEL: a name of mkmodel.py (smollm2-135m), whose
-# vocabulary has a token for each letter. Million instructions a message under qemu-aarch64: with the
-# stored prefix, with the prefix run again for each message, and how much of a pass that computes the
-# whole output head is that head. Exact and repeatable; not cycles.
+# vocabulary has a token for each letter. Million instructions a message under qemu-aarch64: with
+# the stored prefix, with the prefix run again for each message, and what the whole output head
+# would take, once for each place where labels part. Exact and repeatable; not cycles.
 # With LC_PEER=FOLDER, where bench_peers.py has put llama.cpp, the time a message takes on this
 # machine, beside its own prompt cache and all messages in one batch; LC_THREADS: how many threads.
 set -eu
@@ -44,17 +44,36 @@ END
     "$native" job build "$work/$kind.json" -o "$work/$kind.leaf" > /dev/null
 done
 
+# ---- time, beside llama.cpp ----
+
+median() { sort -n | awk '{ v[NR] = $1 } END { printf "%.2f", v[int((NR + 1) / 2)] }'; }
+of() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p"; } # the number under a key
+if [ -n "${LC_PEER:-}" ]; then
+    ${CC:-gcc} -std=c11 -D_GNU_SOURCE -O2 -o "$work/peer" "$here/peer.c" -ldl
+    for i in 1 2 3 4 5; do # in turn, so that what else the machine does hits both alike
+        "$native" classify --json --threads "$threads" --job "$work/short.leaf" "$work/short" |
+            of ms >> "$work/ours"
+        "$work/peer" labels "$LC_PEER" "$models/$model.q4_0.gguf" "$threads" 96 24 8 3 \
+            >> "$work/theirs"
+    done
+    printf '%s %s, %s threads, ms a message: ours %s, llama.cpp Q4_0 %s alone, %s by 8\n' \
+        "$model" "$type" "$threads" "$(median < "$work/ours")" \
+        "$(of alone_ms < "$work/theirs" | median)" "$(of together_ms < "$work/theirs" | median)"
+fi
+
+# ---- instructions ----
+
 count() { # CPU KIND: million instructions a message
     LC_MARKS=1 qemu-aarch64 -cpu "$1" -L "$sysroot" -d plugin -D "$work/counts" \
         -plugin "$counter,symbols=off" "$tool" classify --json --job "$work/$2.leaf" \
         "$work/few" > "$work/records"
     awk '$1 == "insn" && $3 == "total" && $2 == 5 { printf "%.1f", $4 / 2e6 }' "$work/counts"
 }
-head_of() { # CPU: million instructions of the whole head, once: the only 8-bit matrix
+head_of() { # CPU: million instructions of the whole head, once: of q4 the only 8-bit matrix
     LC_MARKS=1 qemu-aarch64 -cpu "$1" -L "$sysroot" -d plugin -D "$work/counts" \
         -plugin "$counter,symbols=on" "$tool" bench --model "$pack" --prompt 24 --gen 1 --reps 1 \
         --json > "$work/report"
-    awk '$1 == "insn" && $2 == 4 && $3 == "symbol" && tolower($4) ~ /r8/ { n += $5 }
+    awk '$1 == "insn" && $2 == 4 && $3 == "symbol" && $4 ~ /gemv_q8/ { n += $5 }
         END { printf "%.1f", n / 1e6 }' "$work/counts"
 }
 printf '%s %s, 8 labels, 24 tokens after 96: million instructions a message\n' "$model" "$type"

@@ -4,6 +4,8 @@
  *   peer bench    LIBS MODEL THREADS PROMPT GEN REPS   medians, tokens a second; memory
  *   peer count    LIBS MODEL PROMPT GEN                marks for insn_count.c, as those of bench
  *   peer cold     LIBS MODEL PROMPT                    load, prompt, argmax: time it from outside
+ *   peer labels   LIBS MODEL THREADS PREFIX LINE COUNT REPS    milliseconds a message, all in one
+ *                 batch and one by one, after a prefix that stays in its cache
  *   peer quantize LIBS IN.gguf OUT.gguf [TYPE [WORD...]]    its number of a file type (2: Q4_0);
  *                 words: pure, requantize, embed-f32, NAME:COLS (a tensor with importances),
  *                 NAME=TYPE (its number of a tensor type)
@@ -103,6 +105,8 @@ typedef struct library {
     float *(*llama_get_logits_ith)(void *, int);
     void *(*llama_get_memory)(void *);
     void (*llama_memory_clear)(void *, bool);
+    void (*llama_memory_seq_cp)(void *, int, int, int, int);
+    bool (*llama_memory_seq_rm)(void *, int, int, int);
     const void *(*llama_model_get_vocab)(void *);
     int (*llama_vocab_n_tokens)(const void *);
     void (*llama_synchronize)(void *);
@@ -166,6 +170,8 @@ static void library_open(const char *folder)
     FIND(llama_get_logits_ith);
     FIND(llama_get_memory);
     FIND(llama_memory_clear);
+    FIND(llama_memory_seq_cp);
+    FIND(llama_memory_seq_rm);
     FIND(llama_model_get_vocab);
     FIND(llama_vocab_n_tokens);
     FIND(llama_synchronize);
@@ -310,6 +316,65 @@ static void count(int prompt, int gen)
     for (int k = 0; k < gen; k++)
         feed(1, prompt + k);
     mark(6);
+}
+
+/* Messages that share a cached prefix: message m is a sequence of its own, m + 1. */
+typedef struct messages {
+    int prefix, line, count;
+} messages;
+
+static void messages_open(const char *path, int threads, const messages *m)
+{
+    model_load(path);
+    struct context_params cp = lib.llama_context_default_params();
+    cp.ctx = cp.batch = (uint32_t)(m->prefix + m->line * m->count);
+    cp.seq_max = (uint32_t)m->count + 1;
+    cp.kv_unified = true; /* else a prefix would be copied for each */
+    cp.threads = cp.threads_batch = threads;
+    context = lib.llama_init_from_model(model, cp);
+    if (!context)
+        fail("no context");
+    batch = lib.llama_batch_init((int)cp.batch, 0, 1);
+    feed(m->prefix, 0);
+    for (int i = 0; i < m->count; i++)
+        lib.llama_memory_seq_cp(lib.llama_get_memory(context), 0, i + 1, 0, -1);
+}
+
+/* Messages [from, to) in one batch; the logits that follow each. Leaves the prefix alone. */
+static void messages_run(const messages *m, int from, int to)
+{
+    batch.n = (to - from) * m->line;
+    for (int i = 0; i < batch.n; i++) {
+        int in = i % m->line, at = from + i / m->line;
+        batch.token[i] = (int32_t)((uint32_t)(at * 131 + in) * 7919u % (uint32_t)vocab);
+        batch.pos[i] = m->prefix + in;
+        batch.seq_count[i] = 1;
+        batch.seq_id[i][0] = at + 1;
+        batch.logits[i] = in == m->line - 1;
+    }
+    if (lib.llama_decode(context, batch) != 0)
+        fail("decode");
+    lib.llama_synchronize(context);
+    for (int at = from; at < to; at++)
+        lib.llama_memory_seq_rm(lib.llama_get_memory(context), at + 1, m->prefix, -1);
+}
+
+static void messages_bench(const messages *m, int reps)
+{
+    double together[REPS_MAX], alone[REPS_MAX];
+    reps = reps > REPS_MAX ? REPS_MAX : reps;
+    messages_run(m, 0, m->count);
+    for (int r = 0; r < reps; r++) {
+        double start = seconds();
+        messages_run(m, 0, m->count);
+        double middle = seconds();
+        for (int i = 0; i < m->count; i++)
+            messages_run(m, i, i + 1);
+        together[r] = (middle - start) / m->count;
+        alone[r] = (seconds() - middle) / m->count;
+    }
+    printf("{\"together_ms\":%.3f,\"alone_ms\":%.3f}\n", 1e3 * median(together, reps),
+           1e3 * median(alone, reps));
 }
 
 static int argmax(const float *logits)
@@ -485,6 +550,10 @@ static bool measured(int argc, char **argv)
     } else if (strcmp(argv[1], "cold") == 0 && argc == 5) {
         model_open(argv[3], 1);
         cold(number(argv[4]));
+    } else if (strcmp(argv[1], "labels") == 0 && argc == 9) {
+        const messages m = {number(argv[5]), number(argv[6]), number(argv[7])};
+        messages_open(argv[3], number(argv[4]), &m);
+        messages_bench(&m, number(argv[8]));
     } else if (strcmp(argv[1], "load") == 0 && argc == 4) {
         double start = seconds();
         model_open(argv[3], 1);
