@@ -229,7 +229,12 @@ static bool bytes_write(int fd, const uint8_t *data, size_t bytes)
     return true;
 }
 
-int lc_ui_write(const char *path, const void *data, size_t bytes)
+static int cannot_write(const char *path)
+{
+    return lc_ui_error(LC_EXIT_BOARD, path, NULL, "cannot write: %s", strerror(errno));
+}
+
+int lc_ui_write_by(const char *path, int (*put)(void *ctx, int fd), void *ctx)
 {
     size_t room = strlen(path) + 24;
     char *temporary = malloc(room);
@@ -237,23 +242,40 @@ int lc_ui_write(const char *path, const void *data, size_t bytes)
         return lc_ui_no_memory();
     }
     snprintf(temporary, room, "%s.tmp.%ld", path, (long)getpid());
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    bool good = fd >= 0 && bytes_write(fd, data, bytes) && fsync(fd) == 0;
-    int reason = errno;
-    if (fd >= 0 && close(fd) != 0 && good) {
-        reason = errno;
-        good = false;
+    int fd = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int rc = fd >= 0 ? put(ctx, fd) : cannot_write(path);
+    if (rc == LC_UI_GO && fsync(fd) != 0) {
+        rc = cannot_write(path);
     }
-    if (good && rename(temporary, path) != 0) {
-        reason = errno;
-        good = false;
+    if (fd >= 0 && close(fd) != 0 && rc == LC_UI_GO) {
+        rc = cannot_write(path);
     }
-    if (!good && fd >= 0) {
+    if (rc == LC_UI_GO && rename(temporary, path) != 0) {
+        rc = cannot_write(path);
+    }
+    if (rc != LC_UI_GO && fd >= 0) {
         unlink(temporary);
     }
     free(temporary);
-    return good ? LC_UI_GO
-                : lc_ui_error(LC_EXIT_BOARD, path, NULL, "cannot write: %s", strerror(reason));
+    return rc;
+}
+
+typedef struct whole {
+    const char *path;
+    const void *data;
+    size_t bytes;
+} whole;
+
+static int put_whole(void *ctx, int fd)
+{
+    const whole *w = ctx;
+    return bytes_write(fd, w->data, w->bytes) ? LC_UI_GO : cannot_write(w->path);
+}
+
+int lc_ui_write(const char *path, const void *data, size_t bytes)
+{
+    whole w = {path, data, bytes};
+    return lc_ui_write_by(path, put_whole, &w);
 }
 
 bool lc_ui_ends_with(const char *text, const char *end)

@@ -109,6 +109,8 @@ int lc_ui_no_memory(void);
 int lc_ui_map(const char *path, lc_map *map);
 /* Writes a whole file: temporary name beside it, sync, rename. LC_UI_GO, or 4 after a message. */
 int lc_ui_write(const char *path, const void *data, size_t bytes);
+/* The same for a file that `put` fills: LC_UI_GO, or an exit code after its own message. */
+int lc_ui_write_by(const char *path, int (*put)(void *ctx, int fd), void *ctx);
 bool lc_ui_ends_with(const char *text, const char *end);
 
 /* Lines of FILE, or of stdin for NULL or "-", of any length. */

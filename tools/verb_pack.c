@@ -1,8 +1,12 @@
 /* verb_pack.c - `leafcutter pack`: a GGUF file or a checkpoint becomes a .leaf pack, with what each
  * tensor loses.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../board/linux/crypto.h"
 #include "adapter_file.h"
@@ -10,8 +14,6 @@
 #include "source.h"
 #include "ui.h"
 #include "verbs.h"
-
-#define ROOT_AT 32u
 
 typedef struct request {
     const char *in, *out;
@@ -45,17 +47,17 @@ static void emit_loss(lc_emit *e, const lc_pack_loss *loss)
     lc_emit_u64(e, "held_tokens", loss->held_tokens);
 }
 
-static void print_json(const request *r, const lc_buf *file, const lc_pack_report *report)
+static void print_json(const request *r, const lc_pack_report *report)
 {
     char root[2 * LC_SHA256_BYTES + 1];
-    hex(file->data + ROOT_AT, LC_SHA256_BYTES, root);
+    hex(report->root, LC_SHA256_BYTES, root);
     lc_emit e;
     lc_emit_init(&e, stdout);
     lc_emit_open(&e, NULL, '{');
     lc_emit_text(&e, "out", r->out);
     lc_emit_text(&e, "root", root);
     lc_emit_text(&e, "type", r->type);
-    lc_emit_u64(&e, "bytes", file->bytes);
+    lc_emit_u64(&e, "bytes", report->file_bytes);
     lc_emit_u64(&e, "parameters", report->info.parameters);
     lc_emit_u64(&e, "vocabulary", report->info.vocab);
     lc_emit_real(&e, "bits_per_weight", report->bits_per_weight, 3);
@@ -116,19 +118,20 @@ static void print_loss(const lc_pack_loss *l)
     printf("\n");
 }
 
-static void print_table(const request *r, const lc_buf *file, const lc_pack_report *report)
+static void print_table(const request *r, const lc_pack_report *report)
 {
     const lc_column columns[] = {{"tensor", 28, false}, {"type", 4, false},   {"shape", 14, true},
                                  {"bytes", 11, true},   {"SQNR dB", 7, true}, {"output", 6, true},
                                  {"", 0, false}};
     char root[17];
-    hex(file->data + ROOT_AT, 8, root);
+    hex(report->root, 8, root);
     lc_table_head(stdout, columns, LC_COUNT(columns));
     for (uint32_t i = 0; i < report->tensor_count; i++) {
         print_tensor(columns, LC_COUNT(columns), &report->tensor[i]);
     }
-    printf("\n%s  %zu bytes, %.3f bits a weight, %llu parameters, root %s\n", r->out, file->bytes,
-           report->bits_per_weight, (unsigned long long)report->info.parameters, root);
+    printf("\n%s  %llu bytes, %.3f bits a weight, %llu parameters, root %s\n", r->out,
+           (unsigned long long)report->file_bytes, report->bits_per_weight,
+           (unsigned long long)report->info.parameters, root);
     if (report->info.vocab < report->full_vocab) {
         printf("vocabulary: %u of %u tokens\n", report->info.vocab, report->full_vocab);
     }
@@ -173,57 +176,81 @@ static int inputs_open(const request *r, inputs *in)
     return rc;
 }
 
-static int pack_file(const request *r, inputs *in, lc_buf *file, lc_pack_report *report)
+typedef struct packing {
+    const request *r;
+    inputs in;
+    lc_pack_report report;
+} packing;
+
+static int pack_into(packing *run, const lc_pack_files *files)
 {
+    const request *r = run->r;
     lc_diag diag = {0};
     lc_progress progress;
-    lc_pack_options options = {.align = r->align, .threads = r->threads, .progress = show_progress};
-    (void)lc_pack_type_find(r->type, &options.type); /* checked with the options */
-    options.text = (const char *)in->text.data;
-    options.text_bytes = in->text.bytes;
-    options.trim = (const char *)in->trim.data;
-    options.trim_bytes = in->trim.bytes;
-    options.tokens = r->tokens;
-    options.budget = r->budget;
-    options.progress_ctx = &progress;
+    lc_pack_options options = {.align = r->align,
+                               .threads = r->threads,
+                               .progress = show_progress,
+                               .progress_ctx = &progress,
+                               .files = files,
+                               .text = (const char *)run->in.text.data,
+                               .text_bytes = run->in.text.bytes,
+                               .trim = (const char *)run->in.trim.data,
+                               .trim_bytes = run->in.trim.bytes,
+                               .tokens = r->tokens,
+                               .budget = r->budget,
+                               .labels = r->labels,
+                               .lora_count = r->lora.count};
     lc_lora_file lora[LC_UI_FILES_MAX];
+    (void)lc_pack_type_find(r->type, &options.type); /* checked with the options */
     for (uint32_t i = 0; i < r->lora.count; i++) {
         lora[i] = r->lora_file[i].lora;
     }
     options.lora = lora;
-    options.lora_count = r->lora.count;
-    options.labels = r->labels;
     lc_progress_init(&progress, "packing");
-    lc_err err = lc_pack_gguf(in->source.g, &options, file, report, &diag);
+    lc_err err = lc_pack_gguf(run->in.source.g, &options, NULL, &run->report, &diag);
     lc_progress_end(&progress);
-    return err ? lc_source_diag(&in->source, &diag) : LC_UI_GO;
+    return err ? lc_source_diag(&run->in.source, &diag) : LC_UI_GO;
+}
+
+/* Layers that are done wait in a file without a name, so that memory holds one of them. */
+static int pack_to(void *ctx, int fd)
+{
+    packing *run = ctx;
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s.spill.%ld", run->r->out, (long)getpid());
+    int spill = n > 0 && (size_t)n < sizeof path
+                    ? open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
+                    : -1;
+    if (spill < 0) {
+        return lc_ui_error(LC_EXIT_BOARD, path, NULL, "cannot write: %s", strerror(errno));
+    }
+    (void)unlink(path);
+    lc_pack_files files = {.to = fd, .spill = spill};
+    files.release = run->in.source.folder ? NULL : lc_map_release;
+    int rc = pack_into(run, &files);
+    (void)close(spill);
+    return rc;
 }
 
 /* The adapters to merge are mapped while `run` packs. */
 static int model_run(const request *r)
 {
-    inputs in;
-    lc_buf file = {0};
-    lc_pack_report report = {0};
-    int rc = inputs_open(r, &in);
+    packing run = {.r = r};
+    int rc = inputs_open(r, &run.in);
     if (rc != LC_UI_GO) {
         return rc;
     }
-    rc = pack_file(r, &in, &file, &report);
-    inputs_close(&in);
-    if (rc == LC_UI_GO) {
-        rc = lc_ui_write(r->out, file.data, file.bytes);
-    }
+    rc = lc_ui_write_by(r->out, pack_to, &run);
+    inputs_close(&run.in);
     if (rc == LC_UI_GO) {
         if (r->json) {
-            print_json(r, &file, &report);
+            print_json(r, &run.report);
         } else {
-            print_table(r, &file, &report);
+            print_table(r, &run.report);
         }
         rc = LC_EXIT_OK;
     }
-    lc_buf_free(&file);
-    lc_pack_report_free(&report);
+    lc_pack_report_free(&run.report);
     return rc;
 }
 

@@ -1,11 +1,14 @@
 #include "leaf_write.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../../kernels/base.h"
 #include "crypto.h"
 
+#define COPY_BYTES 65536u
 #define ROOT_AT 32u /* of the root in the header (FORMAT.md) */
 
 /* ---- lc_buf ---- */
@@ -130,6 +133,41 @@ lc_buf *lc_leaf_writer_section(lc_leaf_writer *w, uint32_t type, uint32_t index)
     return &w->section[w->count++].body;
 }
 
+static uint64_t section_bytes(const lc_leaf_writer *w, uint32_t i)
+{
+    return w->section[i].spilled ? w->section[i].bytes : w->section[i].body.bytes;
+}
+
+static bool write_whole(int fd, const uint8_t *data, size_t bytes)
+{
+    while (bytes > 0) {
+        ssize_t n = write(fd, data, bytes);
+        if (n < 0 && errno != EINTR) {
+            return false;
+        }
+        data += n > 0 ? n : 0;
+        bytes -= n > 0 ? (size_t)n : 0;
+    }
+    return true;
+}
+
+lc_err lc_leaf_writer_done(lc_leaf_writer *w)
+{
+    uint32_t i = w->count - 1;
+    lc_buf *body = &w->section[i].body;
+    if (w->spill == 0 || body->failed || body->bytes == 0)
+        return body->failed ? LC_ERR_ARENA : LC_OK;
+    if (!write_whole(w->spill, body->data, body->bytes))
+        return LC_ERR_IO;
+    lc_sha256(body->data, body->bytes, w->section[i].hash);
+    w->section[i].spilled = true;
+    w->section[i].bytes = body->bytes;
+    w->section[i].at = w->spill_end;
+    w->spill_end += body->bytes;
+    lc_buf_free(body);
+    return LC_OK;
+}
+
 static uint64_t sort_key(const lc_leaf_writer *w, uint32_t i)
 {
     return (uint64_t)w->section[i].type << 32 | w->section[i].index;
@@ -141,7 +179,7 @@ static lc_err order_sections(const lc_leaf_writer *w, uint32_t *order)
     for (uint32_t i = 0; i < w->count; i++) {
         if (w->section[i].body.failed)
             return LC_ERR_ARENA;
-        if (w->section[i].body.bytes == 0)
+        if (section_bytes(w, i) == 0)
             return LC_ERR_ARGUMENT;
         uint32_t at = i;
         for (; at > 0 && sort_key(w, order[at - 1]) > sort_key(w, i); at--)
@@ -181,14 +219,18 @@ static void put_table(const lc_leaf_writer *w, const uint32_t *order, lc_buf *ou
         const lc_buf *body = &w->section[order[i]].body;
         uint8_t hash[LC_SHA256_BYTES];
         offset = LC_ROUND_UP(offset, w->align);
-        lc_sha256(body->data, body->bytes, hash);
+        if (w->section[order[i]].spilled) {
+            memcpy(hash, w->section[order[i]].hash, sizeof hash);
+        } else {
+            lc_sha256(body->data, body->bytes, hash);
+        }
         lc_buf_put_u32(out, w->section[order[i]].type);
         lc_buf_put_u32(out, w->section[order[i]].index);
         lc_buf_put_u64(out, offset);
-        lc_buf_put_u64(out, body->bytes);
+        lc_buf_put_u64(out, section_bytes(w, order[i]));
         lc_buf_put(out, hash, sizeof hash);
         lc_buf_put_u64(out, 0);
-        offset += body->bytes;
+        offset += section_bytes(w, order[i]);
     }
 }
 
@@ -196,14 +238,14 @@ static uint64_t file_bytes(const lc_leaf_writer *w, const uint32_t *order)
 {
     uint64_t end = table_end(w);
     for (uint32_t i = 0; i < w->count; i++) {
-        end = LC_ROUND_UP(end, w->align) + w->section[order[i]].body.bytes;
+        end = LC_ROUND_UP(end, w->align) + section_bytes(w, order[i]);
     }
     return end;
 }
 
-lc_err lc_leaf_writer_finish(lc_leaf_writer *w, lc_buf *out)
+/* Header and table, with the root. */
+static lc_err make_head(const lc_leaf_writer *w, uint32_t *order, lc_buf *head)
 {
-    uint32_t order[LC_LEAF_WRITER_SECTIONS];
     bool align_ok = w->align >= LC_LEAF_ALIGN_MIN && w->align <= LC_LEAF_ALIGN_MAX &&
                     (w->align & (w->align - 1)) == 0;
     if (!align_ok || w->count == 0)
@@ -211,19 +253,79 @@ lc_err lc_leaf_writer_finish(lc_leaf_writer *w, lc_buf *out)
     lc_err err = order_sections(w, order);
     if (err)
         return err;
+    put_header(w, file_bytes(w, order), head);
+    put_table(w, order, head);
+    if (head->failed)
+        return LC_ERR_ARENA;
+    lc_sha256(head->data, table_end(w), head->data + ROOT_AT);
+    return LC_OK;
+}
+
+lc_err lc_leaf_writer_finish(lc_leaf_writer *w, lc_buf *out)
+{
+    uint32_t order[LC_LEAF_WRITER_SECTIONS];
     lc_buf file = {0};
-    put_header(w, file_bytes(w, order), &file);
-    put_table(w, order, &file);
-    for (uint32_t i = 0; i < w->count; i++) {
+    lc_err err = w->spill == 0 ? make_head(w, order, &file) : LC_ERR_ARGUMENT;
+    for (uint32_t i = 0; !err && i < w->count; i++) {
         const lc_buf *body = &w->section[order[i]].body;
         lc_buf_pad(&file, w->align);
         lc_buf_put(&file, body->data, body->bytes);
     }
-    if (file.failed) {
+    if (err || file.failed) {
         lc_buf_free(&file);
-        return LC_ERR_ARENA;
+        return err ? err : LC_ERR_ARENA;
     }
-    lc_sha256(file.data, table_end(w), file.data + ROOT_AT);
     *out = file;
     return LC_OK;
+}
+
+/* A section's bytes to the end of the file. */
+static bool copy_section(const lc_leaf_writer *w, uint32_t i, int fd)
+{
+    if (!w->section[i].spilled)
+        return write_whole(fd, w->section[i].body.data, w->section[i].body.bytes);
+    uint8_t block[COPY_BYTES];
+    for (uint64_t done = 0; done < w->section[i].bytes;) {
+        uint64_t left = w->section[i].bytes - done;
+        size_t wanted = left < sizeof block ? (size_t)left : sizeof block;
+        ssize_t n = pread(w->spill, block, wanted, (off_t)(w->section[i].at + done));
+        if (n <= 0 || !write_whole(fd, block, (size_t)n)) {
+            return false;
+        }
+        done += (uint64_t)n;
+    }
+    return true;
+}
+
+static bool write_zeros(int fd, uint64_t bytes)
+{
+    static const uint8_t zeros[4096];
+    while (bytes > 0) {
+        size_t n = bytes < sizeof zeros ? (size_t)bytes : sizeof zeros;
+        if (!write_whole(fd, zeros, n)) {
+            return false;
+        }
+        bytes -= n;
+    }
+    return true;
+}
+
+lc_err lc_leaf_writer_finish_file(lc_leaf_writer *w, int fd, uint64_t *bytes, uint8_t root[32])
+{
+    uint32_t order[LC_LEAF_WRITER_SECTIONS];
+    lc_buf head = {0};
+    lc_err err = make_head(w, order, &head);
+    uint64_t at = head.bytes;
+    bool good = !err && write_whole(fd, head.data, head.bytes);
+    for (uint32_t i = 0; good && i < w->count; i++) {
+        uint64_t start = LC_ROUND_UP(at, w->align);
+        good = write_zeros(fd, start - at) && copy_section(w, order[i], fd);
+        at = start + section_bytes(w, order[i]);
+    }
+    if (good) {
+        memcpy(root, head.data + ROOT_AT, 32);
+        *bytes = at;
+    }
+    lc_buf_free(&head);
+    return err ? err : good ? LC_OK : LC_ERR_IO;
 }

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../kernels/base.h"
+
 /* Maps the file over the front of a larger anonymous mapping: kernels may read LC_READ_AHEAD bytes
  * past the end, which must not fault when the file fills its last page. */
 static lc_err descriptor_map(int fd, size_t bytes, lc_map *map)
@@ -61,6 +63,16 @@ lc_err lc_map_copy(const void *data, size_t bytes, lc_map *map)
     memcpy(base, data, bytes);
     *map = (lc_map){.data = base, .bytes = bytes, .span = span};
     return LC_OK;
+}
+
+void lc_map_release(const void *data, size_t bytes)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = LC_ROUND_UP((uintptr_t)data, page);
+    uintptr_t to = ((uintptr_t)data + bytes) / page * page;
+    if (to > from) {
+        (void)madvise((void *)from, to - from, MADV_DONTNEED);
+    }
 }
 
 void lc_map_close(lc_map *map)

@@ -22,5 +22,7 @@ lc_err lc_map_open(const char *path, lc_map *map) LC_CHECKED;
 /* A copy of bytes in memory, aligned and readable past its end as a mapped file is. */
 lc_err lc_map_copy(const void *data, size_t bytes, lc_map *map) LC_CHECKED;
 void lc_map_close(lc_map *map);
+/* Bytes of a mapped FILE that will hardly be read again: their memory may go. Not for copies. */
+void lc_map_release(const void *data, size_t bytes);
 
 #endif

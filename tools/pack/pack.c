@@ -26,6 +26,8 @@ typedef struct packer {
     lc_calib *calib; /* NULL: no text */
     lc_pack_loss loss;
     uint32_t full_vocab;
+    uint64_t file_bytes;
+    uint8_t root[32];
     lc_diag *diag;
 } packer;
 
@@ -121,6 +123,20 @@ static lc_err put_tensors(packer *p, uint32_t type, uint32_t layer, lc_buf *body
     return err;
 }
 
+/* What a section of weights took is given back: the source's pages, and its body to the spill. */
+static lc_err section_done(packer *p, uint32_t layer)
+{
+    const lc_pack_files *f = p->options->files;
+    for (uint32_t i = 0; f && f->release && i < p->plan.count; i++) {
+        const lc_pack_item *item = &p->plan.item[i];
+        if (item->layer == layer && item->from) {
+            f->release(item->from->data, (size_t)item->from->bytes);
+        }
+    }
+    lc_err err = lc_leaf_writer_done(&p->writer);
+    return err ? lc_fail(p->diag, err, 0, "a section cannot be written") : LC_OK;
+}
+
 /* ---- sections ---- */
 
 static lc_err new_section(packer *p, uint32_t type, uint32_t index, lc_buf **body)
@@ -201,7 +217,10 @@ static lc_err write_layer(packer *p, uint32_t layer)
     if (!err) {
         err = put_tensors(p, LC_SECTION_LAYER, layer, body);
     }
-    return !err && p->calib ? lc_calib_layer_done(p->calib, p->diag) : err;
+    if (!err && p->calib) {
+        err = lc_calib_layer_done(p->calib, p->diag);
+    }
+    return err ? err : section_done(p, layer);
 }
 
 static lc_err write_weights(packer *p)
@@ -210,6 +229,9 @@ static lc_err write_weights(packer *p)
     lc_err err = new_section(p, LC_SECTION_EMBED, 0, &body);
     if (!err) {
         err = put_tensors(p, LC_SECTION_EMBED, LC_GLOBAL, body);
+    }
+    if (!err) {
+        err = section_done(p, LC_GLOBAL);
     }
     for (uint32_t i = 0; !err && i < p->plan.source.info.layers; i++) {
         err = write_layer(p, i);
@@ -441,6 +463,7 @@ static uint32_t choose_align(const packer *p)
     for (uint32_t i = 0; i < p->writer.count; i++) {
         bytes += p->writer.section[i].body.bytes;
     }
+    bytes += p->writer.spill_end;
     return bytes > LC_PACK_ALIGN_OVER ? LC_LEAF_ALIGN_MAX : LC_LEAF_ALIGN_MIN;
 }
 
@@ -472,8 +495,17 @@ static lc_err write_all(packer *p, lc_buf *out)
         return err;
     }
     p->writer.align = choose_align(p);
-    err = lc_leaf_writer_finish(&p->writer, out);
-    return err ? lc_fail(p->diag, err, 0, "the pack cannot be laid out") : LC_OK;
+    if (p->options->files) {
+        err =
+            lc_leaf_writer_finish_file(&p->writer, p->options->files->to, &p->file_bytes, p->root);
+    } else {
+        err = lc_leaf_writer_finish(&p->writer, out);
+    }
+    if (!err && !p->options->files) {
+        p->file_bytes = out->bytes;
+        memcpy(p->root, out->data + 32, sizeof p->root);
+    }
+    return err ? lc_fail(p->diag, err, 0, "the pack cannot be laid out or written") : LC_OK;
 }
 
 static bool make_report(const packer *p, lc_pack_report *report)
@@ -488,6 +520,8 @@ static bool make_report(const packer *p, lc_pack_report *report)
     report->align = p->writer.align;
     report->loss = p->loss;
     report->full_vocab = p->full_vocab;
+    report->file_bytes = p->file_bytes;
+    memcpy(report->root, p->root, sizeof report->root);
     report->tensor = rows;
     for (uint32_t i = 0; i < p->plan.count; i++) {
         const lc_pack_item *item = &p->plan.item[i];
@@ -542,6 +576,7 @@ lc_err lc_pack_gguf(const lc_gguf *g, const lc_pack_options *options, lc_buf *ou
     p->options = options;
     p->diag = diag;
     lc_leaf_writer_init(&p->writer, LC_LEAF_PACK, LC_LEAF_ALIGN_MIN);
+    p->writer.spill = options->files ? options->files->spill : 0;
     lc_err err = lc_pack_plan_make(g, options->type, &p->plan, diag);
     if (!err) {
         err = lc_lora_merge_open(options, &p->plan, &p->lora, diag);
@@ -560,7 +595,7 @@ lc_err lc_pack_gguf(const lc_gguf *g, const lc_pack_options *options, lc_buf *ou
     }
     if (err) {
         lc_buf_free(&file);
-    } else {
+    } else if (!options->files) {
         *out = file;
     }
     lc_calib_close(p->calib);

@@ -17,13 +17,21 @@ typedef enum lc_pack_type {
     LC_PACK_F32
 } lc_pack_type;
 
+/* Files instead of memory for the result: the pack, and one for sections that are done. */
+typedef struct lc_pack_files {
+    int to, spill;
+    /* NULL, or told of a tensor that will not be read again */
+    void (*release)(const void *data, size_t bytes);
+} lc_pack_files;
+
 typedef struct lc_pack_options {
     lc_pack_type type;
     uint32_t align;   /* 0: 64, or 65536 when the sections exceed LC_PACK_ALIGN_OVER bytes */
     uint32_t threads; /* 0 and 1: this one; the result is the same */
     void (*progress)(void *ctx, uint64_t done, uint64_t total); /* weights; NULL: silent */
     void *progress_ctx;
-    const char *text; /* lines that calibrate and measure, NULL: none */
+    const lc_pack_files *files; /* NULL: the pack is made in memory */
+    const char *text;           /* lines that calibrate and measure, NULL: none */
     size_t text_bytes;
     uint32_t tokens;  /* of it that are used, 0: LC_CALIB_TOKENS */
     uint64_t budget;  /* bytes of the pack at most, types are chosen to fit; 0: as `type` says */
@@ -67,6 +75,8 @@ typedef struct lc_pack_report {
     lc_pack_tensor *tensor; /* [tensor_count], heap */
     double bits_per_weight; /* stored bits of all tensors over parameters */
     lc_pack_loss loss;
+    uint64_t file_bytes;
+    uint8_t root[32];
     uint32_t full_vocab; /* rows of the source's embedding */
 } lc_pack_report;
 
@@ -75,10 +85,10 @@ bool lc_pack_type_find(const char *name, lc_pack_type *type);
 /* "F32" "T16" "T16A" "R8" */
 const char *lc_pack_wtype_name(uint32_t wtype);
 
-/* Packs a whole model. *out is the file; caller frees it with lc_buf_free and the report (which may
- * be NULL) with lc_pack_report_free. Both untouched on error.
- * Errors: FORMAT and UNSUPPORTED name the key or tensor, with its offset in the GGUF; NUMBER (a
- * weight is NaN or infinite), LIMIT, ARENA (out of memory). */
+/* Packs a whole model. *out is the file, untouched when options->files are given; caller frees it
+ * with lc_buf_free and the report (which may be NULL) with lc_pack_report_free. Both untouched on
+ * error. Errors: FORMAT and UNSUPPORTED name the key or tensor, with its offset in the GGUF; NUMBER
+ * (a weight is NaN or infinite), LIMIT, ARENA (out of memory). */
 lc_err lc_pack_gguf(const lc_gguf *g, const lc_pack_options *options, lc_buf *out,
                     lc_pack_report *report, lc_diag *diag) LC_CHECKED;
 void lc_pack_report_free(lc_pack_report *report);
