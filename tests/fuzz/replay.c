@@ -1,6 +1,7 @@
 /* replay.c - runs a fuzz target without libFuzzer: each seed, then mutations of it (TAP).
  *
- *   replay_TARGET              its own seeds and FUZZ_ROUNDS mutations of each (1000)
+ *   replay_TARGET              its own seeds and FUZZ_ROUNDS mutations of each (1000); what libFuzzer
+ *                              found before (tests/fuzz/corpus/TARGET.found), unchanged
  *   replay_TARGET FILE...      these inputs, unchanged: to look at a crash
  *
  * The mutations depend on FUZZ_SEED alone (1). An input that crashes or takes longer than ten
@@ -247,6 +248,32 @@ static uint32_t run_patterns(const char *folder, uint32_t rounds)
     return count;
 }
 
+/* Inputs one after the other, each behind its length. */
+static uint32_t run_found(uint32_t number)
+{
+    char path[4096];
+    const char *name = strchr(now.target, '_');
+    snprintf(path, sizeof path, "tests/fuzz/corpus/%s.found", name ? name + 1 : now.target);
+    if (access(path, R_OK) != 0) {
+        return number;
+    }
+    size_t bytes;
+    uint8_t *all = read_file(path, &bytes);
+    now.seed = path;
+    now.round = 0;
+    for (size_t at = 0; at + 4 <= bytes; now.round++) {
+        uint32_t length;
+        memcpy(&length, all + at, sizeof length);
+        at += sizeof length;
+        length = length < bytes - at ? length : (uint32_t)(bytes - at);
+        run_input(all + at, length);
+        at += length;
+    }
+    free(all);
+    printf("ok %u - %s: %s, %u inputs\n", number + 1, now.target, path, now.round);
+    return number + 1;
+}
+
 static uint32_t number_from(const char *name, uint32_t otherwise)
 {
     const char *text = getenv(name);
@@ -276,7 +303,8 @@ int main(int argc, char **argv)
     }
     random_state = number_from("FUZZ_SEED", 1);
     if (argc == 1) {
-        printf("1..%u\n", run_patterns(folder, number_from("FUZZ_ROUNDS", 1000)));
+        uint32_t number = run_patterns(folder, number_from("FUZZ_ROUNDS", 1000));
+        printf("1..%u\n", run_found(number));
     }
     for (int i = 1; i < argc; i++) {
         run_seed(argv[i], 0, (uint32_t)i);

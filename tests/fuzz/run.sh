@@ -2,7 +2,10 @@
 # run.sh FUZZ_BUILD SEEDS - libFuzzer on every target, FUZZ_SECONDS each (60).
 #
 # What it finds new is kept in FUZZ_BUILD/corpus/<target>; a crash in FUZZ_BUILD/crash-*, which
-# `replay_<target> FILE` then repeats under gcc.
+# `replay_<target> FILE` then repeats under gcc. To keep what was found for `make check`:
+#
+#   FUZZ_BUILD/fuzz_<target> -set_cover_merge=1 NEW FUZZ_BUILD/corpus/<target>
+#   tests/fuzz/corpus/found.py keep NEW tests/fuzz/corpus/<target>.found
 set -eu
 build=$1 LC_SEEDS=$2
 export LC_SEEDS
@@ -19,6 +22,9 @@ for program in "$build"/fuzz_*; do
             # shellcheck disable=SC2086
             cp -n $pattern "$corpus/"
         done
+    if [ -e "tests/fuzz/corpus/$target.found" ]; then
+        python3 tests/fuzz/corpus/found.py unpack "tests/fuzz/corpus/$target.found" "$corpus"
+    fi
     echo "== $target"
     "$program" -max_total_time="${FUZZ_SECONDS:-60}" -timeout=10 -rss_limit_mb=4096 \
         -max_len=1048576 -print_final_stats=1 -artifact_prefix="$build/crash-$target-" \
