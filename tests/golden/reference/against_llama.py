@@ -173,8 +173,13 @@ def run_decoder(work, path, floats, prompt, vocab):
         ids = np.fromfile(work.path("theirs.ids"), "<u4")
         work.ours("logits", "--float", "--model", path, "--tokens", ",".join(map(str, ids)),
                   "--out", work.path("ours"))  # fmt: skip
-        error = apart(work.floats("ours", vocab), work.floats("theirs", vocab))
-        out += [error, agreed(report["ids"], ids[len(prompt) :])]
+        ours, want = work.floats("ours", vocab), work.floats("theirs", vocab)
+        same = agreed(report["ids"], ids[len(prompt) :])
+        if same < GEN:  # the two best tokens must be nearer to each other than the results are
+            row = ours[len(prompt) + same - 1]
+            gap = row.max() - row[ids[len(prompt) + same]]
+            assert gap <= 2 * np.abs(ours - want).max(), "another token is much better"
+        out += [apart(ours, want), same]
     return out
 
 
