@@ -26,8 +26,11 @@ typedef enum lc_input_kind {
     LC_INPUT_FILE,
     LC_INPUT_FIFO,
     LC_INPUT_SERIAL,
-    LC_INPUT_MQTT
+    LC_INPUT_MQTT,
+    LC_INPUT_GPIO
 } lc_input_kind;
+
+typedef enum lc_pin_use { LC_PIN_TRIGGER, LC_PIN_ACKNOWLEDGE, LC_PIN_GATE } lc_pin_use;
 
 typedef struct lc_config_input {
     uint32_t kind;                    /* lc_input_kind: "source" */
@@ -37,14 +40,22 @@ typedef struct lc_config_input {
     char tmpl[LC_CONFIG_TEMPLATE_MAX]; /* "template" */
     uint32_t baud;
     uint32_t flow; /* lc_serial_flow */
+    /* A pin. */
+    char chip[LC_NAME_BYTES_MAX], line_name[LC_NAME_BYTES_MAX];
+    uint32_t line, debounce_ms;
+    bool active_low;
+    uint32_t use; /* lc_pin_use */
+    char text[LC_CONFIG_TEMPLATE_MAX], text_off[LC_CONFIG_TEMPLATE_MAX]; /* its lines */
 } lc_config_input;
 
 typedef struct lc_config_pin {
     char name[LC_NAME_BYTES_MAX];
     char chip[LC_NAME_BYTES_MAX];
+    char line_name[LC_NAME_BYTES_MAX]; /* "" : line is its number */
     uint32_t line;
     bool active_low;
     uint32_t safe;
+    uint32_t per_minute; /* actions */
 } lc_config_pin;
 
 typedef struct lc_config {

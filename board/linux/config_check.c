@@ -72,6 +72,7 @@ static void id_make(lc_config_input *in)
 {
     const char *from = in->kind == LC_INPUT_MQTT ? in->topic : in->path;
     const char *slash = strrchr(from, '/');
+    from = in->kind == LC_INPUT_GPIO ? in->chip : from;
     from = in->kind == LC_INPUT_STDIN ? "stdin" : slash ? slash + 1 : from;
     size_t n = 0;
     for (; from[n] && n < LC_SOURCE_BYTES_MAX; n++) {
@@ -105,10 +106,30 @@ static lc_err input_topic_check(const lc_config_input *in, uint32_t i, lc_json_d
     return LC_OK;
 }
 
+static lc_err input_pin_check(lc_config_input *in, uint32_t i, lc_json_diag *diag)
+{
+    if (!in->chip[0] || in->path[0] || in->topic[0] || in->tmpl[0]) {
+        return input_fail(diag, i, "source", "gpio wants chip, and no path, topic or template");
+    }
+    if (in->use != LC_PIN_TRIGGER && (in->text[0] || in->text_off[0])) {
+        return input_fail(diag, i, "text", "only for use trigger");
+    }
+    if (in->use == LC_PIN_TRIGGER && !in->text[0] && !in->text_off[0]) {
+        return input_fail(diag, i, "text", "a trigger wants text or text_off");
+    }
+    return LC_OK;
+}
+
 static lc_err input_check(lc_config_input *in, uint32_t i, lc_json_diag *diag)
 {
     if (in->kind == LC_INPUT_MQTT) {
         return input_topic_check(in, i, diag);
+    }
+    if (in->kind == LC_INPUT_GPIO) {
+        return input_pin_check(in, i, diag);
+    }
+    if (in->chip[0] || in->line_name[0] || in->text[0] || in->text_off[0]) {
+        return input_fail(diag, i, "chip", "chip, name and text are for source gpio");
     }
     if (in->topic[0] || in->tmpl[0]) {
         return input_fail(diag, i, in->topic[0] ? "topic" : "template", "only for source mqtt");

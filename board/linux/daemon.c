@@ -19,6 +19,8 @@
 #include "job_file.h"
 #include "log.h"
 #include "mqtt.h"
+#include "outputs.h"
+#include "pins.h"
 #include "sdnotify.h"
 #include "status.h"
 #include "store.h"
@@ -54,6 +56,8 @@ typedef struct parts {
     lc_node *node;
     lc_loop loop;
     lc_inputs inputs;
+    lc_outputs outputs;
+    lc_pins pins;
     lc_mqtt *mqtt;
     lc_topics topics;
     lc_health health;
@@ -83,6 +87,10 @@ static lc_err node_lay_out(parts *d, lc_arena *state, lc_diag *diag)
     uint64_t seed = 0;
     uint32_t tasks = LC_TASKS_MAX; /* while measuring: the job cannot be asked yet */
     uint32_t birth_bytes = 0;
+    lc_err err = lc_outputs_bind(&d->outputs, c, state->measuring ? NULL : d->engine.job, diag);
+    if (err != LC_OK) {
+        return err;
+    }
     if (!state->measuring) {
         d->health.job = d->engine.job;
         tasks = lc_job_tasks(d->engine.job);
@@ -104,6 +112,7 @@ static lc_err node_lay_out(parts *d, lc_arena *state, lc_diag *diag)
                                .window = c->window,
                                .batch = c->batch,
                                .deadline_ms = c->deadline_ms,
+                               .acts = &d->outputs.options,
                                .link = true,
                                .seed = seed,
                                .port = d->stored ? &d->store.port : NULL,
@@ -262,6 +271,23 @@ static uint32_t status_write(void *ctx, char *out, uint32_t max)
     return lc_health_status(&d->health, lc_loop_now_ms(), out, max);
 }
 
+/* A pin: a line, or somebody who has seen the alarm, or the switch for maintenance. */
+static void pin_changed(void *ctx, uint32_t index, bool active)
+{
+    parts *d = ctx;
+    const lc_config_input *in = &d->config->input[index];
+    uint64_t now_ms = lc_loop_now_ms();
+    if (in->use == LC_PIN_GATE) {
+        lc_node_pause(d->node, now_ms, active);
+    } else if (in->use == LC_PIN_ACKNOWLEDGE) {
+        if (active) {
+            lc_node_acknowledge(d->node, now_ms);
+        }
+    } else if (active ? in->text[0] : in->text_off[0]) {
+        lc_inputs_line(&d->inputs, index, active ? in->text : in->text_off);
+    }
+}
+
 /* ---- actions ---- */
 
 static void message_publish(parts *d, uint64_t now_ms, const lc_message *m)
@@ -314,6 +340,11 @@ static void action_run(parts *d, uint64_t now_ms, const lc_action *a)
     case LC_DO_PUBLISH:
         message_publish(d, now_ms, &a->message);
         break;
+    case LC_DO_ACT:
+        if (a->act.output < d->outputs.options.pin_count) {
+            lc_pins_set(&d->pins, a->act.output, a->act.active);
+        }
+        break;
     case LC_DO_HEALTH:
         health_give(d, now_ms);
         break;
@@ -354,7 +385,7 @@ static uint64_t daemon_turn(void *ctx, uint64_t now_ms)
     if (now_ms >= d->tick_ms) {
         link_tick(d, now_ms);
     }
-    uint64_t wake = lc_inputs_tick(&d->inputs, now_ms);
+    uint64_t wake = lc_inputs_tick(&d->inputs, now_ms), pins_ms = lc_pins_tick(&d->pins, now_ms);
     if (d->options.until_eof && !d->stopping && lc_inputs_ended(&d->inputs)) {
         stop_begin(d, UINT32_MAX);
     }
@@ -363,6 +394,7 @@ static uint64_t daemon_turn(void *ctx, uint64_t now_ms)
     }
     uint64_t node_ms = lc_node_wake_ms(d->node, now_ms);
     wake = node_ms < wake ? node_ms : wake;
+    wake = pins_ms < wake ? pins_ms : wake;
     wake = d->clock_ms < wake ? d->clock_ms : wake;
     return d->tick_ms < wake ? d->tick_ms : wake;
 }
@@ -545,10 +577,19 @@ static int inputs_start(parts *d)
     return 0;
 }
 
+static int outputs_start(parts *d)
+{
+    if (lc_outputs_check(&d->outputs, d->engine.job) != LC_OK) {
+        return lc_err_exit(LC_ERR_FORMAT);
+    }
+    lc_pins_open(&d->pins, d->config, &d->loop, pin_changed, d);
+    return 0;
+}
+
 static int parts_start(parts *d)
 {
-    int (*const start[])(parts *) = {store_start, threads_start, job_start,   worker_start,
-                                     link_start,  status_start,  inputs_start};
+    int (*const start[])(parts *) = {store_start, threads_start, job_start,    worker_start,
+                                     link_start,  status_start,  inputs_start, outputs_start};
     int rc = 0;
     for (size_t i = 0; i < sizeof start / sizeof start[0] && rc == 0; i++) {
         rc = start[i](d);
@@ -582,6 +623,7 @@ static int daemon_open(parts *d)
 
 static void daemon_close(parts *d)
 {
+    lc_pins_close(&d->pins);
     lc_inputs_close(&d->inputs);
     lc_status_close(&d->status, &d->loop);
     lc_mqtt_close(d->mqtt);
@@ -598,8 +640,8 @@ static void daemon_close(parts *d)
 
 static void unused_say(const lc_config *c)
 {
-    if (c->pin_count > 0 || c->keys[0]) {
-        lc_log(LC_LOG_NOTICE, "config: outputs and keys are not used in this version");
+    if (c->keys[0]) {
+        lc_log(LC_LOG_NOTICE, "config: keys are not used in this version");
     }
 }
 

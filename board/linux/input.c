@@ -15,7 +15,7 @@
 
 static bool is_stream(const lc_input *in)
 {
-    return in->config->kind != LC_INPUT_MQTT;
+    return in->config->kind != LC_INPUT_MQTT && in->config->kind != LC_INPUT_GPIO;
 }
 
 static bool is_finite(const lc_input *in)
@@ -25,7 +25,7 @@ static bool is_finite(const lc_input *in)
 
 bool lc_input_waits(const lc_config_input *config)
 {
-    return config->kind != LC_INPUT_MQTT &&
+    return config->kind != LC_INPUT_MQTT && config->kind != LC_INPUT_GPIO &&
            (config->kind != LC_INPUT_SERIAL || config->flow != LC_SERIAL_NONE);
 }
 
@@ -285,6 +285,11 @@ static void line_message(lc_inputs *inputs, uint32_t source, const char *text, u
     (void)err; /* BUSY: the node has counted the loss */
 }
 
+void lc_inputs_line(lc_inputs *inputs, uint32_t source, const char *text)
+{
+    line_message(inputs, source, text, (uint32_t)strlen(text));
+}
+
 void lc_inputs_text(lc_inputs *inputs, const char *payload, uint32_t bytes)
 {
     line_message(inputs, inputs->count, payload, bytes);
@@ -313,7 +318,7 @@ void lc_inputs_message(lc_inputs *inputs, const char *topic, const char *payload
 {
     for (uint32_t i = 0; i < inputs->count; i++) {
         lc_input *in = &inputs->input[i];
-        if (is_stream(in) || !lc_topics_match(in->config->topic, topic)) {
+        if (in->config->kind != LC_INPUT_MQTT || !lc_topics_match(in->config->topic, topic)) {
             continue;
         }
         if (in->config->tmpl[0]) {

@@ -1,24 +1,29 @@
 #include "actor.h"
 
 struct lc_actor_rule {
-    lc_act act[LC_ACTS_MAX];
-    uint32_t act_count;
+    lc_order order[LC_ORDERS_MAX];
+    uint32_t order_count;
     lc_trend_state trend;
 };
 
 #define NO_OUTPUT LC_OUTPUTS_MAX
 
+static uint32_t output_count(const lc_actor *actor)
+{
+    return actor->options.pin_count + (actor->options.sound ? 1 : 0);
+}
+
 /* ---- opening ---- */
 
 /* The output an act moves, NO_OUTPUT: there is none. */
-static uint32_t output_of(const lc_actor *actor, const lc_act *act)
+static uint32_t output_of(const lc_actor *actor, const lc_order *order)
 {
     const lc_actor_options *o = &actor->options;
-    if (act->kind != LC_ACT_PIN) {
+    if (order->kind != LC_ORDER_PIN) {
         return o->sound ? o->pin_count : NO_OUTPUT;
     }
     for (uint32_t i = 0; i < o->pin_count; i++) {
-        if (lc_str_equal(o->pin[i].name, act->name)) {
+        if (lc_str_equal(o->pin[i].name, order->name)) {
             return i;
         }
     }
@@ -29,7 +34,7 @@ static lc_err rule_init(lc_actor_rule *rule, const lc_actor_label *label, lc_dia
 {
     *rule = (lc_actor_rule){
         .trend = {.of = label->of, .in = label->in, .clear_after_s = label->clear_after_s}};
-    return lc_acts_parse(label->action, rule->act, &rule->act_count, diag);
+    return lc_orders_parse(label->action, rule->order, &rule->order_count, diag);
 }
 
 /* Every pin begins at its safe level. */
@@ -42,8 +47,8 @@ static void outputs_init(lc_actor *actor)
                                        .active = o->pin[i].safe,
                                        .starts_max = o->pin[i].starts_max};
     }
-    actor->output[o->pin_count] =
-        (lc_output){.name = {"", 0}, .act.kind = LC_ACT_TONE, .starts_max = LC_OUTPUT_STARTS_MAX};
+    actor->output[o->pin_count] = (lc_output){
+        .name = {"", 0}, .order.kind = LC_ORDER_TONE, .starts_max = LC_OUTPUT_STARTS_MAX};
 }
 
 lc_err lc_actor_init(lc_actor *actor, const lc_actor_options *options, lc_arena *state,
@@ -65,37 +70,25 @@ lc_err lc_actor_init(lc_actor *actor, const lc_actor_options *options, lc_arena 
     return LC_OK;
 }
 
-lc_str lc_actor_missing(const lc_actor *actor, uint32_t i)
-{
-    const lc_actor_rule *rule = &actor->rule[i];
-    for (uint32_t j = 0; j < rule->act_count; j++) {
-        const lc_act *act = &rule->act[j];
-        if (output_of(actor, act) == NO_OUTPUT) {
-            return act->kind == LC_ACT_PIN ? act->name : lc_str_from("sound");
-        }
-    }
-    return (lc_str){"", 0};
-}
-
 /* ---- answers ---- */
 
-static void act_begin(lc_actor *actor, uint64_t now_ms, const lc_act *act,
-                      const lc_actor_label *label)
+static void order_begin(lc_actor *actor, uint64_t now_ms, const lc_order *order,
+                        const lc_actor_label *label)
 {
-    uint32_t i = output_of(actor, act);
+    uint32_t i = output_of(actor, order);
     if (i == NO_OUTPUT) {
         actor->missing++;
         return;
     }
-    switch (lc_output_start(&actor->output[i], now_ms, act, label->priority)) {
-    case LC_ACT_DONE:
+    switch (lc_output_start(&actor->output[i], now_ms, order, label->priority)) {
+    case LC_ORDER_DONE:
         actor->begun++;
         actor->cause[i] = label;
         break;
-    case LC_ACT_HELD:
+    case LC_ORDER_HELD:
         actor->held++;
         break;
-    case LC_ACT_LIMITED:
+    case LC_ORDER_LIMITED:
         actor->limited++;
         break;
     }
@@ -104,15 +97,15 @@ static void act_begin(lc_actor *actor, uint64_t now_ms, const lc_act *act,
 static void rule_begin(lc_actor *actor, uint64_t now_ms, uint32_t i)
 {
     const lc_actor_rule *rule = &actor->rule[i];
-    for (uint32_t j = 0; j < rule->act_count && !actor->paused; j++) {
-        act_begin(actor, now_ms, &rule->act[j], &actor->options.label[i]);
+    for (uint32_t j = 0; j < rule->order_count && !actor->paused; j++) {
+        order_begin(actor, now_ms, &rule->order[j], &actor->options.label[i]);
     }
 }
 
 /* What rule i moved and nobody else took over goes back. */
 static void rule_end(lc_actor *actor, uint64_t now_ms, uint32_t i)
 {
-    for (uint32_t j = 0; j <= actor->options.pin_count; j++) {
+    for (uint32_t j = 0; j < output_count(actor); j++) {
         if (actor->cause[j] == &actor->options.label[i]) {
             actor->cause[j] = NULL;
             lc_output_rest(&actor->output[j], now_ms);
@@ -144,7 +137,7 @@ void lc_actor_answer(lc_actor *actor, uint64_t now_ms, uint32_t task, int32_t la
 
 void lc_actor_acknowledge(lc_actor *actor, uint64_t now_ms)
 {
-    for (uint32_t i = 0; i <= actor->options.pin_count; i++) {
+    for (uint32_t i = 0; i < output_count(actor); i++) {
         actor->cause[i] = NULL;
         lc_output_rest(&actor->output[i], now_ms);
     }
@@ -173,12 +166,12 @@ static void trends_look(lc_actor *actor, uint64_t now_ms)
 bool lc_actor_next(lc_actor *actor, uint64_t now_ms, lc_actor_do *what)
 {
     trends_look(actor, now_ms);
-    for (uint32_t i = 0; i <= actor->options.pin_count; i++) {
+    for (uint32_t i = 0; i < output_count(actor); i++) {
         lc_output *output = &actor->output[i];
         if (lc_output_next(output, now_ms)) {
             *what = (lc_actor_do){.output = i,
                                   .active = output->active,
-                                  .act = output->act,
+                                  .order = output->order,
                                   .cause = actor->cause[i]};
             return true;
         }
@@ -189,7 +182,7 @@ bool lc_actor_next(lc_actor *actor, uint64_t now_ms, lc_actor_do *what)
 uint64_t lc_actor_wake_ms(const lc_actor *actor)
 {
     uint64_t wake = UINT64_MAX;
-    for (uint32_t i = 0; i <= actor->options.pin_count; i++) {
+    for (uint32_t i = 0; i < output_count(actor); i++) {
         uint64_t at = lc_output_wake_ms(&actor->output[i]);
         wake = at < wake ? at : wake;
     }

@@ -8,7 +8,7 @@
 #define LC_ACTOR_H
 
 #include "../../runtime/arena.h"
-#include "act.h"
+#include "order.h"
 #include "trend.h"
 
 typedef struct lc_actor_pin {
@@ -41,7 +41,7 @@ typedef struct lc_actor_rule lc_actor_rule;
 typedef struct lc_actor_do {
     uint32_t output;             /* below pin_count: that pin; pin_count: the loudspeaker */
     bool active;                 /* level of the pin; false: be silent */
-    lc_act act;                  /* of a sound that begins */
+    lc_order order;              /* of a sound that begins */
     const lc_actor_label *cause; /* NULL: put to rest */
 } lc_actor_do;
 
@@ -58,8 +58,6 @@ typedef struct lc_actor {
  * ARENA; FORMAT and LIMIT of an action: diag->offset is the label's index. */
 lc_err lc_actor_init(lc_actor *actor, const lc_actor_options *options, lc_arena *state,
                      lc_diag *diag) LC_CHECKED;
-/* The first output that label i asks for and that is not there; "" none. */
-lc_str lc_actor_missing(const lc_actor *actor, uint32_t i);
 /* One answer of a task: accepted with this label, or (-1) not accepted. */
 void lc_actor_answer(lc_actor *actor, uint64_t now_ms, uint32_t task, int32_t label);
 void lc_actor_acknowledge(lc_actor *actor, uint64_t now_ms);

@@ -110,6 +110,9 @@ lc_err lc_node_open(const lc_node_options *options, uint64_t now_ms, lc_arena *s
                                      options->task_count};
         err = lc_outbox_disk_init(&laid->outbox, &disk, state);
     }
+    if (err == LC_OK && options->acts) {
+        err = lc_actor_init(&laid->actor, options->acts, state, NULL);
+    }
     if (err == LC_OK) {
         err = slots_init(&laid->slots, options->task_count, state);
     }
@@ -180,6 +183,8 @@ static void record_take(lc_node *node, uint64_t now_ms, const lc_node_record *re
     node->seq++;
     node->records++;
     node->decided[record->decision]++;
+    lc_actor_answer(&node->actor, now_ms, record->task,
+                    record->decision == LC_ACCEPT ? record->label : -1);
     if (!node->options.link) {
         return;
     }
@@ -313,6 +318,20 @@ void lc_node_command(lc_node *node, uint64_t now_ms, lc_str name)
     }
 }
 
+void lc_node_acknowledge(lc_node *node, uint64_t now_ms)
+{
+    lc_actor_acknowledge(&node->actor, now_ms);
+    lc_say_put(&node->say, now_ms, LC_SAY_ACKNOWLEDGED, 0, (lc_str){0});
+}
+
+void lc_node_pause(lc_node *node, uint64_t now_ms, bool paused)
+{
+    if (paused != node->actor.paused) {
+        lc_actor_pause(&node->actor, now_ms, paused);
+        lc_say_put(&node->say, now_ms, paused ? LC_SAY_PAUSED : LC_SAY_RESUMED, 0, (lc_str){0});
+    }
+}
+
 void lc_node_health(lc_node *node, uint64_t now_ms, const char *json, uint32_t bytes)
 {
     node->health_asked = false;
@@ -440,6 +459,11 @@ void lc_node_look(const lc_node *node, uint64_t now_ms, lc_node_counts *counts)
         .events = node->events,
         .gaps = node->gaps,
         .commands = node->commands,
+        .acts = node->actor.begun,
+        .acts_held = node->actor.held,
+        .acts_limited = node->actor.limited,
+        .acts_missing = node->actor.missing,
+        .paused = node->actor.paused,
         .link_ups = node->link.ups,
         .link_downs = node->link.downs,
         .flying = lc_node_flying(node, &oldest),

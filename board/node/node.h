@@ -18,6 +18,7 @@
 #include "../../runtime/arena.h"
 #include "../../runtime/bytes.h"
 #include "../../runtime/err.h"
+#include "actor.h"
 #include "link.h"
 #include "port.h"
 #include "say.h"
@@ -60,6 +61,7 @@ typedef struct lc_node_options {
     uint32_t outbox_bytes;
     uint32_t window, batch;
     uint32_t deadline_ms;
+    const lc_actor_options *acts; /* outputs, and which labels move them; NULL: none */
     bool link; /* there is a broker to connect to */
     uint64_t seed;
     const lc_port *port;    /* NULL: nothing outlives a restart; the next three are not read */
@@ -87,6 +89,7 @@ typedef enum lc_action_kind {
     LC_DO_CONNECT,  /* then lc_node_link_up or _link_down */
     LC_DO_CLOSE,    /* drop the connection, then lc_node_link_down */
     LC_DO_PUBLISH,  /* message; then lc_node_ack, unless the link goes down first */
+    LC_DO_ACT,      /* act: set a pin, begin or end a sound */
     LC_DO_HEALTH,   /* render it and call lc_node_health */
     LC_DO_WATCHDOG, /* tell the supervisor that all is well */
     LC_DO_STOP      /* all is done; disconnect in good order and leave */
@@ -122,6 +125,7 @@ typedef struct lc_action {
     lc_saying saying;
     lc_work work;
     lc_message message;
+    lc_actor_do act;
 } lc_action;
 
 /* Counters since start, for health and status. */
@@ -131,6 +135,8 @@ typedef struct lc_node_counts {
     uint64_t messages_unheard; /* acknowledged with "no matching subscribers" */
     uint64_t decided[4];       /* by lc_decision */
     uint64_t deadlines, events, gaps, commands;
+    uint64_t acts, acts_held, acts_limited, acts_missing; /* lc_actor */
+    bool paused;
     uint64_t link_ups, link_downs;
     uint32_t flying, flying_peak;
     uint32_t inbox_peak_bytes, outbox_bytes, outbox_peak_bytes, outbox_max_bytes;
@@ -176,6 +182,10 @@ void lc_node_collected(lc_node *node, uint64_t now_ms, uint32_t boot, uint64_t s
 /* What the wall clock says now, and how good it is ("ntp" "rtc" "none", static). */
 void lc_node_clock(lc_node *node, uint64_t now_ms, uint64_t wall_ms, lc_str quality);
 void lc_node_command(lc_node *node, uint64_t now_ms, lc_str name);
+/* Somebody has seen the alarm: outputs go to rest, until another one begins. */
+void lc_node_acknowledge(lc_node *node, uint64_t now_ms);
+/* Maintenance: lines are answered, nothing acts. */
+void lc_node_pause(lc_node *node, uint64_t now_ms, bool paused);
 /* The payload that LC_DO_HEALTH asked for; copied, at most LC_NODE_HEALTH_BYTES_MAX. */
 void lc_node_health(lc_node *node, uint64_t now_ms, const char *json, uint32_t bytes);
 /* No more lines will come. Ends with LC_DO_STOP when every record is acknowledged, or after

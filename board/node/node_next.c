@@ -234,6 +234,12 @@ static void log_fill(lc_node *node, uint64_t now_ms)
     slot->task = (uint8_t)lc_say_level(saying.code);
 }
 
+static bool act_next(lc_node *node, uint64_t now_ms, lc_action *action)
+{
+    *action = (lc_action){.kind = LC_DO_ACT};
+    return lc_actor_next(&node->actor, now_ms, &action->act);
+}
+
 static bool health_next(lc_node *node, uint64_t now_ms, lc_action *action)
 {
     if (node->link.state != LC_LINK_OPEN || node->health_asked || now_ms < node->health_ms ||
@@ -266,6 +272,7 @@ static void goodbye_begin(lc_node *node, uint64_t now_ms)
     if (left > 0) {
         lc_say_put(&node->say, now_ms, LC_SAY_UNSENT, left, (lc_str){0});
     }
+    lc_actor_acknowledge(&node->actor, now_ms);
     node->stop = LC_STOP_GOODBYE;
     node->stop_ms = now_ms + GOODBYE_MS;
     bool fits = lc_slot_set(lc_node_slot(node, LC_SLOT_STATE), OFFLINE, sizeof OFFLINE - 1);
@@ -330,7 +337,8 @@ bool lc_node_next(lc_node *node, uint64_t now_ms, lc_action *action)
         gap_fill(node, now_ms);
         log_fill(node, now_ms);
     }
-    bool any = log_next(node, action) || watchdog_next(node, now_ms, action) ||
+    bool any = act_next(node, now_ms, action) || log_next(node, action) ||
+               watchdog_next(node, now_ms, action) ||
                cancel_next(node, now_ms, action) || start_next(node, now_ms, action) ||
                resume_next(node, action) || link_next(node, now_ms, action) ||
                health_next(node, now_ms, action) || stop_next(node, now_ms, action) ||
@@ -369,6 +377,7 @@ static uint64_t open_wake_ms(const lc_node *node)
 uint64_t lc_node_wake_ms(const lc_node *node, uint64_t now_ms)
 {
     uint64_t wake = lc_link_wake_ms(&node->link);
+    wake = earlier(wake, lc_actor_wake_ms(&node->actor));
     wake = earlier(wake, lc_outbox_tick_ms(&node->outbox, node->link.state == LC_LINK_OPEN));
     if (!node->stuck) {
         wake = earlier(wake, node->watchdog_ms);

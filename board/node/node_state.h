@@ -45,6 +45,7 @@ struct lc_node {
     lc_slots slots;
     lc_link link;
     lc_say say;
+    lc_actor actor;
     lc_running running;
     uint32_t tickets, ids; /* given so far */
     uint64_t seq;          /* of the last record */

@@ -28,6 +28,9 @@
     X(STUCK, 2, "stuck", "inference does not return; the watchdog is let run out")                 \
     X(COMMAND, 5, "command", "a command came")                                                     \
     X(COMMAND_UNKNOWN, 4, "command-unknown", "a command that is not known")                        \
+    X(ACKNOWLEDGED, 5, "acknowledged", "somebody has seen it; outputs are at rest")                \
+    X(PAUSED, 5, "paused", "maintenance: lines are answered, nothing acts")                        \
+    X(RESUMED, 5, "resumed", "maintenance is over; labels act again")                              \
     X(STOPPING, 5, "stopping", "finishing what was begun")                                         \
     X(UNSENT, 4, "unsent", "stopped with records that could not be sent")                          \
     X(STORE_FAILED, 3, "store-failed",                                                             \

@@ -150,6 +150,24 @@ static void file_check(lc_doctor *d, const lc_config_input *in)
     }
 }
 
+/* The chip may be named by its label, which only asking for the line would find. */
+static void pin_check(lc_doctor *d, const char *what, const char *name, const char *chip,
+                      uint32_t line)
+{
+    char path[LC_NAME_BYTES_MAX + 8];
+    snprintf(path, sizeof path, "%s%s", chip[0] == '/' ? "" : "/dev/", chip);
+    if (access(path, R_OK | W_OK) == 0) {
+        lc_doctor_ok(d, what, "%s: %s line %u", name, path, line);
+        return;
+    }
+    lc_doctor_fail(d, LC_EXIT_BOARD, what, "%s: %s: %s", name, path, strerror(errno));
+    if (errno == ENOENT) {
+        lc_doctor_remedy(d, "gpiodetect lists the chips of this board");
+    } else {
+        permission_explain(d, path);
+    }
+}
+
 void lc_doctor_inputs(lc_doctor *d)
 {
     for (uint32_t i = 0; i < d->config.input_count; i++) {
@@ -167,6 +185,9 @@ void lc_doctor_inputs(lc_doctor *d)
         case LC_INPUT_STDIN:
             lc_doctor_ok(d, "input", "%s: standard input", in->id);
             break;
+        case LC_INPUT_GPIO:
+            pin_check(d, "input", in->id, in->chip, in->line);
+            break;
         case LC_INPUT_MQTT:
             lc_doctor_ok(d, "input",
                          "%s: topic %s; whether it may be read shows only when a "
@@ -181,19 +202,7 @@ void lc_doctor_outputs(lc_doctor *d)
 {
     for (uint32_t i = 0; i < d->config.pin_count; i++) {
         const lc_config_pin *pin = &d->config.pin[i];
-        char path[LC_NAME_BYTES_MAX + 8];
-        snprintf(path, sizeof path, "/dev/%s", pin->chip);
-        if (access(path, R_OK | W_OK) == 0) {
-            lc_doctor_ok(d, "output", "%s: %s line %u", pin->name, path, pin->line);
-        } else {
-            lc_doctor_fail(d, LC_EXIT_BOARD, "output", "%s: %s: %s", pin->name, path,
-                           strerror(errno));
-            if (errno == ENOENT) {
-                lc_doctor_remedy(d, "gpiodetect lists the chips of this board");
-            } else {
-                permission_explain(d, path);
-            }
-        }
+        pin_check(d, "output", pin->name, pin->chip, pin->line);
     }
 }
 

@@ -1,4 +1,4 @@
-/* act.h - what a label does: the job's text ("gpio:relay=1,500ms; tone:880Hz,3x") as steps, and
+/* order.h - what a label does: the job's text ("gpio:relay=1,500ms; tone:880Hz,3x") as steps, and
  * what becomes of them over time, one output at a time.
  *
  *   gpio:NAME=0|1                a level that stays
@@ -11,65 +11,65 @@
  * priority (the cost of missing its label) is not disturbed; one of the same or a lower one is
  * replaced.
  */
-#ifndef LC_ACT_H
-#define LC_ACT_H
+#ifndef LC_ORDER_H
+#define LC_ORDER_H
 
 #include "../../runtime/bytes.h"
 #include "../../runtime/err.h"
 
-#define LC_ACTS_MAX 8u         /* of one label */
-#define LC_OUTPUTS_MAX 17u     /* pins, and the loudspeaker */
-#define LC_ACT_MS_MAX 3600000u /* of one phase */
-#define LC_ACT_TIMES_MAX 1000u
-#define LC_ACT_PHASE_MS 200u    /* where the text names none */
+#define LC_ORDERS_MAX 8u         /* of one label */
+#define LC_OUTPUTS_MAX 17u       /* pins, and the loudspeaker */
+#define LC_ORDER_MS_MAX 3600000u /* of one phase */
+#define LC_ORDER_TIMES_MAX 1000u
+#define LC_ORDER_PHASE_MS 200u  /* where the text names none */
 #define LC_OUTPUT_STARTS_MAX 6u /* of one output in a minute, by default */
 
-typedef enum lc_act_kind { LC_ACT_PIN, LC_ACT_TONE, LC_ACT_CLIP } lc_act_kind;
+typedef enum lc_order_kind { LC_ORDER_PIN, LC_ORDER_TONE, LC_ORDER_CLIP } lc_order_kind;
 
-typedef struct lc_act {
-    uint8_t kind;   /* lc_act_kind */
+typedef struct lc_order {
+    uint8_t kind;   /* lc_order_kind */
     bool active;    /* of a pin */
     lc_str name;    /* of a pin or clip */
     uint32_t hertz; /* of a tone */
     uint32_t on_ms; /* 0: a pin that stays */
     uint32_t off_ms;
     uint32_t times;
-} lc_act;
+} lc_order;
 
-/* Steps of a label, at most LC_ACTS_MAX; "" has none. Errors: FORMAT, LIMIT; diag->offset counts
+/* Steps of a label, at most LC_ORDERS_MAX; "" has none. Errors: FORMAT, LIMIT; diag->offset counts
  * from the text's start. */
-lc_err lc_acts_parse(lc_str text, lc_act *act, uint32_t *count, lc_diag *diag) LC_CHECKED;
+lc_err lc_orders_parse(lc_str text, lc_order *order, uint32_t *count, lc_diag *diag) LC_CHECKED;
 
-/* One thing that can act, for as long as nothing else wants it. */
+/* One thing that can be ordered, for as long as nothing else wants it. */
 typedef struct lc_output {
     lc_str name;         /* of a pin; the loudspeaker has none */
     bool safe;           /* level of a pin when nobody decides */
     uint32_t starts_max; /* in a minute; 0: no limit */
     /* What it does now. */
-    lc_act act;
+    lc_order order;
     float priority;
-    bool busy;        /* an act is going on; a level that stays is not */
+    bool busy;        /* an order is going on; a level that stays is not */
     bool active;      /* level of a pin; whether a sound goes on */
     uint32_t done;    /* phases that are over, on and off counted apart */
     uint64_t next_ms; /* when the phase ends */
     /* What it did. */
     uint64_t minute_ms;     /* begin of the minute that is counted */
     uint32_t starts;        /* in it */
-    uint64_t limited, held; /* acts not done: too often; output busy with something more urgent */
+    uint64_t limited, held; /* orders not done: too often; output busy with something more urgent */
 } lc_output;
 
-typedef enum lc_act_result {
-    LC_ACT_DONE,   /* begun */
-    LC_ACT_HELD,   /* the output is busy with something more urgent */
-    LC_ACT_LIMITED /* it was begun too often in this minute */
-} lc_act_result;
+typedef enum lc_order_result {
+    LC_ORDER_DONE,   /* begun */
+    LC_ORDER_HELD,   /* the output is busy with something more urgent */
+    LC_ORDER_LIMITED /* it was begun too often in this minute */
+} lc_order_result;
 
-/* Begins an act; the first change is what lc_output_next tells. */
-lc_act_result lc_output_start(lc_output *output, uint64_t now_ms, const lc_act *act,
-                              float priority);
+/* Begins an order; the first change is what lc_output_next tells. */
+lc_order_result lc_output_start(lc_output *output, uint64_t now_ms, const lc_order *order,
+                                float priority);
 /* Back to the safe level, and silence: acknowledged, in maintenance, at the end. */
 void lc_output_rest(lc_output *output, uint64_t now_ms);
-/* True when something is to be done now: set the pin to output->active; or begin output->act, a
+/* True when something is to be done now: set the pin to output->active; or begin output->order, a
  * sound with its whole pattern, when active, and else be silent. Call until it is false. */
 bool lc_output_next(lc_output *output, uint64_t now_ms);
 /* When lc_output_next has something to do; UINT64_MAX: not by itself. */

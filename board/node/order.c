@@ -1,4 +1,4 @@
-#include "act.h"
+#include "order.h"
 
 #include <string.h>
 
@@ -81,37 +81,37 @@ static lc_err read_unit(reader *r, uint32_t number, uint32_t *ms)
     } else {
         return refuse(r, LC_ERR_FORMAT, "a time wants ms or s");
     }
-    if (value == 0 || value > LC_ACT_MS_MAX) {
+    if (value == 0 || value > LC_ORDER_MS_MAX) {
         return refuse(r, LC_ERR_LIMIT, "a time is from 1 ms to 3600 s");
     }
     *ms = (uint32_t)value;
     return LC_OK;
 }
 
-static lc_err read_times(reader *r, uint32_t number, lc_act *act)
+static lc_err read_times(reader *r, uint32_t number, lc_order *order)
 {
-    if (number == 0 || number > LC_ACT_TIMES_MAX) {
+    if (number == 0 || number > LC_ORDER_TIMES_MAX) {
         return refuse(r, LC_ERR_LIMIT, "1 to 1000 times");
     }
-    act->times = number;
+    order->times = number;
     return LC_OK;
 }
 
-static lc_err read_phases(reader *r, uint32_t number, lc_act *act)
+static lc_err read_phases(reader *r, uint32_t number, lc_order *order)
 {
-    lc_err err = read_unit(r, number, &act->on_ms);
-    act->off_ms = act->on_ms;
+    lc_err err = read_unit(r, number, &order->on_ms);
+    order->off_ms = order->on_ms;
     if (err != LC_OK || !take(r, "/")) {
         return err;
     }
     if (!read_number(r, &number)) {
         return refuse(r, LC_ERR_FORMAT, "a time is missing after /");
     }
-    return read_unit(r, number, &act->off_ms);
+    return read_unit(r, number, &order->off_ms);
 }
 
 /* ",500ms" ",200ms/800ms" ",3x", each once, in this order. */
-static lc_err read_options(reader *r, lc_act *act)
+static lc_err read_options(reader *r, lc_order *order)
 {
     bool phases = false, times = false;
     for (skip_blanks(r); !at_end(r); skip_blanks(r)) {
@@ -126,10 +126,10 @@ static lc_err read_options(reader *r, lc_act *act)
         lc_err err;
         if (!times && take(r, "x")) {
             times = true;
-            err = read_times(r, number, act);
-        } else if (!phases && !times && act->kind != LC_ACT_CLIP) {
+            err = read_times(r, number, order);
+        } else if (!phases && !times && order->kind != LC_ORDER_CLIP) {
             phases = true;
-            err = read_phases(r, number, act);
+            err = read_phases(r, number, order);
         } else {
             err = refuse(r, LC_ERR_FORMAT, "what stands here was given already");
         }
@@ -140,71 +140,71 @@ static lc_err read_options(reader *r, lc_act *act)
     return LC_OK;
 }
 
-static lc_err read_pin(reader *r, lc_act *act)
+static lc_err read_pin(reader *r, lc_order *order)
 {
     uint32_t level;
-    act->kind = LC_ACT_PIN;
-    lc_err err = read_name(r, &act->name);
+    order->kind = LC_ORDER_PIN;
+    lc_err err = read_name(r, &order->name);
     if (err != LC_OK) {
         return err;
     }
     if (!take(r, "=") || !read_number(r, &level) || level > 1) {
         return refuse(r, LC_ERR_FORMAT, "a pin wants =0 or =1");
     }
-    act->active = level == 1;
-    err = read_options(r, act);
-    if (err == LC_OK && act->times > 0 && act->on_ms == 0) {
-        act->on_ms = act->off_ms = LC_ACT_PHASE_MS;
+    order->active = level == 1;
+    err = read_options(r, order);
+    if (err == LC_OK && order->times > 0 && order->on_ms == 0) {
+        order->on_ms = order->off_ms = LC_ORDER_PHASE_MS;
     }
     return err;
 }
 
-static lc_err read_tone(reader *r, lc_act *act)
+static lc_err read_tone(reader *r, lc_order *order)
 {
-    act->kind = LC_ACT_TONE;
-    act->on_ms = act->off_ms = LC_ACT_PHASE_MS;
-    if (!read_number(r, &act->hertz) || !take(r, "Hz")) {
+    order->kind = LC_ORDER_TONE;
+    order->on_ms = order->off_ms = LC_ORDER_PHASE_MS;
+    if (!read_number(r, &order->hertz) || !take(r, "Hz")) {
         return refuse(r, LC_ERR_FORMAT, "a tone wants a number and Hz");
     }
-    if (act->hertz < HERTZ_MIN || act->hertz > HERTZ_MAX) {
+    if (order->hertz < HERTZ_MIN || order->hertz > HERTZ_MAX) {
         return refuse(r, LC_ERR_LIMIT, "a tone is from 20 to 20000 Hz");
     }
-    return read_options(r, act);
+    return read_options(r, order);
 }
 
-static lc_err read_clip(reader *r, lc_act *act)
+static lc_err read_clip(reader *r, lc_order *order)
 {
-    act->kind = LC_ACT_CLIP;
-    lc_err err = read_name(r, &act->name);
-    return err == LC_OK ? read_options(r, act) : err;
+    order->kind = LC_ORDER_CLIP;
+    lc_err err = read_name(r, &order->name);
+    return err == LC_OK ? read_options(r, order) : err;
 }
 
-static lc_err read_act(reader *r, lc_act *act)
+static lc_err read_act(reader *r, lc_order *order)
 {
-    *act = (lc_act){.name = {"", 0}};
+    *order = (lc_order){.name = {"", 0}};
     lc_err err;
     if (take(r, "gpio:")) {
-        err = read_pin(r, act);
+        err = read_pin(r, order);
     } else if (take(r, "tone:")) {
-        err = read_tone(r, act);
+        err = read_tone(r, order);
     } else if (take(r, "clip:")) {
-        err = read_clip(r, act);
+        err = read_clip(r, order);
     } else {
         err = refuse(r, LC_ERR_FORMAT, "an action is gpio:, tone: or clip:");
     }
-    act->times = act->times > 0 ? act->times : 1;
+    order->times = order->times > 0 ? order->times : 1;
     return err;
 }
 
-lc_err lc_acts_parse(lc_str text, lc_act *act, uint32_t *count, lc_diag *diag)
+lc_err lc_orders_parse(lc_str text, lc_order *order, uint32_t *count, lc_diag *diag)
 {
     reader r = {.text = text, .diag = diag};
     uint32_t n = 0;
     for (skip_blanks(&r); r.at < text.bytes; skip_blanks(&r)) {
-        if (n == LC_ACTS_MAX) {
+        if (n == LC_ORDERS_MAX) {
             return refuse(&r, LC_ERR_LIMIT, "more than 8 actions");
         }
-        lc_err err = read_act(&r, &act[n]);
+        lc_err err = read_act(&r, &order[n]);
         if (err != LC_OK) {
             return err;
         }
@@ -226,29 +226,30 @@ static bool too_often(lc_output *o, uint64_t now_ms)
     return o->starts_max > 0 && o->starts >= o->starts_max;
 }
 
-lc_act_result lc_output_start(lc_output *output, uint64_t now_ms, const lc_act *act, float priority)
+lc_order_result lc_output_start(lc_output *output, uint64_t now_ms, const lc_order *order,
+                                float priority)
 {
     if (output->busy && output->priority > priority) {
         output->held++;
-        return LC_ACT_HELD;
+        return LC_ORDER_HELD;
     }
     if (too_often(output, now_ms)) {
         output->limited++;
-        return LC_ACT_LIMITED;
+        return LC_ORDER_LIMITED;
     }
     output->starts++;
-    output->act = *act;
+    output->order = *order;
     output->priority = priority;
     output->busy = true;
     output->done = 0;
     output->next_ms = now_ms;
-    return LC_ACT_DONE;
+    return LC_ORDER_DONE;
 }
 
 void lc_output_rest(lc_output *output, uint64_t now_ms)
 {
-    uint8_t kind = output->act.kind;
-    output->act = (lc_act){.kind = kind, .name = output->act.name, .active = output->safe};
+    uint8_t kind = output->order.kind;
+    output->order = (lc_order){.kind = kind, .name = output->order.name, .active = output->safe};
     output->priority = 0.0f;
     output->busy = true;
     output->done = 0;
@@ -258,8 +259,8 @@ void lc_output_rest(lc_output *output, uint64_t now_ms)
 /* The level of a pin in phase `done`: on, off, on ... At the end of the last pulse it is safe. */
 static bool pin_level(const lc_output *o)
 {
-    bool over = o->act.on_ms > 0 && o->done >= 2 * o->act.times - 1;
-    bool on = o->done % 2 == 0 ? o->act.active : !o->act.active;
+    bool over = o->order.on_ms > 0 && o->done >= 2 * o->order.times - 1;
+    bool on = o->done % 2 == 0 ? o->order.active : !o->order.active;
     return over ? o->safe : on;
 }
 
@@ -269,8 +270,8 @@ static bool pin_next(lc_output *o, uint64_t now_ms)
     bool before = o->active, first = o->done == 0;
     while (o->busy && now_ms >= o->next_ms) {
         o->active = pin_level(o);
-        o->busy = o->act.on_ms > 0 && o->done < 2 * o->act.times - 1;
-        o->next_ms += o->done % 2 == 0 ? o->act.on_ms : o->act.off_ms;
+        o->busy = o->order.on_ms > 0 && o->done < 2 * o->order.times - 1;
+        o->next_ms += o->done % 2 == 0 ? o->order.on_ms : o->order.off_ms;
         o->done++;
     }
     return first || o->active != before;
@@ -279,13 +280,13 @@ static bool pin_next(lc_output *o, uint64_t now_ms)
 /* A sound knows its own pattern: it is begun once, and ended only when it is to stop early. */
 static bool sound_next(lc_output *o, uint64_t now_ms)
 {
-    if (o->done == 0 && o->act.times > 0) {
+    if (o->done == 0 && o->order.times > 0) {
         o->active = true;
         o->done = 1;
-        o->next_ms = now_ms + (uint64_t)o->act.times * (o->act.on_ms + o->act.off_ms);
+        o->next_ms = now_ms + (uint64_t)o->order.times * (o->order.on_ms + o->order.off_ms);
         return true;
     }
-    bool cut = o->active && o->act.times == 0;
+    bool cut = o->active && o->order.times == 0;
     o->active = o->busy = false;
     return cut;
 }
@@ -295,7 +296,8 @@ bool lc_output_next(lc_output *output, uint64_t now_ms)
     if (!output->busy || now_ms < output->next_ms) {
         return false;
     }
-    return output->act.kind == LC_ACT_PIN ? pin_next(output, now_ms) : sound_next(output, now_ms);
+    return output->order.kind == LC_ORDER_PIN ? pin_next(output, now_ms)
+                                              : sound_next(output, now_ms);
 }
 
 uint64_t lc_output_wake_ms(const lc_output *output)
