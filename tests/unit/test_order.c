@@ -217,7 +217,7 @@ static void rest_is_safe_and_silent(void **state)
     assert_true(lc_output_next(&pin, 100) && pin.active);
     assert_false(lc_output_next(&pin, 5000));
     assert_int_equal(lc_output_start(&sound, 0, &tone, 1.0f), LC_ORDER_DONE);
-    assert_true(lc_output_next(&sound, 0) && sound.active && sound.act.times == 9);
+    assert_true(lc_output_next(&sound, 0) && sound.active && sound.order.times == 9);
     assert_false(lc_output_next(&sound, 8000));
     lc_output_rest(&sound, 8000);
     assert_true(lc_output_next(&sound, 8000) && !sound.active);

@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""A board in QEMU with Debian's kernel: the package installs, pins trigger and labels move pins, as
+seen from outside the guest. TAP.
+
+LC_VM: folder with kernel and root.cpio (made by `make check-board`); LC_DEBS: the arm64 packages.
+"""
+
+import glob
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from pins import Pins  # noqa: E402
+
+DOOR, SEEN, SERVICE, RELAY, LAMP, HELD = 2, 1, 0, 5, 6, 7
+HERE = os.path.dirname(os.path.abspath(__file__))
+tests = 0
+failed = 0
+
+
+def check(name, good, why=""):
+    global tests, failed
+    tests += 1
+    failed += not good
+    print(f"{'ok' if good else 'not ok'} {tests} - {name}")
+    if not good and why:
+        print("\n".join("# " + line for line in str(why).splitlines()[-30:]))
+    sys.stdout.flush()
+
+
+class Board:
+    def __init__(self, folder):
+        self.work = os.path.join(folder, "work")
+        os.mkdir(self.work)
+        vm = os.environ["LC_VM"]
+        for name in ("guest.sh", "job.json", "config.json"):
+            target = "job" if name == "guest.sh" else name
+            shutil.copy(os.path.join(HERE, name), os.path.join(self.work, target))
+        for deb in glob.glob(os.path.join(os.environ["LC_DEBS"], "leafcutter_*_arm64.deb")):
+            shutil.copy(deb, self.work)
+        sockets = [os.path.join(folder, name) for name in ("qtest", "qmp")]
+        options = ["-t", "280"]
+        for argument in (
+            "-qtest",
+            f"unix:{sockets[0]},server=on,wait=off",
+            "-qtest-log",
+            "none",
+            "-qmp",
+            f"unix:{sockets[1]},server=on,wait=off",
+        ):
+            options += ["-x", argument]
+        self.process = subprocess.Popen(
+            [
+                os.path.join(HERE, "../../cross/vm/board.sh"),
+                *options,
+                os.path.join(vm, "kernel"),
+                os.path.join(vm, "root.cpio"),
+                self.work,
+            ]
+        )
+        self.pins = Pins(*sockets)
+
+    def path(self, name):
+        return os.path.join(self.work, name)
+
+    def text(self, name):
+        try:
+            with open(self.path(name), errors="replace") as file:
+                return file.read()
+        except OSError:
+            return ""
+
+    def wait_for(self, name, seconds):
+        self.pins.watch(seconds, lambda _: os.path.exists(self.path(name)))
+        return os.path.exists(self.path(name))
+
+    def line(self, text):
+        with open(self.path("line.new"), "w") as file:
+            file.write(text + "\n")
+        os.rename(self.path("line.new"), self.path("line"))
+
+    def touch(self, name):
+        open(self.path(name), "w").close()
+
+    def changes(self, pin, expected, seconds=15):
+        """The changes of a pin from now on, once there are as many as expected."""
+        start = len(self.pins.of(pin))
+
+        def seen(pins):
+            return len(pins.of(pin)) - start >= len(expected)
+
+        self.pins.watch(seconds, seen)
+        return self.pins.of(pin)[start:]
+
+
+def run(board):
+    ready = board.wait_for("ready", 200)
+    check(
+        "the board boots and the daemon starts",
+        ready,
+        board.text("daemon.log") + board.text("console.log"),
+    )
+    if not ready:
+        return
+    check("dpkg installs the package", board.text("dpkg.status") == "0\n", board.text("dpkg.log"))
+    check("which makes the user", "(dialout)" in board.text("user.txt"), board.text("user.txt"))
+    check("the config is sound", board.text("check.status") == "0\n", board.text("check.log"))
+    pins = board.pins
+    pins.watch(2)
+    check(
+        "outputs begin at their safe level",
+        pins.of(RELAY)[-1:] in ([], [0]) and pins.of(LAMP)[-1:] == [1],
+        pins.changes,
+    )
+
+    pins.set(DOOR, 1)
+    start = time.monotonic()
+    got = board.changes(RELAY, [1, 0])
+    check("a pin triggers a line, its label pulses the relay", got == [1, 0], got)
+    if len(got) == 2:
+        times = [t for t, pin, _ in pins.changes if pin == RELAY][-2:]
+        print(
+            f"# pin to relay {1000 * (times[0] - start):.0f} ms, pulse "
+            f"{1000 * (times[1] - times[0]):.0f} ms (emulated)"
+        )
+        check("the pulse lasts 700 ms", 0.6 < times[1] - times[0] < 2.0, times)
+    before = len(pins.of(RELAY))
+    for level in (0, 1, 0, 1, 0, 1):  # bounces
+        pins.set(DOOR, level)
+    pins.watch(3)
+    check("bounces are one press", len(pins.of(RELAY)) == before, pins.changes)
+    pins.set(DOOR, 0)
+
+    board.line("motor temp 75 C")
+    got = board.changes(LAMP, [0])
+    check("a line lights the lamp (active low)", got == [0], got)
+    pins.set(SEEN, 1)
+    got = board.changes(LAMP, [1])
+    check("a pin acknowledges: the lamp goes out", got == [1], got)
+    pins.set(SEEN, 0)
+    pins.watch(1)
+    pins.set(SERVICE, 1)
+    pins.watch(2)
+    before = len(pins.changes)
+    board.line("motor temp 80 C")
+    pins.watch(4)
+    check("in maintenance nothing acts", len(pins.changes) == before, pins.changes[before:])
+    pins.set(SERVICE, 0)
+    pins.watch(2)
+    board.line("motor temp 81 C")
+    got = board.changes(LAMP, [0])
+    check("after it labels act again", got == [0], got)
+
+    log = board.text("daemon.log")
+    check(
+        "a line held by another program is told",
+        "pin held" in log and "another program holds it" in log,
+        log,
+    )
+    check("a chip that is not there is told", "pin absent" in log and "no such chip" in log, log)
+    board.touch("release")
+    pins.watch(40, lambda _: "pin held: there" in board.text("daemon.log"))
+    check(
+        "once it is free it is taken",
+        "pin held: there" in board.text("daemon.log"),
+        board.text("daemon.log"),
+    )
+
+    board.touch("crash")
+    got = board.changes(LAMP, [1], 20)
+    check("a crash puts the outputs to rest", got[:1] == [1], got)
+    board.wait_for("crash.status", 20)
+    pins.watch(8)
+    board.touch("stop")
+    board.process.wait(120)
+    check("it stops in good order", board.text("daemon.status") == "0\n", board.text("daemon.log"))
+    received = board.text("received.txt")
+    check(
+        "records reached the broker",
+        '"label":"alarm"' in received
+        and '"label":"hot"' in received
+        and '"text":"door open"' in received,
+        received[-2000:],
+    )
+    check(
+        "the board switched off by itself", board.process.returncode == 0, board.text("console.log")
+    )
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="lc-board-") as folder:
+        board = Board(folder)
+        try:
+            run(board)
+        finally:
+            board.process.kill()
+            keep = os.environ.get("LC_KEEP")
+            if keep:
+                shutil.copytree(board.work, keep, dirs_exist_ok=True)
+    print(f"1..{tests}")
+    return failed != 0
+
+
+sys.exit(main())

@@ -1,0 +1,48 @@
+# guest.sh - what the board does: sourced by its init, /guest is shared with tests/board/board.py.
+# The package is installed as on any board; then the daemon runs until the file `stop` is there.
+cd /guest || exit 1
+/usr/bin/dpkg -i leafcutter_*.deb > dpkg.log 2>&1
+echo $? > dpkg.status
+id leafcutter > user.txt 2>&1
+mkdir -p /run/leafcutter /var/lib/leafcutter /etc/leafcutter
+cp config.json /etc/leafcutter/config.json
+printf 'listener 1883 127.0.0.1\nallow_anonymous true\nuser root\n' > /run/mosquitto.conf
+mosquitto -c /run/mosquitto.conf > mosquitto.log 2>&1 &
+until mosquitto_pub -h 127.0.0.1 -t test -m x 2> /dev/null; do sleep 0.2; done
+mosquitto_sub -h 127.0.0.1 -t 'leafcutter/#' -F '%t %p' > received.txt 2> /dev/null &
+case $(gpioset --version) in
+*v1*) gpioset --mode=signal gpiochip0 7=0 & ;;
+*) gpioset -c gpiochip0 7=0 & ;;
+esac
+holder=$!
+sleep 1
+leafcutterd --config /etc/leafcutter/config.json --check-config 2> check.log
+echo $? > check.status
+leafcutterd --config /etc/leafcutter/config.json 2> daemon.log &
+daemon=$!
+until grep -q 'start: device' daemon.log; do sleep 0.2; done
+touch ready
+while [ ! -e stop ]; do
+    if [ -e line ]; then
+        cat line > /run/leafcutter/in
+        rm line
+    fi
+    if [ -e release ]; then
+        kill $holder
+        rm release
+    fi
+    if [ -e crash ]; then
+        kill -SEGV $daemon
+        rm crash
+        wait $daemon
+        echo $? > crash.status
+        leafcutterd --config /etc/leafcutter/config.json 2>> daemon.log &
+        daemon=$!
+    fi
+    sleep 0.1
+done
+kill -TERM $daemon
+wait $daemon
+echo $? > daemon.status
+kill %1 2> /dev/null
+true
