@@ -90,7 +90,7 @@ static lc_err find_counted(void *ctx, const uint8_t root[32], lc_object *object)
     return err;
 }
 
-static lc_err plan_bundle(lc_job_source *source, uint32_t ctx, lc_plan *plan, lc_diag *diag)
+lc_err lc_plan_bundle(lc_job_source *source, uint32_t ctx, lc_plan *plan, lc_diag *diag)
 {
     lc_arena state, scratch, io;
     lc_job *job;
@@ -116,7 +116,7 @@ int lc_plan_job(const char *path, uint32_t ctx, lc_plan *plan)
     lc_diag diag = {0};
     const lc_job_choice choice = {.job = path};
     int rc = lc_job_source_open(&source, &choice);
-    if (rc == LC_UI_GO && plan_bundle(&source, ctx, plan, &diag) != LC_OK) {
+    if (rc == LC_UI_GO && lc_plan_bundle(&source, ctx, plan, &diag) != LC_OK) {
         rc = lc_ui_diag(path, &diag, NULL);
     }
     lc_job_source_close(&source);

@@ -5,6 +5,8 @@
 #include "../runtime/model.h"
 #include "ui.h"
 
+struct lc_job_source;
+
 typedef struct lc_plan {
     uint32_t ctx;
     size_t model;   /* files, mapped read-only (flash on bare metal) */
@@ -23,6 +25,9 @@ lc_err lc_plan_model(const lc_map *pack, uint32_t ctx, uint32_t kv, lc_plan *pla
 /* The same of a model that is only its sizes (info, arch, tok, which of pooler and rope_freq_local
  * are there) and will be a pack of so many bytes. */
 lc_err lc_plan_sketch(const lc_model *model, size_t pack_bytes, lc_plan *plan,
+                      lc_diag *diag) LC_CHECKED;
+/* An opened bundle or job file with all its packs, which stay in source->objects. */
+lc_err lc_plan_bundle(struct lc_job_source *source, uint32_t ctx, lc_plan *plan,
                       lc_diag *diag) LC_CHECKED;
 /* A bundle or job file with all its packs, as `classify` runs it. LC_UI_GO, or the exit code after
  * a message. */

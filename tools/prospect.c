@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../board/linux/chat.h"
+#include "job_source.h"
 #include "pack/pack_plan.h"
 #include "pack/quant.h"
 #include "pack/tok_pack.h"
@@ -12,7 +13,7 @@
 
 static void tensor_add(lc_prospect *p, uint32_t role, const lc_mat *mat, uint64_t bytes)
 {
-    lc_work_add(&p->work, role, mat, bytes);
+    lc_work_add(&p->work[p->works - 1], role, mat, bytes);
     p->packed[mat->type].count++;
     p->packed[mat->type].bytes += bytes;
     p->packed_bytes += bytes;
@@ -47,7 +48,7 @@ lc_err lc_prospect_gguf(const lc_gguf *g, lc_prospect *prospect, lc_diag *diag)
     if (err) {
         return err;
     }
-    lc_work_init(&p.work, &plan.source.info);
+    lc_work_init(&p.work[p.works++], &plan.source.info);
     for (uint32_t i = 0; i < plan.count; i++) {
         const lc_pack_item *item = &plan.item[i];
         lc_mat mat = {.type = (uint8_t)item->type, .rows = item->rows, .cols = item->cols};
@@ -69,6 +70,15 @@ lc_err lc_prospect_gguf(const lc_gguf *g, lc_prospect *prospect, lc_diag *diag)
     return err;
 }
 
+static void model_add(lc_prospect *p, const lc_model *model)
+{
+    lc_work_init(&p->work[p->works++], &model->info);
+    for (uint32_t i = 0; i < lc_model_tensors(model); i++) {
+        lc_tensor t = lc_model_tensor(model, i);
+        tensor_add(p, t.role, &t.mat, t.bytes);
+    }
+}
+
 lc_err lc_prospect_pack(const lc_map *file, const lc_model *model, lc_prospect *prospect,
                         lc_diag *diag)
 {
@@ -78,18 +88,65 @@ lc_err lc_prospect_pack(const lc_map *file, const lc_model *model, lc_prospect *
     if (err) {
         return err;
     }
-    lc_work_init(&p.work, &model->info);
-    for (uint32_t i = 0; i < lc_model_tensors(model); i++) {
-        lc_tensor t = lc_model_tensor(model, i);
-        tensor_add(&p, t.role, &t.mat, t.bytes);
-    }
+    model_add(&p, model);
     p.chat = lc_chat_open(&model->leaf, &chat, NULL) == LC_OK;
     p.chat_kind = chat.kind;
     *prospect = p;
     return LC_OK;
 }
 
+static lc_err bundle_add(lc_job_source *source, lc_prospect *p, lc_diag *diag)
+{
+    lc_err err = lc_plan_bundle(source, 0, &p->plan, diag);
+    for (uint32_t i = 0; !err && i < source->objects.map_count; i++) {
+        const lc_map *map = &source->objects.map[i];
+        lc_leaf leaf;
+        lc_arena measure;
+        lc_model model;
+        lc_arena_measure(&measure);
+        err = lc_leaf_open(map->data, map->bytes, &leaf, diag);
+        if (!err && leaf.kind == LC_LEAF_PACK && p->works < LC_PACKS_MAX) {
+            err = lc_model_open(map->data, map->bytes, &measure, &model, diag);
+            if (!err) {
+                model_add(p, &model);
+            }
+        }
+    }
+    return err;
+}
+
+lc_err lc_prospect_bundle(const char *path, lc_prospect *prospect, lc_diag *diag)
+{
+    lc_job_source source;
+    lc_prospect p = {.chat = false};
+    const lc_job_choice choice = {.job = path};
+    lc_err err = lc_job_source_open(&source, &choice) == LC_UI_GO
+                     ? bundle_add(&source, &p, diag)
+                     : lc_fail(diag, LC_ERR_FORMAT, 0, "not a job that can be run");
+    lc_job_source_close(&source);
+    if (!err) {
+        *prospect = p;
+    }
+    return err;
+}
+
 /* ---- telling ---- */
+
+/* A line goes through all models one after the other. */
+static lc_estimate estimate(const lc_prospect *p, const lc_board *board)
+{
+    lc_estimate sum = {.fits = false};
+    double token_s = 0.0;
+    for (uint32_t i = 0; i < p->works; i++) {
+        lc_estimate one = lc_boards_estimate(board, &p->work[i], p->plan.total);
+        sum.fits = one.fits;
+        sum.line_ms += one.line_ms;
+        token_s += 1.0 / one.prefill_tps;
+        sum.decode_tps = p->works == 1 ? one.decode_tps : 0.0;
+    }
+    sum.prefill_tps = p->works > 0 ? 1.0 / token_s : 0.0;
+    return sum;
+}
 
 static double megabytes(uint64_t bytes)
 {
@@ -113,8 +170,11 @@ static void print_packed(const lc_prospect *p)
             between = ", ";
         }
     }
-    printf("; %.2f bits a weight\n",
-           (double)p->packed_bytes * 8.0 / (double)p->work.info.parameters);
+    double weights = 0.0;
+    for (uint32_t i = 0; i < p->works; i++) {
+        weights += (double)p->work[i].info.parameters;
+    }
+    printf("; %.2f bits a weight\n", (double)p->packed_bytes * 8.0 / weights);
 }
 
 static void print_board(const lc_board *board, const lc_prospect *p)
@@ -131,7 +191,7 @@ static void print_board(const lc_board *board, const lc_prospect *p)
         lc_table_head(stdout, columns, LC_COUNT(columns));
         return;
     }
-    lc_estimate e = lc_boards_estimate(board, &p->work, p->plan.total);
+    lc_estimate e = estimate(p, board);
     char ram[16], prefill[16], decode[16], line[16];
     snprintf(ram, sizeof ram, "%u", board->ram_mb);
     snprintf(prefill, sizeof prefill, "%.0f", e.prefill_tps);
@@ -147,13 +207,25 @@ void lc_prospect_print(const lc_prospect *p)
 {
     const lc_plan *plan = &p->plan;
     lc_board here;
-    printf("chat        %s\n", p->chat ? lc_chat_name(p->chat_kind) : "no template that is known");
-    print_packed(p);
-    printf(
-        "memory      %.1f MB at %u tokens of context: model %.1f, state %.1f (keys and values %s "
-        "%.1f), scratch %.1f\n\n",
-        megabytes(plan->total), plan->ctx, megabytes(plan->model), megabytes(plan->state),
-        kv_name(plan->kv), megabytes(plan->kv_bytes), megabytes(plan->scratch + plan->io));
+    if (p->works == 1 && p->work[0].info.causal) {
+        printf("chat        %s\n",
+               p->chat ? lc_chat_name(p->chat_kind) : "no template that is known");
+    }
+    if (p->works > 0) {
+        print_packed(p);
+    }
+    printf("memory      %.1f MB", megabytes(plan->total));
+    if (plan->ctx > 0) {
+        printf(" at %u tokens of context", plan->ctx);
+    }
+    printf(": model %.1f, state %.1f", megabytes(plan->model), megabytes(plan->state));
+    if (plan->kv != LC_KV_AUTO) {
+        printf(" (keys and values %s %.1f)", kv_name(plan->kv), megabytes(plan->kv_bytes));
+    }
+    printf(", scratch %.1f\n\n", megabytes(plan->scratch + plan->io));
+    if (p->works == 0) {
+        return; /* a job of rules alone */
+    }
     print_board(NULL, p);
     for (uint32_t i = 0; i < lc_boards_count(); i++) {
         lc_board board = lc_boards_at(i);
@@ -169,20 +241,20 @@ void lc_prospect_print(const lc_prospect *p)
 
 static void emit_board(lc_emit *e, const lc_board *board, const lc_prospect *p, bool timed)
 {
-    lc_estimate estimate = lc_boards_estimate(board, &p->work, p->plan.total);
+    lc_estimate found = estimate(p, board);
     lc_emit_open(e, NULL, '{');
     lc_emit_text(e, "board", board->name);
     lc_emit_u64(e, "cores", board->cores);
     lc_emit_u64(e, "ram_mb", board->ram_mb);
     lc_emit_real(e, "read_gbs", board->read_gbs, 1);
-    lc_emit_bool(e, "fits", estimate.fits);
-    lc_emit_real(e, "prefill_tps", estimate.prefill_tps, 1);
-    if (estimate.decode_tps > 0.0) {
-        lc_emit_real(e, "decode_tps", estimate.decode_tps, 2);
+    lc_emit_bool(e, "fits", found.fits);
+    lc_emit_real(e, "prefill_tps", found.prefill_tps, 1);
+    if (found.decode_tps > 0.0) {
+        lc_emit_real(e, "decode_tps", found.decode_tps, 2);
     }
-    lc_emit_real(e, "line_ms", estimate.line_ms, 2);
-    lc_emit_bool(e, "within_50_ms", estimate.fits && estimate.line_ms <= 50.0);
-    lc_emit_bool(e, "within_100_ms", estimate.fits && estimate.line_ms <= 100.0);
+    lc_emit_real(e, "line_ms", found.line_ms, 2);
+    lc_emit_bool(e, "within_50_ms", found.fits && found.line_ms <= 50.0);
+    lc_emit_bool(e, "within_100_ms", found.fits && found.line_ms <= 100.0);
     lc_emit_bool(e, "kernels_timed", timed);
     lc_emit_close(e);
 }

@@ -8,7 +8,8 @@
 #include "plan.h"
 
 typedef struct lc_prospect {
-    lc_work work;
+    lc_work work[LC_PACKS_MAX]; /* [works] of each model that a line goes through */
+    uint32_t works;
     lc_plan plan; /* at the default context */
     struct {
         uint32_t count;
@@ -25,6 +26,9 @@ lc_err lc_prospect_gguf(const lc_gguf *g, lc_prospect *prospect, lc_diag *diag) 
 /* Of an opened pack. */
 lc_err lc_prospect_pack(const lc_map *file, const lc_model *model, lc_prospect *prospect,
                         lc_diag *diag) LC_CHECKED;
+
+/* Of a bundle: every pack that its job names runs once a line. */
+lc_err lc_prospect_bundle(const char *path, lc_prospect *prospect, lc_diag *diag) LC_CHECKED;
 
 /* Lines for people, and the same as keys of an open JSON object. */
 void lc_prospect_print(const lc_prospect *prospect);

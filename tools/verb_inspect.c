@@ -339,7 +339,7 @@ static void print_model(const findings *f)
 {
     printf("arch        %s", f->arch);
     if (f->foreseen) {
-        const lc_model_info *m = &f->prospect.work.info;
+        const lc_model_info *m = &f->prospect.work[0].info;
         printf(": %s, %u layers of %u, %u heads on %u of %u, FFN %u",
                m->causal ? "causal" : "bidirectional", m->layers, m->width, m->heads, m->kv_heads,
                m->head_dim, m->ffn);
@@ -347,7 +347,7 @@ static void print_model(const findings *f)
     printf("\nparameters  %llu\ncontext     %llu tokens\ntokenizer   %s",
            (unsigned long long)f->parameters, (unsigned long long)f->context, f->tokenizer);
     if (f->foreseen) {
-        printf(", %u tokens", f->prospect.work.info.vocab);
+        printf(", %u tokens", f->prospect.work[0].info.vocab);
     }
     printf("\n");
 }
@@ -452,6 +452,12 @@ static int leaf_run(const lc_map *file, findings *f, const request *r)
     f->kind = kinds[leaf.kind];
     if (leaf.kind == LC_LEAF_PACK) {
         return pack_run(file, f, r);
+    }
+    if (leaf.kind == LC_LEAF_BUNDLE) { /* its packs may be elsewhere: then that is said, no more */
+        f->foreseen = lc_prospect_bundle(f->path, &f->prospect, &diag) == LC_OK;
+        if (!f->foreseen) {
+            (void)lc_ui_diag(f->path, &diag, "its packs are looked for beside it");
+        }
     }
     findings_print(f, r);
     return LC_EXIT_OK;

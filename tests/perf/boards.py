@@ -17,8 +17,8 @@ HEAD = """# Boards
 
 Estimates, made by `make boards`; nothing here was measured on a board. How they come about, and
 what they rest on: `man leafcutter`, BOARDS, and `tools/boards.c`. 4-bit weights (T16A, embedding
-and output R8), all cores, context 512 (or the model's). A line is 24 tokens and its answer: classes, or
-one token where the model has none. `-`: does not fit, or writes nothing.
+and output R8), all cores, context 512 (or the model's). A line is 24 tokens and its answer:
+classes, or one token where the model has none. `-`: does not fit, or writes nothing.
 
 | board | cores | RAM | reads memory at | cycles for 256 multiply-adds of T16A: many tokens, one |
 |---|---|---|---|---|
@@ -29,8 +29,8 @@ one token where the model has none. `-`: does not fit, or writes nothing.
 | i8mm class | 4 x Neoverse-N2-like, 2.4 GHz | 8 GB | 15 GB/s | 8.0, 21.9 |
 
 Memory speeds: Zero 2 W and Pi 3 from tinymembench, whose copies of 1.0 to 1.3 GB/s read and write
-twice that; Pi 4 below STREAM's 5.5; Pi 5 what llama.cpp's decoding moves (9.8 to 10.6). The last row
-is an assumption, as is its board."""
+twice that; Pi 4 below STREAM's 5.5; Pi 5 what llama.cpp's decoding moves (9.8 to 10.6). The last
+row is an assumption, as is its board."""
 
 
 def inspect(tool, path):

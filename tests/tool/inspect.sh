@@ -44,6 +44,16 @@ is "faster boards are faster" "order True" "$(sed -n 5p "$tmp/compared")"
 is "this machine is timed" "here 1 True" "$(sed -n 6p "$tmp/compared")"
 is "50 ms" "budgets True" "$(sed -n 7p "$tmp/compared")"
 
+# A bundle, with the packs that it names.
+job=models/triage/triage.leaf
+tool inspect --json $job > "$tmp/job.json"
+tool plan --json $job > "$tmp/plan.json"
+is "a job's memory and speed" "True True" "$(python3 -c '
+import json, sys
+job, plan = (json.load(open(p)) for p in sys.argv[1:])
+print(job["memory"]["total"] == plan["total"], len(job["estimates"]) == 6)
+' "$tmp/job.json" "$tmp/plan.json")"
+
 # refused NAME FILE REASON REMEDY: a line for each
 refused() {
     tool inspect "$2" > "$tmp/out" 2> "$tmp/err"
