@@ -75,6 +75,12 @@ static const lc_arch archs[] = {
      .conv = ROLE(CONV_IN) | ROLE(CONV) | ROLE(CONV_OUT),
      .rope = LC_ROPE_HALVES,
      .act = LC_SILU},
+    {.id = LC_ARCH_GEMMA2,
+     .name = "gemma2",
+     .needs = DECODER | ROLE(ATTN_POST_NORM) | ROLE(FFN_POST_NORM),
+     .allows = ROLE(OUTPUT) | HEAD,
+     .rope = LC_ROPE_HALVES,
+     .act = LC_GELU_TANH},
 };
 
 uint64_t lc_arch_needs(const lc_arch *arch, bool conv)

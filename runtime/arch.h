@@ -19,7 +19,8 @@ typedef enum lc_arch_id { /* numbers are part of the format */
                           LC_ARCH_BERT = 5,
                           LC_ARCH_GRANITE = 6,
                           LC_ARCH_MODERN_BERT = 7,
-                          LC_ARCH_LFM2 = 8
+                          LC_ARCH_LFM2 = 8,
+                          LC_ARCH_GEMMA2 = 9
 } lc_arch_id;
 
 typedef enum lc_rope_kind {

@@ -77,6 +77,7 @@ static void attend(const attention *a, const query_block *q, uint32_t from, uint
                         .more = more,
                         .head_dim = info->head_dim,
                         .scale = a->scale,
+                        .cap = info->attn_cap,
                         .q = a->b->q + q->at,
                         .queries = q->count,
                         .q_stride = q->step,

@@ -39,11 +39,27 @@ def gelu(x):
     return 0.5 * x * (1 + erf(x / np.sqrt(2)))
 
 
-def rotate(x, base, halves, factor=1.0):
+def yarn(base, hd, factor, original, fast=32.0, slow=1.0):
+    """Frequencies and the growth of what is turned, from the definition of YaRN."""
+    pairs = np.arange(hd // 2)
+    freq = base ** (-2.0 * pairs / hd)
+
+    def pair(turns):
+        return hd * math.log(original / (turns * 2 * math.pi)) / (2 * math.log(base))
+
+    low, high = max(math.floor(pair(fast)), 0), min(math.ceil(pair(slow)), hd - 1)
+    ramp = np.clip((pairs - low) / max(high - low, 0.001), 0, 1)
+    return freq / factor * ramp + freq * (1 - ramp), 0.1 * math.log(factor) + 1
+
+
+def rotate(x, base, halves, factor=1.0, original=None):
     """x [tokens][heads][head_dim]: pairs (i, i + n/2) with halves, else (2i, 2i + 1)."""
     n, _, hd = x.shape
-    angle = np.arange(n)[:, None] / factor * base ** (-np.arange(0, hd, 2) / hd)
-    c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    freq, grown = base ** (-np.arange(0, hd, 2) / hd) / factor, 1.0
+    if original:
+        freq, grown = yarn(base, hd, factor, original)
+    angle = np.arange(n)[:, None] * freq
+    c, s = np.cos(angle)[:, None] * grown, np.sin(angle)[:, None] * grown
     out = np.empty_like(x)
     a, b = (slice(0, hd // 2), slice(hd // 2, hd)) if halves else (slice(0, hd, 2), slice(1, hd, 2))
     out[..., a] = x[..., a] * c - x[..., b] * s
@@ -51,11 +67,12 @@ def rotate(x, base, halves, factor=1.0):
     return out
 
 
-def attend(q, k, v, scale, seen):
+def attend(q, k, v, scale, seen, cap=None):
     """q [n][heads][hd], k and v [n][kv][hd]; seen [n][n] says which keys a query sees."""
     n, heads, hd = q.shape
     k, v = (np.repeat(t, heads // k.shape[1], axis=1) for t in (k, v))
-    s = np.where(seen, np.einsum("qhd,khd->hqk", q, k) * scale, -np.inf)
+    s = np.einsum("qhd,khd->hqk", q, k) * scale
+    s = np.where(seen, cap * np.tanh(s / cap) if cap else s, -np.inf)
     a = np.exp(s - s.max(-1, keepdims=True))
     return np.einsum("hqk,khd->qhd", a / a.sum(-1, keepdims=True), v).reshape(n, heads * hd)
 
@@ -95,11 +112,12 @@ def decoder(w, ids, c):
         if "attn_q_norm.weight" in t:
             q = rms(q, t["attn_q_norm.weight"], eps)
             k = rms(k, t["attn_k_norm.weight"], eps)
-        base = c["base_local"] if local else c["base"]
+        base = c["base_local"] if local and "base_local" in c else c["base"]
         factor = 1.0 if local else c.get("factor", 1.0)
-        q, k = (rotate(y, base, c["halves"], factor) for y in (q, k))
+        q, k = (rotate(y, base, c["halves"], factor, c.get("original")) for y in (q, k))
         seen = (back >= 0) & (back < (c["window"] if local else n))
-        h = attend(q, k, v, c.get("attn_scale", hd ** -0.5), seen) @ t["attn_output.weight"].T
+        h = attend(q, k, v, c.get("attn_scale", hd ** -0.5), seen, c.get("attn_cap"))
+        h = h @ t["attn_output.weight"].T
         if "post_attention_norm.weight" in t:
             h = rms(h, t["post_attention_norm.weight"], eps)
         x = x + h * c.get("residual_scale", 1.0)
@@ -291,6 +309,7 @@ def keys_of(c):
                      "attention.value_length": c["hd"], "rope.freq_base": c["base"],
                      "attention.layer_norm_rms_epsilon": c["eps"]})
     for ours, theirs in (("window", "attention.sliding_window"), ("cap", "final_logit_softcapping"),
+                         ("attn_cap", "attn_logit_softcapping"),
                          ("factor", "rope.scaling.factor"), ("far", "rope.freq_base"),
                          ("embed_key", "embedding_scale"),
                          ("attn_scale", "attention.scale"), ("residual_scale", "residual_scale"),
@@ -303,7 +322,9 @@ def keys_of(c):
         keys["shortconv.l_cache"] = c["taps"]
         del keys["attention.key_length"], keys["attention.value_length"]
     if "factor" in c:
-        keys["rope.scaling.type"] = "linear"
+        keys["rope.scaling.type"] = "yarn" if "original" in c else "linear"
+    if "original" in c:
+        keys["rope.scaling.original_context_length"] = c["original"]
     return {"general.architecture": arch, "general.name": c["name"],
             **{f"{arch}.{k}": v for k, v in keys.items()}}
 
@@ -323,6 +344,12 @@ SPECS = [
     dict(name="tiny-lfm2", arch="lfm2", run=decoder, seed=10, d=40, heads=4, kv=2, hd=10, ffn=56,
          layers=5, eps=1e-5, base=1e6, halves=True, act=silu, head_norm=True, tied=True,
          conv=(0, 1, 3), taps=3, last_norm="token_embd_norm"),
+    dict(name="tiny-gemma2", arch="gemma2", run=decoder, seed=11, d=28, heads=4, kv=2, hd=16,
+         ffn=40, layers=4, eps=1e-6, base=1e4, halves=True, act=gelu_tanh, post_norm=True, tied=True,
+         window=24, pattern=2, embed_scale=np.sqrt(28.0), cap=20.0, attn_cap=3.0),
+    dict(name="tiny-yarn", arch="qwen3", run=decoder, seed=12, d=36, heads=4, kv=2, hd=16, ffn=52,
+         layers=2, eps=1e-6, base=1e4, halves=True, act=silu, head_norm=True, factor=4.0,
+         original=24),
     dict(name="tiny-bert", arch="bert", run=bert, seed=7, d=48, heads=4, hd=12, ffn=100, layers=3,
          eps=1e-12, pooling=2),
     dict(name="tiny-minilm", arch="bert", run=bert, seed=8, d=48, heads=3, hd=16, ffn=64, layers=2,

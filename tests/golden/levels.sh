@@ -40,7 +40,7 @@ logits() {
 }
 logits tiny-causal q4 t16 q8
 logits tiny-bidi q4 t16 q8
-for arch in qwen2 qwen3 gemma3 granite lfm2 bert modern-bert; do
+for arch in qwen2 qwen3 yarn gemma2 gemma3 granite lfm2 bert modern-bert; do
     logits tiny-$arch q4
 done
 

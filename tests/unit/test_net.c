@@ -184,7 +184,7 @@ static const struct {
 } models[] = {
     {"tiny-causal", 0.1f}, {"tiny-bidi", 0.02f},  {"tiny-qwen2", 0.05f},
     {"tiny-qwen3", 0.1f},  {"tiny-gemma3", 0.2f}, {"tiny-granite", 0.02f},
-    {"tiny-lfm2", 0.3f},
+    {"tiny-lfm2", 0.3f},   {"tiny-gemma2", 0.2f}, {"tiny-yarn", 0.1f},
     {"tiny-bert", 0.05f},  {"tiny-minilm", 0.02f},
     {"tiny-modern-bert", 0.05f}, {"tiny-types", 0.1f},
 };
@@ -515,7 +515,7 @@ static void tree_is_its_paths(const char *name, lc_pack_type type, uint32_t kv,
 }
 
 static const char *const causal[] = {"tiny-causal", "tiny-qwen2", "tiny-qwen3", "tiny-gemma3",
-                                     "tiny-granite", "tiny-lfm2"};
+                                     "tiny-granite", "tiny-lfm2", "tiny-gemma2"};
 #define CAUSAL (sizeof causal / sizeof causal[0])
 
 static void a_tree_gives_the_bits_of_its_paths(void **state)

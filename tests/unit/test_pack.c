@@ -204,7 +204,7 @@ static void missing_parts_are_named(void **state)
 
 static void add_scaling(gguf_make *m)
 {
-    gguf_make_str(m, "llama.rope.scaling.type", "yarn");
+    gguf_make_str(m, "llama.rope.scaling.type", "longrope");
 }
 
 static void add_cap(gguf_make *m)
@@ -311,6 +311,18 @@ static void add_odd_rope(gguf_make *m)
     gguf_make_u32(m, "llama.rope.dimension_count", 7);
 }
 
+static void add_yarn_log(gguf_make *m)
+{
+    gguf_make_str(m, "llama.rope.scaling.type", "yarn");
+    gguf_make_f32(m, "llama.rope.scaling.yarn_log_multiplier", 0.1f);
+}
+
+static void add_yarn_part(gguf_make *m)
+{
+    gguf_make_str(m, "llama.rope.scaling.type", "yarn");
+    gguf_make_u32(m, "llama.rope.dimension_count", 2);
+}
+
 static void variants_are_refused_by_name(void **state)
 {
     (void)state;
@@ -320,6 +332,8 @@ static void variants_are_refused_by_name(void **state)
         const char *reason;
     } cases[] = {
         {add_scaling, LC_ERR_UNSUPPORTED, "llama.rope.scaling.type"},
+        {add_yarn_log, LC_ERR_FORMAT, "llama.rope.scaling.yarn_log_multiplier"},
+        {add_yarn_part, LC_ERR_UNSUPPORTED, "llama.rope.scaling.type: yarn"},
         {add_far_factor, LC_ERR_FORMAT, "llama.rope.scaling.factor"},
         {add_cap, LC_ERR_UNSUPPORTED, "llama.attn_logit_softcapping"},
         {add_experts, LC_ERR_UNSUPPORTED, "llama.expert_count"},

@@ -19,6 +19,7 @@ typedef struct custom {
     uint32_t pattern; /* every pattern-th layer sees all keys; 0: all of them do */
     bool far_first;   /* it is the first of the pattern's layers, not the last */
     double base, base_local;
+    float attn_cap, logit_cap; /* not 0: soft caps, unless the file has others */
     uint32_t rank; /* what pooling 4 (rank) means; 0: it is refused */
 } custom;
 
@@ -46,6 +47,15 @@ static const custom customs[] = {
      .base = 160000.0,
      .base_local = 1e4,
      .rank = LC_POOL_MEAN},
+    {.arch = LC_ARCH_GEMMA2,
+     .eps = RMS_EPS,
+     .causal = true,
+     .embed_root = true,
+     .pattern = 2,
+     .base = 1e4,
+     .base_local = 1e4,
+     .attn_cap = 50.0f,
+     .logit_cap = 30.0f},
     {.arch = LC_ARCH_LFM2, .eps = RMS_EPS, .causal = true, .base = 1e6},
 };
 
@@ -141,8 +151,9 @@ static lc_err refuse_variants(const keys *k)
         }
     }
     full = key_of(k, "attn_logit_softcapping");
-    if (lc_gguf_find(k->g, full.text)) {
-        return refuse(k, LC_ERR_UNSUPPORTED, "attn_logit_softcapping", "not supported");
+    if (k->custom->attn_cap == 0.0f && lc_gguf_find(k->g, full.text)) {
+        return refuse(k, LC_ERR_UNSUPPORTED, "attn_logit_softcapping",
+                      "not supported in this architecture");
     }
     return LC_OK;
 }
@@ -271,38 +282,104 @@ static lc_err read_heads(const keys *k, lc_model_info *m)
     return LC_OK;
 }
 
-/* Linear scaling divides all frequencies; factors of single ones (Llama 3) are a tensor. */
-static lc_err read_scaling(const keys *k, double *factor)
+/* A factor of scaling, by one of its two names; 0 stands for none. */
+static lc_err read_factor(const keys *k, double *factor)
 {
     static const char *const names[] = {"rope.scaling.factor", "rope.scale_linear"};
-    lc_str type = lc_str_from("linear"); /* what a factor without a type means */
-    key full = key_of(k, "rope.scaling.type");
-    bool stated = lc_gguf_find(k->g, full.text) != NULL;
-    if (stated && !lc_gguf_str(k->g, full.text, &type)) {
-        return refuse(k, LC_ERR_FORMAT, "rope.scaling.type", "not a string");
-    }
     *factor = 1.0;
-    if (lc_str_equal(type, lc_str_from("none"))) {
-        return LC_OK;
-    }
-    if (!lc_str_equal(type, lc_str_from("linear"))) {
-        char reason[96];
-        (void)snprintf(reason, sizeof reason, "%.*s: scaling of this kind is not supported",
-                       type.bytes < 32 ? (int)type.bytes : 32, type.data);
-        return refuse(k, LC_ERR_UNSUPPORTED, "rope.scaling.type", reason);
-    }
     for (size_t i = 0; i < 2; i++) {
         float value = 0.0f;
         lc_err err = read_f32(k, names[i], false, 0.0f, 1e6f, &value);
         if (err) {
             return err;
         }
-        if (value > 0.0f) { /* 0 stands for none */
+        if (value > 0.0f) {
             *factor = (double)value;
             return LC_OK;
         }
     }
     return LC_OK;
+}
+
+/* The pair that turns `turns` times within the original context. */
+static double yarn_pair(const lc_pack_source *s, double original, double turns)
+{
+    const double two_pi = 6.283185307179586;
+    double pair = (double)s->info.rope_dims * lc_log(original / (turns * two_pi)) /
+                  (2.0 * lc_log(s->rope_base));
+    return pair > 1e6 ? 1e6 : pair > -1e6 ? pair : -1e6; /* a base near 1 is legal */
+}
+
+static double whole(double x, bool up)
+{
+    double below = (double)(int32_t)x;
+    below -= below > x ? 1.0 : 0.0;
+    return up && below < x ? below + 1.0 : below;
+}
+
+/* YaRN: slow pairs are divided by the factor, fast ones are not, and scores grow a little. That is
+ * said here by the frequencies and the scale of attention, so the network need not know. */
+static lc_err read_yarn(const keys *k, lc_pack_source *s)
+{
+    lc_model_info *m = &s->info;
+    uint32_t original = m->ctx;
+    float fast = 32.0f, slow = 1.0f, attn = 1.0f, ext = 1.0f, log_mul = 0.0f;
+    const struct {
+        const char *name;
+        float least, most, *value;
+    } rows[] = {{"rope.scaling.attn_factor", 1e-3f, 1e3f, &attn},
+                {"rope.scaling.yarn_attn_factor", 1e-3f, 1e3f, &attn},
+                {"rope.scaling.yarn_beta_fast", 1e-3f, 1e6f, &fast},
+                {"rope.scaling.yarn_beta_slow", 1e-3f, 1e6f, &slow},
+                {"rope.scaling.yarn_ext_factor", 1.0f, 1.0f, &ext},
+                {"rope.scaling.yarn_log_multiplier", 0.0f, 0.0f, &log_mul}};
+    lc_err err = read_u32(k, "rope.scaling.original_context_length", false, 1, CTX_CLAIM_MAX,
+                          &original);
+    for (size_t i = 0; !err && i < sizeof rows / sizeof rows[0]; i++) {
+        err = read_f32(k, rows[i].name, false, rows[i].least, rows[i].most, rows[i].value);
+    }
+    if (err) {
+        return err;
+    }
+    if (m->rope_dims != m->head_dim || s->rope_factor < 1.0 || s->rope_base <= 1.0) {
+        return refuse(k, LC_ERR_UNSUPPORTED, "rope.scaling.type",
+                      "yarn is not supported beside a part of a head that is not turned");
+    }
+    double low = whole(yarn_pair(s, (double)original, (double)fast), false);
+    double high = whole(yarn_pair(s, (double)original, (double)slow), true);
+    double last = (double)(m->rope_dims - 1);
+    s->yarn = true;
+    s->yarn_low = low > 0.0 ? low : 0.0;
+    s->yarn_high = high < last ? high : last;
+    double grown = (double)attn * (1.0 + 0.1 * lc_log(s->rope_factor));
+    double own = m->attn_scale > 0.0f ? (double)m->attn_scale
+                                      : 1.0 / (double)lc_sqrtf((float)m->head_dim);
+    m->attn_scale = (float)(own * grown * grown);
+    return LC_OK;
+}
+
+/* Linear scaling divides all frequencies; factors of single ones (Llama 3) are a tensor. */
+static lc_err read_scaling(const keys *k, lc_pack_source *s)
+{
+    lc_str type = lc_str_from("linear"); /* what a factor without a type means */
+    key full = key_of(k, "rope.scaling.type");
+    bool stated = lc_gguf_find(k->g, full.text) != NULL;
+    if (stated && !lc_gguf_str(k->g, full.text, &type)) {
+        return refuse(k, LC_ERR_FORMAT, "rope.scaling.type", "not a string");
+    }
+    s->rope_factor = 1.0;
+    if (lc_str_equal(type, lc_str_from("none"))) {
+        return LC_OK;
+    }
+    bool yarn = lc_str_equal(type, lc_str_from("yarn"));
+    if (!yarn && !lc_str_equal(type, lc_str_from("linear"))) {
+        char reason[96];
+        (void)snprintf(reason, sizeof reason, "%.*s: scaling of this kind is not supported",
+                       type.bytes < 32 ? (int)type.bytes : 32, type.data);
+        return refuse(k, LC_ERR_UNSUPPORTED, "rope.scaling.type", reason);
+    }
+    lc_err err = read_factor(k, &s->rope_factor);
+    return err || !yarn ? err : read_yarn(k, s);
 }
 
 static lc_err read_rope(const keys *k, lc_pack_source *s)
@@ -325,7 +402,7 @@ static lc_err read_rope(const keys *k, lc_pack_source *s)
     }
     s->rope_base = (double)base;
     s->rope_base_local = (double)local;
-    return err ? err : read_scaling(k, &s->rope_factor);
+    return err ? err : read_scaling(k, s);
 }
 
 /* Which layers look back a window only: all but one of `pattern`, where there is a window. */
@@ -370,7 +447,15 @@ static lc_err read_scales(const keys *k, lc_model_info *m)
     if (k->custom->embed_root) {
         m->embed_scale = lc_sqrtf((float)m->width);
     }
+    m->attn_cap = k->custom->attn_cap;
+    m->logit_cap = k->custom->logit_cap;
+    if (m->arch == LC_ARCH_GEMMA2 && m->layers == 46) { /* Gemma 2 27B, which no key tells */
+        m->attn_scale = 1.0f / lc_sqrtf((float)(m->width / m->heads));
+    }
     lc_err err = read_f32(k, "final_logit_softcapping", false, 1e-3f, 1e6f, &m->logit_cap);
+    if (!err && m->attn_cap > 0.0f) {
+        err = read_f32(k, "attn_logit_softcapping", false, 1e-3f, 1e6f, &m->attn_cap);
+    }
     if (err || !k->custom->multipliers) {
         return err;
     }

@@ -12,6 +12,8 @@ typedef struct lc_pack_source {
     double rope_base;
     double rope_factor;     /* frequencies are divided by it: linear scaling */
     double rope_base_local; /* of local layers, unscaled */
+    bool yarn;              /* pairs before yarn_low are not divided, between the two partly */
+    double yarn_low, yarn_high;
 } lc_pack_source;
 
 /* Reads and checks everything but the shapes of tensors. Errors name the key. */

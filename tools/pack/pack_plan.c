@@ -128,6 +128,19 @@ static lc_err rope_factor(const lc_pack_plan *plan, uint32_t i, double *factor, 
     return LC_OK;
 }
 
+/* The frequency f of pair i, scaled for longer texts than the model was first made for. */
+static double scaled(const lc_pack_source *source, uint32_t i, double f)
+{
+    double divided = f / source->rope_factor;
+    if (!source->yarn) {
+        return divided;
+    }
+    double width = source->yarn_high - source->yarn_low;
+    double ramp = ((double)i - source->yarn_low) / (width > 0.001 ? width : 0.001);
+    ramp = ramp < 0.0 ? 0.0 : ramp > 1.0 ? 1.0 : ramp;
+    return divided * ramp + f * (1.0 - ramp);
+}
+
 lc_err lc_pack_rope(const lc_pack_plan *plan, const lc_pack_item *item, uint8_t *out, lc_diag *diag)
 {
     const lc_pack_source *source = &plan->source;
@@ -141,7 +154,8 @@ lc_err lc_pack_rope(const lc_pack_plan *plan, const lc_pack_item *item, uint8_t 
         if (err) {
             return err;
         }
-        f = f / factor / (local ? 1.0 : source->rope_factor);
+        f = f / factor;
+        f = local ? f : scaled(source, i, f);
         float parts[2];
         parts[0] = (float)f;
         parts[1] = (float)(f - (double)parts[0]);

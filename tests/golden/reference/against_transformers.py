@@ -75,6 +75,15 @@ CASES = {
         hidden_size=1024, num_attention_heads=16, num_key_value_heads=8, intermediate_size=4608,
         block_auto_adjust_ff_dim=False, num_hidden_layers=16, full_attn_idxs=[2, 5, 8, 10, 12, 14],
         tie_word_embeddings=True), 64),
+    "gemma2 small": ("gemma2", hf.Gemma2ForCausalLM, dict(
+        SMALL, num_key_value_heads=2, head_dim=32, num_hidden_layers=6, sliding_window=20,
+        query_pre_attn_scalar=32, attn_logit_softcapping=2.0, final_logit_softcapping=5.0,
+        tie_word_embeddings=True), 120),
+    "qwen3 yarn": ("qwen3", hf.Qwen3ForCausalLM, dict(
+        SMALL, num_key_value_heads=2, head_dim=32, num_hidden_layers=3,
+        max_position_embeddings=256, rope_parameters=dict(
+            rope_type="yarn", rope_theta=1e4, factor=4.0,
+            original_max_position_embeddings=64)), 200),
     "bert small": ("bert", hf.BertModel, dict(SMALL, num_hidden_layers=3), 100),
     "bert MiniLM-L6": ("bert", hf.BertModel, dict(
         hidden_size=384, num_attention_heads=12, intermediate_size=1536, num_hidden_layers=6), 300),
@@ -152,7 +161,7 @@ MODERN_BERT = {
     "layers.{}.mlp.Wi": "ffn_up", "layers.{}.mlp.Wo": "ffn_down", "final_norm": "output_norm",
     "head.dense": "cls", "head.norm": "cls.norm", "classifier": "cls.output",
 }
-NAMES = {"gemma3": GEMMA, "lfm2": LFM2, "bert": BERT, "modern-bert": MODERN_BERT}
+NAMES = {"gemma2": GEMMA, "gemma3": GEMMA, "lfm2": LFM2, "bert": BERT, "modern-bert": MODERN_BERT}
 
 
 def gguf_name(arch, name):
@@ -175,7 +184,7 @@ def shuffle(model, arch):
         if name.endswith(".bias"):
             p.data = 0.3 * r
         elif p.dim() == 1:
-            p.data = (0 if arch == "gemma3" else 1) + 0.2 * r
+            p.data = (0 if arch.startswith("gemma") else 1) + 0.2 * r
         else:
             p.data = r / p.shape[1:].numel() ** 0.5
 
@@ -195,7 +204,7 @@ def tensors(model, arch, classifier):
             w = pairs(w, c.num_attention_heads)
         if arch in ("llama", "granite") and ".attn_k." in theirs:
             w = pairs(w, c.num_key_value_heads)
-        if arch == "gemma3" and w.ndim == 1:
+        if arch.startswith("gemma") and w.ndim == 1:
             w = w + 1  # Gemma's norms multiply by 1 + weight
         if classifier or not theirs.startswith("cls"):
             out[theirs] = w.squeeze(1) if w.ndim == 3 else w
@@ -235,6 +244,14 @@ def keys(arch, c, pooling, labels):
         assert rope_base(c, "sliding_attention") == 1e4
     elif "bert" not in arch:
         k["rope.freq_base"] = rope_base(c)
+    if arch == "gemma2":
+        k.update({"attention.sliding_window": c.sliding_window,
+                  "attn_logit_softcapping": c.attn_logit_softcapping,
+                  "final_logit_softcapping": c.final_logit_softcapping})
+    if getattr(c, "rope_parameters", {}).get("rope_type") == "yarn":
+        p = c.rope_parameters
+        k.update({"rope.scaling.type": "yarn", "rope.scaling.factor": p["factor"],
+                  "rope.scaling.original_context_length": p["original_max_position_embeddings"]})
     if arch == "granite":
         k.update({"embedding_scale": c.embedding_multiplier,
                   "residual_scale": c.residual_multiplier,
