@@ -29,6 +29,8 @@ static const lc_hf_class classes[] = {
     {"BertForSequenceClassification", LC_ARCH_BERT, LC_HF_SCORES},
     {"GraniteModel", LC_ARCH_GRANITE, LC_HF_BARE},
     {"GraniteForCausalLM", LC_ARCH_GRANITE, LC_HF_LM},
+    {"Lfm2Model", LC_ARCH_LFM2, LC_HF_BARE},
+    {"Lfm2ForCausalLM", LC_ARCH_LFM2, LC_HF_LM},
     {"ModernBertModel", LC_ARCH_MODERN_BERT, LC_HF_BARE},
     {"ModernBertForMaskedLM", LC_ARCH_MODERN_BERT, LC_HF_MASKED},
     {"ModernBertForSequenceClassification", LC_ARCH_MODERN_BERT, LC_HF_SCORES},
@@ -37,7 +39,7 @@ static const lc_hf_class classes[] = {
 #define BIT(arch) (1u << LC_ARCH_##arch)
 #define ENCODERS (BIT(BERT) | BIT(MODERN_BERT))
 #define DECODERS (BIT(LLAMA) | BIT(QWEN2) | BIT(QWEN3) | BIT(GEMMA3) | BIT(GRANITE))
-#define ALL (ENCODERS | DECODERS)
+#define ALL (ENCODERS | DECODERS | BIT(LFM2))
 
 typedef enum measure { WHOLE, REAL } measure;
 
@@ -51,13 +53,15 @@ typedef struct row {
 static const row rows[] = {
     {"num_hidden_layers", "block_count", WHOLE, ALL, 0},
     {"hidden_size", "embedding_length", WHOLE, ALL, 0},
-    {"intermediate_size", "feed_forward_length", WHOLE, ALL, 0},
+    {"intermediate_size", "feed_forward_length", WHOLE, ENCODERS | DECODERS, 0},
     {"num_attention_heads", "attention.head_count", WHOLE, ALL, 0},
     {"num_key_value_heads", "attention.head_count_kv", WHOLE, DECODERS, BIT(LLAMA) | BIT(GRANITE)},
     {"head_dim", "attention.key_length", WHOLE, DECODERS, BIT(LLAMA) | BIT(QWEN2) | BIT(GRANITE)},
     {"head_dim", "attention.value_length", WHOLE, DECODERS, BIT(LLAMA) | BIT(QWEN2) | BIT(GRANITE)},
     {"max_position_embeddings", "context_length", WHOLE, ALL, 0},
     {"rms_norm_eps", "attention.layer_norm_rms_epsilon", REAL, DECODERS, 0},
+    {"norm_eps", "attention.layer_norm_rms_epsilon", REAL, BIT(LFM2), 0},
+    {"conv_L_cache", "shortconv.l_cache", WHOLE, BIT(LFM2), 0},
     {"layer_norm_eps", "attention.layer_norm_epsilon", REAL, BIT(BERT), 0},
     {"norm_eps", "attention.layer_norm_epsilon", REAL, BIT(MODERN_BERT), 0},
     {"embedding_multiplier", "embedding_scale", REAL, BIT(GRANITE), 0},
@@ -81,6 +85,7 @@ static const guard guards[] = {
     {"hidden_activation", "gelu_pytorch_tanh", BIT(GEMMA3), true},
     {"hidden_activation", "gelu", BIT(MODERN_BERT), true},
     {"classifier_activation", "gelu", BIT(MODERN_BERT), false},
+    {"conv_bias", NULL, BIT(LFM2), false},
     {"position_embedding_type", "absolute", BIT(BERT), false},
     {"use_sliding_window", NULL, DECODERS, false},
     {"attn_logit_softcapping", NULL, DECODERS, false},
@@ -306,7 +311,10 @@ static lc_err read_rope(lc_hf_read *r)
 {
     char key[96];
     bool modern = r->arch->id == LC_ARCH_MODERN_BERT, two = modern || r->arch->id == LC_ARCH_GEMMA3;
-    rope wide = {NULL, modern ? 160000.0 : two ? 1e6 : 1e4}, local = {NULL, 1e4};
+    rope wide = {NULL, modern                               ? 160000.0
+                       : two || r->arch->id == LC_ARCH_LFM2 ? 1e6
+                                                            : 1e4},
+         local = {NULL, 1e4};
     double part = 1.0;
     if (r->arch->rope == LC_ROPE_NONE) {
         return LC_OK;
@@ -394,6 +402,9 @@ static lc_err read_window(lc_hf_read *r)
     uint32_t layers = 0, n = 0;
     bool any = false;
     (void)lc_hf_whole(lc_hf_get(r->config, "num_hidden_layers"), &layers);
+    if (r->arch->id == LC_ARCH_LFM2) {
+        return LC_OK;
+    }
     lc_err err = types ? put_layer_types(r, types, layers, &any) : LC_OK;
     if (err || !has) {
         return !err && any ? wrong(r, LC_ERR_UNSUPPORTED, "layer_types",
@@ -417,6 +428,59 @@ static lc_err read_window(lc_hf_read *r)
         lc_hf_put_u32(r, lc_hf_key(r, "attention.sliding_window_pattern", key), n);
     }
     return LC_OK;
+}
+
+/* ---- short convolutions ---- */
+
+/* The feed-forward layer of LFM2 is made smaller than config.json says, unless it says not to. */
+static lc_err put_ffn(lc_hf_read *r)
+{
+    char key[96];
+    double factor = 1.0;
+    uint32_t ffn = 0, multiple = 256;
+    const cJSON *step = lc_hf_get(r->config, "block_multiple_of");
+    lc_err err = read_real(r, r->config, "block_ffn_dim_multiplier", &factor);
+    if (!err && (!lc_hf_whole(lc_hf_get(r->config, "intermediate_size"), &ffn) || ffn > 1u << 24)) {
+        err = wrong(r, LC_ERR_FORMAT, "intermediate_size", "not a whole number in range");
+    }
+    if (!err && step && (!lc_hf_whole(step, &multiple) || multiple == 0 || multiple > 1u << 20)) {
+        err = wrong(r, LC_ERR_FORMAT, "block_multiple_of", "not a whole number in range");
+    }
+    if (!err && lc_json_bool(r->config, "block_auto_adjust_ff_dim", true)) {
+        double scaled = (double)(2u * ffn / 3u) * factor;
+        ffn = scaled < (double)(1u << 24) ? (uint32_t)scaled : 1u << 24;
+        ffn = (ffn + multiple - 1) / multiple * multiple;
+    }
+    lc_hf_put_u32(r, lc_hf_key(r, "feed_forward_length", key), ffn);
+    return err;
+}
+
+/* Which layers are convolutions GGUF says by key heads of 0. */
+static lc_err read_conv(lc_hf_read *r)
+{
+    char key[96];
+    uint32_t layers = 0, heads = 0;
+    const cJSON *types = lc_hf_get(r->config, "layer_types");
+    if (r->arch->id != LC_ARCH_LFM2) {
+        return LC_OK;
+    }
+    (void)lc_hf_whole(lc_hf_get(r->config, "num_hidden_layers"), &layers);
+    if (!lc_hf_whole(lc_hf_get(r->config, "num_key_value_heads"), &heads)) {
+        return wrong(r, LC_ERR_FORMAT, "num_key_value_heads", "not a whole number");
+    }
+    if (!cJSON_IsArray(types) || (uint32_t)cJSON_GetArraySize(types) != layers) {
+        return wrong(r, LC_ERR_FORMAT, "layer_types", "not one for each layer");
+    }
+    lc_hf_put_array(r, lc_hf_key(r, "attention.head_count_kv", key), LC_GGUF_U32, layers);
+    for (const cJSON *item = types->child; item; item = item->next) {
+        const char *type = cJSON_IsString(item) ? item->valuestring : "";
+        bool conv = strcmp(type, "conv") == 0;
+        if (!conv && strcmp(type, "full_attention") != 0) {
+            return wrong(r, LC_ERR_UNSUPPORTED, "layer_types", "neither conv nor full_attention");
+        }
+        lc_buf_put_u32(&r->body, conv ? 0 : heads);
+    }
+    return put_ffn(r);
 }
 
 /* ---- labels and pooling ---- */
@@ -542,7 +606,8 @@ static lc_err read_tied(lc_hf_read *r)
     if (item && !cJSON_IsBool(item)) {
         return wrong(r, LC_ERR_FORMAT, "tie_word_embeddings", "neither true nor false");
     }
-    r->tied = item ? cJSON_IsTrue(item) : r->arch->id == LC_ARCH_GEMMA3;
+    bool tied = r->arch->id == LC_ARCH_GEMMA3 || r->arch->id == LC_ARCH_LFM2;
+    r->tied = item ? cJSON_IsTrue(item) : tied;
     return LC_OK;
 }
 
@@ -554,8 +619,8 @@ lc_err lc_hf_config(lc_hf_read *r)
     if (!err) {
         err = read_class(r);
     }
-    lc_err (*const readers[])(lc_hf_read *) = {read_tied, read_numbers, read_attn_scale, read_rope,
-                                               read_window};
+    lc_err (*const readers[])(lc_hf_read *) = {read_tied,       read_numbers, read_conv,
+                                               read_attn_scale, read_rope,    read_window};
     if (!err) {
         lc_hf_put_str(r, "general.architecture", r->arch->name);
     }

@@ -53,6 +53,26 @@ static const name_row gemma[] = {
     {"layers.#.post_feedforward_layernorm", "post_ffw_norm"},
     {NULL, NULL},
 };
+static const name_row lfm2[] = {
+    {"embed_tokens", "token_embd"},
+    {"embedding_norm", "token_embd_norm"},
+    {"lm_head", "output"},
+    {"layers.#.operator_norm", "attn_norm"},
+    {"layers.#.self_attn.q_proj", "attn_q"},
+    {"layers.#.self_attn.k_proj", "attn_k"},
+    {"layers.#.self_attn.v_proj", "attn_v"},
+    {"layers.#.self_attn.out_proj", "attn_output"},
+    {"layers.#.self_attn.q_layernorm", "attn_q_norm"},
+    {"layers.#.self_attn.k_layernorm", "attn_k_norm"},
+    {"layers.#.conv.in_proj", "shortconv.in_proj"},
+    {"layers.#.conv.conv", "shortconv.conv"},
+    {"layers.#.conv.out_proj", "shortconv.out_proj"},
+    {"layers.#.ffn_norm", "ffn_norm"},
+    {"layers.#.feed_forward.w1", "ffn_gate"},
+    {"layers.#.feed_forward.w3", "ffn_up"},
+    {"layers.#.feed_forward.w2", "ffn_down"},
+    {NULL, NULL},
+};
 static const name_row bert[] = {
     {"embeddings.word_embeddings", "token_embd"},
     {"embeddings.position_embeddings", "position_embd"},
@@ -108,6 +128,8 @@ static const name_row *rows_of(uint32_t arch)
     switch (arch) {
     case LC_ARCH_GEMMA3:
         return gemma;
+    case LC_ARCH_LFM2:
+        return lfm2;
     case LC_ARCH_BERT:
         return bert;
     case LC_ARCH_MODERN_BERT:
@@ -245,6 +267,11 @@ static void set_reading(const lc_hf_read *r, lc_gguf_tensor *t, const char *ours
     }
     uint64_t rows = t->dims == 1 ? t->ne[0] : t->ne[1]; /* of another number is refused later */
     t->halves = count > 0 && rows % (2u * count) == 0 ? count : 0;
+    if (strstr(ours, ".shortconv.conv.") && t->dims == 3 && t->ne[1] == 1) {
+        t->dims = 2; /* one channel in */
+        t->ne[1] = t->ne[2];
+        t->ne[2] = 1;
+    }
     t->plus_one = r->arch->id == LC_ARCH_GEMMA3 && t->dims == 1;
 }
 

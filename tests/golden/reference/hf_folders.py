@@ -130,7 +130,8 @@ def make_model(name, layers):
 
 
 def gguf_keys(arch, config, classifier):
-    k = base.keys(arch, config, classifier)
+    labels = LABELS if classifier else None
+    k = base.keys(arch, config, base.pooling_of(arch, config) if classifier else 0, labels)
     p = config.rope_parameters if arch == "llama" else {}
     if p.get("rope_type") == "linear":
         k["llama.rope.scaling.type"], k["llama.rope.scaling.factor"] = "linear", p["factor"]
