@@ -2,14 +2,13 @@
  * reference checked. With measuring arenas nothing is stored, the same pushes are counted. */
 #include <string.h>
 
+#include "job_in.h"
 #include "job_parts.h"
 #include "labels.h"
 
 typedef struct opener {
-    lc_reader r;
-    uint64_t base; /* of the section in the file */
+    lc_job_in in;
     lc_arena *state;
-    lc_diag *diag;
     lc_job job;
     lc_pack pack[LC_PACKS_MAX]; /* moved into the arena when all is read */
     const uint8_t *pack_root[LC_PACKS_MAX];
@@ -25,16 +24,6 @@ typedef struct opener {
     uint32_t inner[LC_PACKS_MAX];    /* most inner nodes of a trie */
 } opener;
 
-static lc_err fail(opener *o, lc_err err, const char *text)
-{
-    return lc_fail(o->diag, err, o->base + o->r.at, text);
-}
-
-static lc_err wrong(opener *o, const char *text)
-{
-    return fail(o, LC_ERR_FORMAT, text);
-}
-
 /* Stores into an array on the state arena, which is not there when measuring. */
 #define KEEP(o, array, i, value)                                                                   \
     do {                                                                                           \
@@ -47,57 +36,11 @@ static lc_err wrong(opener *o, const char *text)
 
 /* ---- small parts ---- */
 
-static lc_err read_count(opener *o, uint32_t least, uint32_t most, uint32_t *count)
-{
-    *count = lc_read_u16(&o->r);
-    if (o->r.failed || *count < least) {
-        return wrong(o, "count missing or too small");
-    }
-    return *count > most ? fail(o, LC_ERR_LIMIT, "count over limit") : LC_OK;
-}
-
-static lc_err read_flag(opener *o, bool *flag)
-{
-    uint8_t v = lc_read_u8(&o->r);
-    *flag = v == 1;
-    return o->r.failed || v > 1 ? wrong(o, "flag is neither 0 nor 1") : LC_OK;
-}
-
-static lc_err read_float(opener *o, float least, float most, float *value)
-{
-    *value = lc_read_f32(&o->r);
-    return !o->r.failed && *value >= least && *value <= most ? LC_OK
-                                                             : wrong(o, "number out of range");
-}
-
-static lc_err read_name(opener *o, bool ascii, lc_str *name)
-{
-    *name = lc_read_str(&o->r);
-    return !o->r.failed && lc_name_valid(*name, ascii) ? LC_OK : wrong(o, "wrong name");
-}
-
-/* Text for people or for later parsers: valid UTF-8 of at most `most` bytes. */
-static lc_err read_text(opener *o, uint32_t most, lc_str *text)
-{
-    *text = lc_read_str(&o->r);
-    if (o->r.failed || text->bytes > most) {
-        return wrong(o, "text missing or too long");
-    }
-    for (uint32_t i = 0; i < text->bytes;) {
-        uint32_t c, n = lc_utf8_decode(text->data + i, text->bytes - i, &c);
-        if (n == 0 || c == 0) {
-            return wrong(o, "text is not UTF-8");
-        }
-        i += n;
-    }
-    return LC_OK;
-}
-
 /* Index of a label among the first `count` of a task, -1: none. Read from the section, since the
  * tables are not there when measuring. */
 static int32_t label_index(const opener *o, uint32_t task, uint32_t count, lc_str name)
 {
-    lc_reader r = o->r;
+    lc_reader r = o->in.r;
     r.at = o->label_at[task];
     for (uint32_t i = 0; i < count; i++) {
         lc_str other = lc_read_str(&r);
@@ -140,20 +83,20 @@ static lc_err read_expr(opener *o, bool own, lc_expr **expr)
 {
     lc_str source;
     lc_diag inner = {0};
-    lc_err err = read_text(o, LC_EXPR_BYTES_MAX, &source);
+    lc_err err = lc_in_text(&o->in, LC_EXPR_BYTES_MAX, &source);
     if (err != LC_OK || source.bytes == 0) {
         return err;
     }
-    uint64_t at = o->base + o->r.at - source.bytes;
+    uint64_t at = o->in.base + o->in.r.at - source.bytes;
     lc_expr_scope scope = {knows_label, o};
     o->own = own;
     err = lc_expr_compile_in(source.data, source.bytes, &scope, o->state, expr, &inner);
-    return err == LC_OK ? LC_OK : lc_fail(o->diag, err, at + inner.offset, inner.text);
+    return err == LC_OK ? LC_OK : lc_fail(o->in.diag, err, at + inner.offset, inner.text);
 }
 
 static lc_err read_rule(opener *o, const lc_task *task, uint8_t type, lc_rule *rule)
 {
-    lc_err err = read_name(o, true, &rule->id);
+    lc_err err = lc_in_name(&o->in, true, &rule->id);
     if (err == LC_OK) {
         err = read_expr(o, true, &rule->when);
     }
@@ -161,30 +104,30 @@ static lc_err read_rule(opener *o, const lc_task *task, uint8_t type, lc_rule *r
         return err;
     }
     if (rule->when == NULL) {
-        return wrong(o, "rule without a condition");
+        return lc_in_wrong(&o->in, "rule without a condition");
     }
     if (type == LC_STAGE_VERIFY) {
         rule->label = -1;
-        rule->decision = lc_read_u8(&o->r);
+        rule->decision = lc_read_u8(&o->in.r);
         bool known = rule->decision >= LC_ESCALATE && rule->decision <= LC_REJECT;
-        return !o->r.failed && known ? LC_OK : wrong(o, "unknown decision");
+        return !o->in.r.failed && known ? LC_OK : lc_in_wrong(&o->in, "unknown decision");
     }
-    rule->label = lc_read_u16(&o->r);
-    if (o->r.failed || (uint32_t)rule->label >= task->label_count) {
-        return wrong(o, "rule for a label that is not there");
+    rule->label = lc_read_u16(&o->in.r);
+    if (o->in.r.failed || (uint32_t)rule->label >= task->label_count) {
+        return lc_in_wrong(&o->in, "rule for a label that is not there");
     }
-    return read_float(o, 0.0f, 1.0f, &rule->p);
+    return lc_in_float(&o->in, 0.0f, 1.0f, &rule->p);
 }
 
 static lc_err read_rules(opener *o, const lc_task *task, lc_stage *stage)
 {
-    lc_err err = read_count(o, 1, LC_RULES_MAX, &stage->rule_count);
+    lc_err err = lc_in_count(&o->in, 1, LC_RULES_MAX, &stage->rule_count);
     if (err != LC_OK) {
         return err;
     }
     stage->rule = TABLE(o, lc_rule, stage->rule_count);
     if (stage->rule == NULL) {
-        return fail(o, LC_ERR_ARENA, "state arena too small for rules");
+        return lc_in_fail(&o->in, LC_ERR_ARENA, "state arena too small for rules");
     }
     for (uint32_t i = 0; i < stage->rule_count; i++) {
         lc_rule rule = {0};
@@ -218,18 +161,18 @@ static lc_err read_classes(opener *o, const lc_task *task, lc_stage *stage)
     bool seen[LC_CLASSES_MAX] = {false};
     int16_t *class_of = TABLE(o, int16_t, stage->outputs);
     if (class_of == NULL) {
-        return fail(o, LC_ERR_ARENA, "state arena too small for a head");
+        return lc_in_fail(&o->in, LC_ERR_ARENA, "state arena too small for a head");
     }
     for (uint32_t i = 0; i < stage->outputs; i++) {
-        int16_t class = (int16_t)lc_read_u16(&o->r);
-        if (o->r.failed || !take_class(class, task->label_count, seen)) {
-            return wrong(o, "wrong label of a head's output");
+        int16_t class = (int16_t)lc_read_u16(&o->in.r);
+        if (o->in.r.failed || !take_class(class, task->label_count, seen)) {
+            return lc_in_wrong(&o->in, "wrong label of a head's output");
         }
         KEEP(o, class_of, i, class);
     }
     for (uint32_t i = 0; i < task->label_count; i++) {
         if (!seen[i]) {
-            return wrong(o, "a label has no output in the head");
+            return lc_in_wrong(&o->in, "a label has no output in the head");
         }
     }
     stage->class_of = class_of;
@@ -240,19 +183,20 @@ static lc_err read_classes(opener *o, const lc_task *task, lc_stage *stage)
 static lc_err read_model(opener *o, lc_stage *stage, uint32_t *index)
 {
     *index = LC_JOB_NO_ADAPTER;
-    stage->pack = lc_read_u8(&o->r);
-    if (o->r.failed || stage->pack >= o->job.pack_count) {
-        return wrong(o, "stage of a pack that is not there");
+    stage->pack = lc_read_u8(&o->in.r);
+    if (o->in.r.failed || stage->pack >= o->job.pack_count) {
+        return lc_in_wrong(&o->in, "stage of a pack that is not there");
     }
     if (o->version == LC_JOB_VERSION_PLAIN) {
         return LC_OK;
     }
-    *index = lc_read_u8(&o->r);
+    *index = lc_read_u8(&o->in.r);
     if (*index == LC_JOB_NO_ADAPTER) {
         return LC_OK;
     }
-    if (o->r.failed || *index >= o->job.adapter_count || o->adapter_pack[*index] != stage->pack) {
-        return wrong(o, "stage of an adapter that is not its pack's");
+    if (o->in.r.failed || *index >= o->job.adapter_count ||
+        o->adapter_pack[*index] != stage->pack) {
+        return lc_in_wrong(&o->in, "stage of an adapter that is not its pack's");
     }
     stage->adapter = o->state->measuring ? &o->adapter[*index] : &o->job.adapter[*index];
     return LC_OK;
@@ -269,9 +213,9 @@ static lc_err read_head(opener *o, const lc_task *task, lc_stage *stage)
     if (index != LC_JOB_NO_ADAPTER && o->adapter[index].classes > 0) {
         classes = o->adapter[index].classes;
     }
-    err = read_count(o, 1, LC_CLASSES_MAX, &stage->outputs);
+    err = lc_in_count(&o->in, 1, LC_CLASSES_MAX, &stage->outputs);
     if (err == LC_OK && stage->outputs != classes) {
-        err = wrong(o, "head does not fit its pack");
+        err = lc_in_wrong(&o->in, "head does not fit its pack");
     }
     return err == LC_OK ? read_classes(o, task, stage) : err;
 }
@@ -282,11 +226,11 @@ static lc_err read_prior(opener *o, const lc_task *task, lc_labels *labels)
 {
     labels->prior = TABLE(o, float, task->label_count);
     if (labels->prior == NULL) {
-        return fail(o, LC_ERR_ARENA, "state arena too small for a prior");
+        return lc_in_fail(&o->in, LC_ERR_ARENA, "state arena too small for a prior");
     }
     for (uint32_t i = 0; i < task->label_count; i++) {
         float prior = 0;
-        lc_err err = read_float(o, -1e3f, 0.0f, &prior);
+        lc_err err = lc_in_float(&o->in, -1e3f, 0.0f, &prior);
         if (err != LC_OK) {
             return err;
         }
@@ -306,7 +250,7 @@ static lc_err place_prompt(opener *o, uint32_t pack, lc_labels *labels)
     p->nodes = p->nodes > labels->nodes ? p->nodes : labels->nodes;
     bool found = lc_leaf_find(&o->leaf, LC_SECTION_PREFIX, o->prompts++, &prefix);
     if (found != (labels->prefix > 0)) {
-        return wrong(o, "prefix of a prompt missing, or not asked for");
+        return lc_in_wrong(&o->in, "prefix of a prompt missing, or not asked for");
     }
     if (found) {
         labels->snapshot = prefix.data;
@@ -326,11 +270,11 @@ static lc_err read_label_score(opener *o, const lc_task *task, lc_stage *stage)
     }
     const lc_model_info *info = &o->pack[stage->pack].model.info;
     if (!info->causal) {
-        return fail(o, LC_ERR_UNSUPPORTED, "label_score wants a causal model");
+        return lc_in_fail(&o->in, LC_ERR_UNSUPPORTED, "label_score wants a causal model");
     }
-    err = lc_labels_read(&o->r, info->vocab, task->label_count, o->state, &labels, &why);
+    err = lc_labels_read(&o->in.r, info->vocab, task->label_count, o->state, &labels, &why);
     if (err != LC_OK) {
-        return fail(o, err, why);
+        return lc_in_fail(&o->in, err, why);
     }
     labels.adapter = stage->adapter;
     err = read_prior(o, task, &labels);
@@ -339,7 +283,7 @@ static lc_err read_label_score(opener *o, const lc_task *task, lc_stage *stage)
     }
     stage->labels = LC_PUSH(o->state, lc_labels, 1);
     if (err == LC_OK && stage->labels == NULL) {
-        err = fail(o, LC_ERR_ARENA, "state arena too small for a label_score stage");
+        err = lc_in_fail(&o->in, LC_ERR_ARENA, "state arena too small for a label_score stage");
     }
     if (err == LC_OK) {
         KEEP(o, stage->labels, 0, labels);
@@ -351,36 +295,36 @@ static lc_err read_label_score(opener *o, const lc_task *task, lc_stage *stage)
 
 static lc_err read_label(opener *o, lc_label *label)
 {
-    lc_err err = read_name(o, false, &label->name);
+    lc_err err = lc_in_name(&o->in, false, &label->name);
     if (err == LC_OK) {
-        err = read_text(o, LC_LABEL_TEXT_BYTES_MAX, &label->text);
+        err = lc_in_text(&o->in, LC_LABEL_TEXT_BYTES_MAX, &label->text);
     }
     if (err == LC_OK) {
-        err = read_float(o, 0.0f, 1e6f, &label->cost_miss);
+        err = lc_in_float(&o->in, 0.0f, 1e6f, &label->cost_miss);
     }
     if (err == LC_OK) {
-        err = read_flag(o, &label->needs_evidence);
+        err = lc_in_flag(&o->in, &label->needs_evidence);
     }
-    return err == LC_OK ? read_text(o, LC_LABEL_TEXT_BYTES_MAX, &label->action) : err;
+    return err == LC_OK ? lc_in_text(&o->in, LC_LABEL_TEXT_BYTES_MAX, &label->action) : err;
 }
 
 static lc_err read_labels(opener *o, lc_task *task)
 {
     uint32_t own = o->job.task_count;
-    lc_err err = read_count(o, 1, LC_LABELS_MAX, &task->label_count);
+    lc_err err = lc_in_count(&o->in, 1, LC_LABELS_MAX, &task->label_count);
     if (err != LC_OK) {
         return err;
     }
-    o->label_at[own] = o->r.at;
+    o->label_at[own] = o->in.r.at;
     task->label = TABLE(o, lc_label, task->label_count);
     if (task->label == NULL) {
-        return fail(o, LC_ERR_ARENA, "state arena too small for labels");
+        return lc_in_fail(&o->in, LC_ERR_ARENA, "state arena too small for labels");
     }
     for (uint32_t i = 0; i < task->label_count; i++) {
         lc_label label = {0};
         err = read_label(o, &label);
         if (err == LC_OK && label_index(o, own, i, label.name) >= 0) {
-            err = wrong(o, "label stands twice");
+            err = lc_in_wrong(&o->in, "label stands twice");
         }
         if (err != LC_OK) {
             return err;
@@ -392,12 +336,12 @@ static lc_err read_labels(opener *o, lc_task *task)
 
 static lc_err read_stage(opener *o, const lc_task *task, lc_stage *stage)
 {
-    lc_err err = read_name(o, true, &stage->id);
+    lc_err err = lc_in_name(&o->in, true, &stage->id);
     if (err != LC_OK) {
         return err;
     }
-    stage->type = lc_read_u8(&o->r);
-    switch (o->r.failed ? 0 : stage->type) {
+    stage->type = lc_read_u8(&o->in.r);
+    switch (o->in.r.failed ? 0 : stage->type) {
     case LC_STAGE_RULES:
     case LC_STAGE_VERIFY:
         return read_rules(o, task, stage);
@@ -406,19 +350,19 @@ static lc_err read_stage(opener *o, const lc_task *task, lc_stage *stage)
     case LC_STAGE_LABEL_SCORE:
         return read_label_score(o, task, stage);
     default:
-        return fail(o, LC_ERR_UNSUPPORTED, "unknown type of stage");
+        return lc_in_fail(&o->in, LC_ERR_UNSUPPORTED, "unknown type of stage");
     }
 }
 
 static lc_err read_stages(opener *o, lc_task *task)
 {
-    lc_err err = read_count(o, 1, LC_STAGES_MAX, &task->stage_count);
+    lc_err err = lc_in_count(&o->in, 1, LC_STAGES_MAX, &task->stage_count);
     if (err != LC_OK) {
         return err;
     }
     task->stage = TABLE(o, lc_stage, task->stage_count);
     if (task->stage == NULL) {
-        return fail(o, LC_ERR_ARENA, "state arena too small for stages");
+        return lc_in_fail(&o->in, LC_ERR_ARENA, "state arena too small for stages");
     }
     for (uint32_t i = 0; i < task->stage_count; i++) {
         lc_stage stage = {0};
@@ -435,11 +379,11 @@ static lc_err read_bias(opener *o, lc_task *task)
 {
     float *bias = TABLE(o, float, task->label_count);
     if (bias == NULL) {
-        return fail(o, LC_ERR_ARENA, "state arena too small for a calibration");
+        return lc_in_fail(&o->in, LC_ERR_ARENA, "state arena too small for a calibration");
     }
     for (uint32_t i = 0; i < task->label_count; i++) {
         float b = 0;
-        lc_err err = read_float(o, -1e3f, 1e3f, &b);
+        lc_err err = lc_in_float(&o->in, -1e3f, 1e3f, &b);
         if (err != LC_OK) {
             return err;
         }
@@ -456,26 +400,26 @@ static lc_err read_calibration(opener *o, lc_task *task)
         float *to, least, most;
     } row[] = {{&c->threshold, 0, 1},       {&c->alpha, 0, 1},        {&c->oos_w[0], -1e3f, 1e3f},
                {&c->oos_w[1], -1e3f, 1e3f}, {&c->oos_c, -1e3f, 1e3f}, {&c->oos_t, 0, 1}};
-    lc_err err = read_float(o, 1e-2f, 1e2f, &c->temperature);
+    lc_err err = lc_in_float(&o->in, 1e-2f, 1e2f, &c->temperature);
     if (err == LC_OK) {
         err = read_bias(o, task);
     }
     for (uint32_t i = 0; i < 2 && err == LC_OK; i++) {
-        err = read_float(o, row[i].least, row[i].most, row[i].to);
+        err = lc_in_float(&o->in, row[i].least, row[i].most, row[i].to);
     }
     if (err == LC_OK) {
-        err = read_flag(o, &c->has_oos);
+        err = lc_in_flag(&o->in, &c->has_oos);
     }
     for (uint32_t i = 2; i < sizeof row / sizeof row[0] && err == LC_OK; i++) {
-        err = read_float(o, row[i].least, row[i].most, row[i].to);
+        err = lc_in_float(&o->in, row[i].least, row[i].most, row[i].to);
     }
     if (err != LC_OK) {
         return err;
     }
-    c->lines = lc_read_u32(&o->r);
-    const uint8_t *set = lc_read_bytes(&o->r, sizeof c->set);
+    c->lines = lc_read_u32(&o->in.r);
+    const uint8_t *set = lc_read_bytes(&o->in.r, sizeof c->set);
     if (set == NULL) {
-        return wrong(o, "calibration ends early");
+        return lc_in_wrong(&o->in, "calibration ends early");
     }
     memcpy(c->set, set, sizeof c->set);
     return LC_OK;
@@ -483,9 +427,9 @@ static lc_err read_calibration(opener *o, lc_task *task)
 
 static lc_err read_task(opener *o, lc_task *task)
 {
-    lc_err err = read_name(o, true, &task->name);
+    lc_err err = lc_in_name(&o->in, true, &task->name);
     if (err == LC_OK && task_index(o, task->name) >= 0) {
-        err = wrong(o, "task stands twice");
+        err = lc_in_wrong(&o->in, "task stands twice");
     }
     if (err == LC_OK) {
         err = read_expr(o, false, &task->when);
@@ -500,15 +444,15 @@ static lc_err read_task(opener *o, lc_task *task)
         err = read_calibration(o, task);
     }
     if (err == LC_OK) {
-        err = read_float(o, 0, 1, &task->target_precision);
+        err = lc_in_float(&o->in, 0, 1, &task->target_precision);
     }
-    return err == LC_OK ? read_float(o, 0, 1, &task->target_local_share) : err;
+    return err == LC_OK ? lc_in_float(&o->in, 0, 1, &task->target_local_share) : err;
 }
 
 static lc_err read_tasks(opener *o)
 {
     uint32_t count = 0;
-    lc_err err = read_count(o, 1, LC_TASKS_MAX, &count);
+    lc_err err = lc_in_count(&o->in, 1, LC_TASKS_MAX, &count);
     for (uint32_t i = 0; i < count && err == LC_OK; i++) {
         err = read_task(o, &o->task[i]);
         o->job.task_count += err == LC_OK;
@@ -518,7 +462,7 @@ static lc_err read_tasks(opener *o)
     }
     o->job.task = TABLE(o, lc_task, count);
     if (o->job.task == NULL) {
-        return fail(o, LC_ERR_ARENA, "state arena too small for tasks");
+        return lc_in_fail(&o->in, LC_ERR_ARENA, "state arena too small for tasks");
     }
     for (uint32_t i = 0; i < count; i++) {
         KEEP(o, o->job.task, i, o->task[i]);
@@ -530,17 +474,17 @@ static lc_err read_tasks(opener *o)
 
 static lc_err read_names(opener *o, bool ascii, lc_str **names, uint32_t *count)
 {
-    lc_err err = read_count(o, 0, LC_PRIVACY_MAX, count);
+    lc_err err = lc_in_count(&o->in, 0, LC_PRIVACY_MAX, count);
     if (err != LC_OK) {
         return err;
     }
     *names = TABLE(o, lc_str, *count);
     if (*names == NULL) {
-        return fail(o, LC_ERR_ARENA, "state arena too small for names");
+        return lc_in_fail(&o->in, LC_ERR_ARENA, "state arena too small for names");
     }
     for (uint32_t i = 0; i < *count; i++) {
         lc_str name;
-        err = read_name(o, ascii, &name);
+        err = lc_in_name(&o->in, ascii, &name);
         if (err != LC_OK) {
             return err;
         }
@@ -551,34 +495,34 @@ static lc_err read_names(opener *o, bool ascii, lc_str **names, uint32_t *count)
 
 static lc_err read_trend(opener *o, lc_trend *trend)
 {
-    lc_err err = read_name(o, true, &trend->task);
+    lc_err err = lc_in_name(&o->in, true, &trend->task);
     if (err == LC_OK) {
-        err = read_name(o, false, &trend->label);
+        err = lc_in_name(&o->in, false, &trend->label);
     }
     if (err != LC_OK) {
         return err;
     }
-    trend->of = lc_read_u16(&o->r);
-    trend->in = lc_read_u16(&o->r);
-    trend->clear_after_s = lc_read_u32(&o->r);
-    if (o->r.failed || trend->of == 0 || trend->of > trend->in) {
-        return wrong(o, "trend out of range");
+    trend->of = lc_read_u16(&o->in.r);
+    trend->in = lc_read_u16(&o->in.r);
+    trend->clear_after_s = lc_read_u32(&o->in.r);
+    if (o->in.r.failed || trend->of == 0 || trend->of > trend->in) {
+        return lc_in_wrong(&o->in, "trend out of range");
     }
     return has_label(o, task_index(o, trend->task), trend->label)
                ? LC_OK
-               : wrong(o, "trend of a label that is not there");
+               : lc_in_wrong(&o->in, "trend of a label that is not there");
 }
 
 static lc_err read_trends(opener *o)
 {
     lc_policy *p = &o->job.policy;
-    lc_err err = read_count(o, 0, LC_TRENDS_MAX, &p->trend_count);
+    lc_err err = lc_in_count(&o->in, 0, LC_TRENDS_MAX, &p->trend_count);
     if (err != LC_OK) {
         return err;
     }
     p->trend = TABLE(o, lc_trend, p->trend_count);
     if (p->trend == NULL) {
-        return fail(o, LC_ERR_ARENA, "state arena too small for trends");
+        return lc_in_fail(&o->in, LC_ERR_ARENA, "state arena too small for trends");
     }
     for (uint32_t i = 0; i < p->trend_count; i++) {
         lc_trend trend;
@@ -594,31 +538,31 @@ static lc_err read_trends(opener *o)
 static lc_err read_report(opener *o)
 {
     lc_policy *p = &o->job.policy;
-    p->report_qos = lc_read_u8(&o->r);
-    p->report_batch = lc_read_u16(&o->r);
+    p->report_qos = lc_read_u8(&o->in.r);
+    p->report_batch = lc_read_u16(&o->in.r);
     if (p->report_qos > 2) {
-        return wrong(o, "report qos out of range");
+        return lc_in_wrong(&o->in, "report qos out of range");
     }
-    lc_err err = read_flag(o, &p->report_text);
+    lc_err err = lc_in_flag(&o->in, &p->report_text);
     if (err == LC_OK) {
-        err = read_flag(o, &p->has_drift);
+        err = lc_in_flag(&o->in, &p->has_drift);
     }
-    p->drift_window = lc_read_u32(&o->r);
+    p->drift_window = lc_read_u32(&o->in.r);
     if (err == LC_OK) {
-        err = read_float(o, 0, 1e3f, &p->drift_psi);
+        err = lc_in_float(&o->in, 0, 1e3f, &p->drift_psi);
     }
-    return err == LC_OK ? read_float(o, 0, 1, &p->drift_oos_rate) : err;
+    return err == LC_OK ? lc_in_float(&o->in, 0, 1, &p->drift_oos_rate) : err;
 }
 
 static lc_err read_policy(opener *o)
 {
     lc_policy *p = &o->job.policy;
-    lc_err err = read_flag(o, &p->escalates);
-    p->deadline_ms = lc_read_u32(&o->r);
-    p->ttl_s = lc_read_u32(&o->r);
-    p->calls_per_day = lc_read_u32(&o->r);
+    lc_err err = lc_in_flag(&o->in, &p->escalates);
+    p->deadline_ms = lc_read_u32(&o->in.r);
+    p->ttl_s = lc_read_u32(&o->in.r);
+    p->calls_per_day = lc_read_u32(&o->in.r);
     if (err == LC_OK) {
-        err = read_float(o, 0, 1e9f, &p->money_per_day);
+        err = lc_in_float(&o->in, 0, 1e9f, &p->money_per_day);
     }
     if (err == LC_OK) {
         err = read_names(o, false, &p->never, &p->never_count);
@@ -636,19 +580,19 @@ static lc_err read_policy(opener *o)
 
 static lc_err open_pack(opener *o, uint32_t i, lc_object_find *find, void *find_ctx)
 {
-    const uint8_t *root = lc_read_bytes(&o->r, 32);
+    const uint8_t *root = lc_read_bytes(&o->in.r, 32);
     lc_object object = {0};
     if (root == NULL) {
-        return wrong(o, "pack names end early");
+        return lc_in_wrong(&o->in, "pack names end early");
     }
     o->pack_root[i] = root;
     if (find == NULL || find(find_ctx, root, &object) != LC_OK) {
-        return fail(o, LC_ERR_NOT_FOUND, "a pack that the bundle names was not found");
+        return lc_in_fail(&o->in, LC_ERR_NOT_FOUND, "a pack that the bundle names was not found");
     }
     lc_model *model = &o->pack[i].model;
-    lc_err err = lc_model_open(object.data, object.bytes, o->state, model, o->diag);
+    lc_err err = lc_model_open(object.data, object.bytes, o->state, model, o->in.diag);
     if (err == LC_OK && memcmp(model->leaf.root, root, 32) != 0) {
-        err = fail(o, LC_ERR_CHECKSUM, "another pack than the bundle names");
+        err = lc_in_fail(&o->in, LC_ERR_CHECKSUM, "another pack than the bundle names");
     }
     o->pack[i].classes = model->info.classes;
     return err;
@@ -657,20 +601,22 @@ static lc_err open_pack(opener *o, uint32_t i, lc_object_find *find, void *find_
 /* Into its place in the arena, where stages point at once. */
 static lc_err open_adapter(opener *o, uint32_t i, lc_object_find *find, void *find_ctx)
 {
-    uint32_t pack = lc_read_u8(&o->r);
-    const uint8_t *root = lc_read_bytes(&o->r, 32);
+    uint32_t pack = lc_read_u8(&o->in.r);
+    const uint8_t *root = lc_read_bytes(&o->in.r, 32);
     lc_object object = {0};
     if (root == NULL || pack >= o->job.pack_count) {
-        return wrong(o, "adapter of a pack that is not there");
+        return lc_in_wrong(&o->in, "adapter of a pack that is not there");
     }
     if (find == NULL || find(find_ctx, root, &object) != LC_OK) {
-        return fail(o, LC_ERR_NOT_FOUND, "an adapter that the bundle names was not found");
+        return lc_in_fail(&o->in, LC_ERR_NOT_FOUND,
+                          "an adapter that the bundle names was not found");
     }
     lc_adapter *adapter = &o->adapter[i];
     lc_pack *p = &o->pack[pack];
-    lc_err err = lc_adapter_open(object.data, object.bytes, &p->model, o->state, adapter, o->diag);
+    lc_err err =
+        lc_adapter_open(object.data, object.bytes, &p->model, o->state, adapter, o->in.diag);
     if (err == LC_OK && memcmp(adapter->leaf.root, root, 32) != 0) {
-        err = fail(o, LC_ERR_CHECKSUM, "another adapter than the bundle names");
+        err = lc_in_fail(&o->in, LC_ERR_CHECKSUM, "another adapter than the bundle names");
     }
     if (err != LC_OK) {
         return err;
@@ -687,13 +633,13 @@ static lc_err open_adapters(opener *o, lc_object_find *find, void *find_ctx)
     if (o->version == LC_JOB_VERSION_PLAIN) {
         return LC_OK;
     }
-    lc_err err = read_count(o, 1, LC_ADAPTERS_MAX, &o->job.adapter_count);
+    lc_err err = lc_in_count(&o->in, 1, LC_ADAPTERS_MAX, &o->job.adapter_count);
     if (err != LC_OK) {
         return err;
     }
     o->job.adapter = TABLE(o, lc_adapter, o->job.adapter_count);
     if (o->job.adapter == NULL) {
-        return fail(o, LC_ERR_ARENA, "state arena too small for adapters");
+        return lc_in_fail(&o->in, LC_ERR_ARENA, "state arena too small for adapters");
     }
     for (uint32_t i = 0; i < o->job.adapter_count && err == LC_OK; i++) {
         err = open_adapter(o, i, find, find_ctx);
@@ -703,7 +649,7 @@ static lc_err open_adapters(opener *o, lc_object_find *find, void *find_ctx)
 
 static lc_err open_packs(opener *o, lc_object_find *find, void *find_ctx)
 {
-    lc_err err = read_count(o, 0, LC_PACKS_MAX, &o->job.pack_count);
+    lc_err err = lc_in_count(&o->in, 0, LC_PACKS_MAX, &o->job.pack_count);
     for (uint32_t i = 0; i < o->job.pack_count && err == LC_OK; i++) {
         err = open_pack(o, i, find, find_ctx);
     }
@@ -711,7 +657,9 @@ static lc_err open_packs(opener *o, lc_object_find *find, void *find_ctx)
         return err;
     }
     o->job.pack = TABLE(o, lc_pack, o->job.pack_count);
-    return o->job.pack != NULL ? LC_OK : fail(o, LC_ERR_ARENA, "state arena too small for packs");
+    return o->job.pack != NULL
+               ? LC_OK
+               : lc_in_fail(&o->in, LC_ERR_ARENA, "state arena too small for packs");
 }
 
 /* The net keeps the address of its model, so packs move into the arena first. */
@@ -721,7 +669,7 @@ static lc_err start_packs(opener *o, const lc_job_options *options, lc_arena *sc
     for (uint32_t i = 0; i < o->job.pack_count && err == LC_OK; i++) {
         lc_pack *pack = o->state->measuring ? &o->pack[i] : &o->job.pack[i];
         KEEP(o, o->job.pack, i, o->pack[i]);
-        err = lc_pack_start(pack, options, o->state, scratch, o->diag);
+        err = lc_pack_start(pack, options, o->state, scratch, o->in.diag);
     }
     return err;
 }
@@ -732,7 +680,7 @@ static lc_err size_packs(opener *o, const lc_job_options *options)
     lc_err err = LC_OK;
     for (uint32_t i = 0; i < o->job.pack_count && err == LC_OK; i++) {
         o->pack[i].kernels = options->kernels;
-        err = lc_pack_size(&o->pack[i], options->ctx, o->reserved[i], o->inner[i], o->diag);
+        err = lc_pack_size(&o->pack[i], options->ctx, o->reserved[i], o->inner[i], o->in.diag);
     }
     return err;
 }
@@ -746,7 +694,7 @@ static lc_err load_prompts(opener *o)
             const lc_stage *stage = &task->stage[s];
             lc_err err = stage->type != LC_STAGE_LABEL_SCORE
                              ? LC_OK
-                             : lc_labels_load(&o->job.pack[stage->pack], stage->labels, o->diag);
+                             : lc_labels_load(&o->job.pack[stage->pack], stage->labels, o->in.diag);
             if (err != LC_OK) {
                 return err;
             }
@@ -761,22 +709,22 @@ static lc_err open_section(opener *o, const lc_object *bundle)
 {
     lc_leaf *leaf = &o->leaf;
     lc_section section;
-    lc_err err = lc_leaf_open(bundle->data, bundle->bytes, leaf, o->diag);
+    lc_err err = lc_leaf_open(bundle->data, bundle->bytes, leaf, o->in.diag);
     if (err != LC_OK) {
         return err;
     }
     if (leaf->kind != LC_LEAF_BUNDLE || !lc_leaf_find(leaf, LC_SECTION_JOB, 0, &section)) {
-        return lc_fail(o->diag, LC_ERR_FORMAT, 0, "not a bundle with section JOB");
+        return lc_fail(o->in.diag, LC_ERR_FORMAT, 0, "not a bundle with section JOB");
     }
     o->job.root = leaf->root;
-    o->base = section.offset;
-    o->r = lc_reader_make(section.data, (size_t)section.bytes);
-    o->version = lc_read_u32(&o->r);
+    o->in.base = section.offset;
+    o->in.r = lc_reader_make(section.data, (size_t)section.bytes);
+    o->version = lc_read_u32(&o->in.r);
     if (o->version != LC_JOB_VERSION && o->version != LC_JOB_VERSION_PLAIN) {
-        return fail(o, LC_ERR_VERSION, "job of another version");
+        return lc_in_fail(&o->in, LC_ERR_VERSION, "job of another version");
     }
-    o->job.ver = lc_read_u32(&o->r);
-    return read_name(o, true, &o->job.name);
+    o->job.ver = lc_read_u32(&o->in.r);
+    return lc_in_name(&o->in, true, &o->job.name);
 }
 
 static lc_err read_all(opener *o, const lc_object *bundle, lc_object_find *find, void *find_ctx)
@@ -794,8 +742,8 @@ static lc_err read_all(opener *o, const lc_object *bundle, lc_object_find *find,
     if (err == LC_OK) {
         err = read_policy(o);
     }
-    if (err == LC_OK && (o->r.failed || o->r.at != o->r.size)) {
-        err = wrong(o, "job ends early or goes on too long");
+    if (err == LC_OK && (o->in.r.failed || o->in.r.at != o->in.r.size)) {
+        err = lc_in_wrong(&o->in, "job ends early or goes on too long");
     }
     return err;
 }
@@ -804,7 +752,7 @@ lc_err lc_job_open(const lc_object *bundle, lc_object_find *find, void *find_ctx
                    const lc_job_options *options, lc_arena *state, lc_arena *scratch, lc_job **job,
                    lc_diag *diag)
 {
-    opener o = {.state = state, .diag = diag};
+    opener o = {.state = state, .in.diag = diag};
     lc_job *made = LC_PUSH(state, lc_job, 1);
     if (made == NULL) {
         return lc_fail(diag, LC_ERR_ARENA, 0, "state arena too small for a job");

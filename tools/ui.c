@@ -136,8 +136,8 @@ static int option_take(const lc_usage *usage, int argc, char **argv, int *at)
     if (!option_store(opt, value)) {
         char what[128];
         bool texts = opt->type == LC_OPT_TEXTS;
-        snprintf(what, sizeof what, texts ? "'%.64s' is one too many of" : "'%.64s' is no number for",
-                 value);
+        snprintf(what, sizeof what,
+                 texts ? "'%.64s' is one too many of" : "'%.64s' is no number for", value);
         return usage_error(usage, what, word);
     }
     return LC_UI_GO;

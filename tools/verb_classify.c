@@ -231,7 +231,8 @@ static int request_run(const request *r)
     int rc = runner_open(&run);
     if (rc == LC_UI_GO) {
         /* A model alone has no job: its pack is what answered. */
-        run.meta.mdl = r->choice.model && !r->choice.adapter ? lc_job_pack(run.job, 0)->leaf.root : NULL;
+        run.meta.mdl =
+            r->choice.model && !r->choice.adapter ? lc_job_pack(run.job, 0)->leaf.root : NULL;
         rc = lines_run(&run);
     }
     runner_close(&run);

@@ -136,7 +136,7 @@ def peft_names(pairs, modules, trunk, heads):
     return out
 
 
-# ---- llama: two GGUF files, one of them again as PEFT has it --------------------------------------
+# ---- llama: two GGUF files, one of them again as PEFT has it ------------------------------------
 
 
 def llama_logits(w, ids):
@@ -172,7 +172,7 @@ def make_llama():
     write_expect("causal-qv", llama_logits(merged(w, some, 1.0), ids))
 
 
-# ---- the others -----------------------------------------------------------------------------------
+# ---- the others ---------------------------------------------------------------------------------
 
 
 def drawn(name):

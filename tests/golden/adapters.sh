@@ -1,7 +1,7 @@
 #!/bin/bash
-# Adapters through the tool: logits of a 4-bit model with one have one hash at every level and thread
-# count; two tasks with two adapters over one pack answer as each does alone; the bundle names
-# adapters by hash; what does not fit is refused by name.
+# Adapters through the tool: logits of a 4-bit model with one have one hash at every level and
+# thread count; two tasks with two adapters over one pack answer as each does alone; what does not
+# fit is refused by name.
 #
 # adapters.sh --write writes the hash again, by level ref.
 . tests/tap.sh
@@ -48,7 +48,10 @@ cat > "$tmp/job.json" << 'JOB'
    "stages": [{"id": "h", "type": "head", "model": "bert.leaf"}]} ] }
 JOB
 answers() { sed -E 's/.*"task":"([^"]*)","label":("[^"]*"|null),"p":([0-9.]*).*/\1 \2 \3/'; }
-alone() { tool classify --model "$tmp/bert.leaf" "$@" tests/golden/lines.txt | answers | cut -d ' ' -f 2-; }
+alone() {
+    tool classify --model "$tmp/bert.leaf" "$@" tests/golden/lines.txt | answers |
+        cut -d ' ' -f 2-
+}
 tool job build "$tmp/job.json" -o "$tmp/job.leaf" > "$tmp/out" 2>&1 || cat "$tmp/out"
 tool classify --job "$tmp/job.leaf" tests/golden/lines.txt > "$tmp/records" 2> "$tmp/err"
 for task in a:one b:two c:; do

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Writes the vocabulary-only GGUF seeds in gguf/ (one per pre-tokenizer, and one SentencePiece) and
-the vocabularies in tok/ (laid out as fuzz_tok.c says), and adapters in adapter/ (fuzz_adapter.c)."""
+the vocabularies in tok/ (laid out as fuzz_tok.c says), and adapters in adapter/ (as fuzz_adapter.c
+says)."""
 
 import os
 import struct
