@@ -3,7 +3,7 @@
  * records than the journal holds. In the last life all is well. Then every record that was certain
  * is there or in a stated loss, and every event is.
  *
- * usage: sim_restart [FIRST_SEED [SEEDS]]    default 1 40
+ * usage: sim_restart [FIRST_SEED [SEEDS]]    default 1 60
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -463,7 +463,7 @@ int main(int argc, char **argv)
 {
     static world w;
     uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
-    uint64_t seeds = argc > 2 ? strtoull(argv[2], NULL, 10) : 40;
+    uint64_t seeds = argc > 2 ? strtoull(argv[2], NULL, 10) : 60;
     uint64_t failed = 0, made = 0, twice = 0, lost = 0, cuts = 0, events = 0;
     for (uint64_t seed = first; seed < first + seeds; seed++) {
         failed += !seed_run(&w, seed);
