@@ -132,9 +132,9 @@ must() {
         echo "missing $program 0 1 0" >> "$results"
     done
 }
-native=(test_kernels test_core test_net test_tok test_no_heap sim_node sim_cut sim_outage replay_leaf replay_gguf
-    replay_job replay_expr replay_line damaged.sh lines.sh levels.sh records.sh tokens.sh
-    stories.sh cli.sh)
+native=(test_journal test_kernels test_core test_net test_tok test_no_heap sim_node sim_cut
+    sim_outage sim_restart replay_leaf replay_gguf replay_job replay_expr replay_line damaged.sh
+    lines.sh levels.sh records.sh tokens.sh stories.sh cli.sh)
 emulated=(test_kernels levels.sh records.sh lines.sh levels.py)
 brokers=(inputs.py flow.py faults.py kills.py soak.py)
 [ "${1:-all}" != all ] || must "native${SAN:+-san}" "${native[@]}"

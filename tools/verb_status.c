@@ -107,7 +107,7 @@ static void who_print(const cJSON *s)
 static void traffic_print(const cJSON *s)
 {
     const cJSON *link = part(s, "link"), *lines = part(s, "lines"), *made = part(s, "records");
-    const cJSON *bytes = part(s, "bytes");
+    const cJSON *bytes = part(s, "bytes"), *journal = part(s, "journal");
     printf("link      %s (MQTT %s) to %s, %llu connection%s, %llu lost\n",
            lc_json_text(link, "state", "?"), lc_json_text(link, "mqtt", "?"),
            lc_json_text(s, "broker", "?"), number(link, "ups"), number(link, "ups") == 1 ? "" : "s",
@@ -122,6 +122,10 @@ static void traffic_print(const cJSON *s)
            number(made, "waiting"), number(made, "dropped"), number(link, "flying"),
            number(link, "flying_peak"), pair(bytes, "outbox", 0) / 1024.0,
            pair(bytes, "outbox", 1) / 1024.0);
+    printf("journal   %s, %.1f KB to deliver, by the word of the %s; %llu commits\n",
+           lc_json_text(journal, "state", "?"), lc_json_real(journal, "bytes", 0.0) / 1024.0,
+           strcmp(lc_json_text(journal, "ack", "?"), "e2e") == 0 ? "collector" : "broker",
+           number(journal, "commits"));
     printf("gaps      %llu stated; %llu messages refused, %llu without a receiver\n",
            number(s, "gaps"), number(link, "refused"), number(link, "unheard"));
 }
