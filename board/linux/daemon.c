@@ -13,6 +13,7 @@
 
 #include "cap.h"
 #include "cpu.h"
+#include "crash.h"
 #include "health.h"
 #include "input.h"
 #include "job_engine.h"
@@ -577,6 +578,11 @@ static int inputs_start(parts *d)
     return 0;
 }
 
+static void outputs_rest(void *ctx)
+{
+    lc_pins_rest(ctx);
+}
+
 static int outputs_start(parts *d)
 {
     if (lc_outputs_check(&d->outputs, d->engine.job) != LC_OK) {
@@ -588,6 +594,7 @@ static int outputs_start(parts *d)
 
 static int parts_start(parts *d)
 {
+    lc_crash_watch(outputs_rest, &d->pins); /* before the others, who may add theirs */
     int (*const start[])(parts *) = {store_start, threads_start, job_start,    worker_start,
                                      link_start,  status_start,  inputs_start, outputs_start};
     int rc = 0;
@@ -666,4 +673,21 @@ int lc_daemon_run(const lc_config *config, const lc_daemon_options *options)
     }
     daemon_close(&d);
     return rc;
+}
+
+int lc_daemon_rest(const lc_config *config)
+{
+    static lc_pins pins;
+    static lc_loop loop;
+    if (lc_loop_open(&loop) != LC_OK) {
+        return fail(EXIT_BOARD, "event loop", lc_log_reason(errno));
+    }
+    static lc_config outputs;
+    outputs = *config;
+    outputs.input_count = 0;
+    lc_pins_open(&pins, &outputs, &loop, NULL, NULL);
+    uint32_t missing = lc_pins_missing(&pins);
+    lc_pins_close(&pins);
+    lc_loop_close(&loop);
+    return missing == 0 ? 0 : EXIT_BOARD;
 }

@@ -488,12 +488,14 @@ static void call_end(lc_mqtt *mqtt, int rc)
     lc_loop_want(mqtt->loop, &mqtt->socket, EPOLLIN | out);
 }
 
+static void (*abort_before)(int number); /* who else wants to know */
+
 static void abort_came(int number)
 {
     if (reading) {
         siglongjmp(reading_back, 1);
     }
-    signal(number, SIG_DFL);
+    signal(number, abort_before);
     raise(number);
 }
 
@@ -617,7 +619,7 @@ lc_mqtt *lc_mqtt_open(lc_loop *loop, const lc_mqtt_options *options, const lc_mq
     mqtt->socket.fd = mqtt->done.fd = -1;
     mqtt->v5 = options->protocol != LC_MQTT_V311;
     mosquitto_lib_init();
-    signal(SIGABRT, abort_came);
+    abort_before = signal(SIGABRT, abort_came);
     bool ready = lc_mqtt_url(options->url, mqtt->host, &mqtt->port, &mqtt->tls, NULL) == LC_OK &&
                  boot_property(options->boot, &mqtt->boot) == MOSQ_ERR_SUCCESS;
     if (!ready || !descriptors_open(mqtt)) {

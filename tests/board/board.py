@@ -171,10 +171,26 @@ def run(board):
     )
 
     board.touch("crash")
-    got = board.changes(LAMP, [1], 20)
+    got = board.changes(LAMP, [1], 3.5)
     check("a crash puts the outputs to rest", got[:1] == [1], got)
-    board.wait_for("crash.status", 20)
-    pins.watch(8)
+    check(
+        "and is a crash",
+        board.wait_for("crash.status", 20) and board.text("crash.status") == "139\n",
+        board.text("crash.status"),
+    )
+    pins.watch(60, lambda _: board.text("daemon.log").count("start: device") == 2)
+    board.line("motor temp 82 C")
+    got = board.changes(LAMP, [0])
+    check("started again it acts", got == [0], got)
+    board.touch("kill")
+    board.wait_for("rest.status", 20)
+    got = board.changes(LAMP, [1], 1) or pins.of(LAMP)[-1:]
+    check(
+        "killed, --rest does it",
+        got[-1:] == [1] and board.text("rest.status") == "0\n",
+        board.text("rest.status") + str(got),
+    )
+    pins.watch(60, lambda _: board.text("daemon.log").count("start: device") == 3)
     board.touch("stop")
     board.process.wait(120)
     check("it stops in good order", board.text("daemon.status") == "0\n", board.text("daemon.log"))

@@ -31,11 +31,21 @@ while [ ! -e stop ]; do
         kill $holder
         rm release
     fi
+    if [ -e kill ]; then
+        kill -KILL $daemon
+        rm kill
+        wait $daemon
+        leafcutterd --config /etc/leafcutter/config.json --rest
+        echo $? > rest.status
+        leafcutterd --config /etc/leafcutter/config.json 2>> daemon.log &
+        daemon=$!
+    fi
     if [ -e crash ]; then
         kill -SEGV $daemon
         rm crash
         wait $daemon
         echo $? > crash.status
+        sleep 4 # what is seen in this time, the crashing daemon did
         leafcutterd --config /etc/leafcutter/config.json 2>> daemon.log &
         daemon=$!
     fi
