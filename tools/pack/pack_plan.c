@@ -168,8 +168,8 @@ lc_err lc_pack_rope(const lc_pack_plan *plan, const lc_pack_item *item, uint8_t 
 
 static uint32_t wtype_of(uint32_t role, lc_pack_type type, uint32_t cols)
 {
-    bool small = cols == 1 || role == LC_T_CONV || role == LC_T_ROPE_FREQ || role == LC_T_ROPE_FREQ_LOCAL ||
-                 role == LC_T_TOKEN_TYPE || role == LC_T_CLS;
+    bool small = cols == 1 || role == LC_T_CONV || role == LC_T_ROPE_FREQ ||
+                 role == LC_T_ROPE_FREQ_LOCAL || role == LC_T_TOKEN_TYPE || role == LC_T_CLS;
     bool gathered = role == LC_T_EMBED || role == LC_T_OUTPUT || role == LC_T_POSITION;
     if (type == LC_PACK_F32 || small) {
         return LC_W_F32;
