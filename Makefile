@@ -155,6 +155,12 @@ count-labels: build/insn_count.so all ## instructions of scoring 8 labels after 
 	@tests/perf/labels.sh build/aarch64-linux-gnu/leafcutter build/insn_count.so \
 	    $$($(MAKE) -s CROSS=aarch64-linux-gnu- print-sysroot) $(B)/leafcutter $(MODEL)
 
+count-load: build/insn_count.so all ## packing and loading a 0.5B model, beside llama.cpp (minutes)
+	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all
+	@tests/perf/load.py $(B)/leafcutter --model $(or $(MODEL),qwen2.5-0.5b) \
+	    --arm build/aarch64-linux-gnu/leafcutter \
+	    $$($(MAKE) -s CROSS=aarch64-linux-gnu- print-sysroot) build/insn_count.so
+
 mca: ## cycles of each kernel's loop by models of Cortex-A53, A72, Neoverse N1 and N2
 	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all
 	@tests/perf/cycles.py build/aarch64-linux-gnu
