@@ -44,8 +44,8 @@ typedef struct lc_pack {
     const struct lc_labels *stands; /* stage whose prefix the net stands after, NULL: none */
 } lc_pack;
 
-/* Context, batch and tokenizer scratch; the model is open, nodes, classes and rank are set. ctx 0: a
- * default, on top of which comes what prompts take. reserved: tokens of the context that are not
+/* Context, batch and tokenizer scratch; the model is open, nodes, classes and rank are set. ctx 0:
+ * a default, on top of which comes what prompts take. reserved: tokens of the context that are not
  * for lines; inner: nodes of a trie that are run. Errors: LIMIT. */
 lc_err lc_pack_size(lc_pack *pack, uint32_t ctx, uint32_t reserved, uint32_t inner,
                     lc_diag *diag) LC_CHECKED;
@@ -65,8 +65,8 @@ void lc_pack_adapt(lc_pack *pack, const lc_adapter *adapter);
 
 /* ---- head.c: stage `head` ---- */
 
-/* One pass a line, shared by all heads of the pack that follow with the same adapter; the outputs as
- * scores of the task's labels, which are valid if read->err is OK. Errors: ARENA. */
+/* One pass a line, shared by all heads of the pack that follow with the same adapter; the outputs
+ * as scores of the task's labels, which are valid if read->err is OK. Errors: ARENA. */
 lc_err lc_head_run(lc_pack *pack, const lc_stage *stage, lc_arena *scratch, lc_str text,
                    lc_reading *read, lc_scores *scores) LC_CHECKED;
 
