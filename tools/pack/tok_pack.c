@@ -155,15 +155,11 @@ static void put_ranks(const lc_vocab *v, scored *list, uint32_t *rank, parts *p)
 }
 
 /* The tokens that join, given as pairs: whatever they make must be a token. */
-static lc_err make_joins(const lc_vocab *v, parts *p, lc_diag *diag)
+static lc_err make_joins(const lc_vocab *v, const lc_bpe *bpe, parts *p, lc_diag *diag)
 {
-    lc_bpe bpe;
-    lc_err err = lc_bpe_read(v, &bpe, diag);
-    if (err != LC_OK) {
-        return err;
-    }
-    for (uint32_t i = 0; err == LC_OK && i < bpe.merges; i++) {
-        const lc_bpe_merge *m = &bpe.merge[i];
+    lc_err err = LC_OK;
+    for (uint32_t i = 0; err == LC_OK && i < bpe->merges; i++) {
+        const lc_bpe_merge *m = &bpe->merge[i];
         bool tokens = m->left < v->count && m->right < v->count && m->result < v->count;
         if (!tokens || v->type[m->left] == LC_TOK_BYTE || v->type[m->right] == LC_TOK_BYTE) {
             err = lc_fail_format(diag, LC_ERR_FORMAT, lc_vocab_offset(v->g, KEY_MERGES),
@@ -171,15 +167,20 @@ static lc_err make_joins(const lc_vocab *v, parts *p, lc_diag *diag)
         }
     }
     p->symbols = v->count;
-    put_merges(&bpe, p);
-    lc_bpe_free(&bpe);
+    put_merges(bpe, p);
     return err == LC_OK ? make_byte_tokens(v, p, diag) : err;
 }
 
-static lc_err make_spm(const lc_vocab *v, parts *p, lc_diag *diag)
+/* Merges, or pairs that join in an SPM vocabulary of a checkpoint folder. */
+static bool has_merges(const lc_vocab *v)
 {
-    if (v->g->version == 0) {
-        return make_joins(v, p, diag);
+    return v->kind == LC_TOK_BPE || (v->kind == LC_TOK_SPM && v->g->version == 0);
+}
+
+static lc_err make_spm(const lc_vocab *v, const lc_bpe *bpe, parts *p, lc_diag *diag)
+{
+    if (has_merges(v)) {
+        return make_joins(v, bpe, p, diag);
     }
     scored *list = calloc(v->count, sizeof *list);
     uint32_t *rank = calloc(v->count, sizeof *rank);
@@ -314,7 +315,7 @@ static lc_err make_parts(const lc_vocab *v, const lc_bpe *bpe, parts *p, lc_diag
         make_bpe(v, bpe, p);
         return LC_OK;
     case LC_TOK_SPM:
-        return make_spm(v, p, diag);
+        return make_spm(v, bpe, p, diag);
     default:
         return make_wordpiece(v, p);
     }
@@ -345,10 +346,10 @@ static lc_err pack_vocab(const lc_vocab *v, const lc_bpe *bpe, parts *p, lc_buf 
 static lc_err pack_trimmed(lc_vocab *v, const lc_tok_trim *trim, lc_bpe *bpe, lc_buf *out,
                            lc_diag *diag)
 {
-    lc_err err = v->kind == LC_TOK_BPE ? lc_bpe_read(v, bpe, diag) : LC_OK;
+    lc_err err = has_merges(v) ? lc_bpe_read(v, bpe, diag) : LC_OK;
     if (!err && trim) {
         lc_vocab_trim(v, trim);
-        err = v->kind == LC_TOK_BPE ? lc_bpe_trim(bpe, trim, diag) : LC_OK;
+        err = has_merges(v) ? lc_bpe_trim(bpe, trim, diag) : LC_OK;
     }
     if (err) {
         return err;
