@@ -5,8 +5,9 @@ With `e2e` nothing is lost, though the broker dies as well and keeps nothing; wi
 alone, every record is there or lies in a loss that is stated exactly, though the journal is too
 small for the outage.
 
-usage: kills.py [--rounds N]    50 unless told, shared between the two
+usage: kills.py [--rounds N]    50 unless told (10 with sanitizers), shared between the two
 """
+
 import argparse
 import json
 import random
@@ -86,8 +87,12 @@ def told_nothing_lost(rounds, chance):
     """e2e: the daemon dies when all is answered, the broker when it likes, with all it had."""
     real = stage.Mosquitto(name="e2e")
     collector = Recorder(real.port, "e2e").wait_ready()
-    d = stage.Daemon("e2e", f"mqtt://127.0.0.1:{real.port}", broker={"ack": "e2e"},
-                     config={"queue": {"outbox_kb": 64}})
+    d = stage.Daemon(
+        "e2e",
+        f"mqtt://127.0.0.1:{real.port}",
+        broker={"ack": "e2e"},
+        config={"queue": {"outbox_kb": 64}},
+    )
     broker_deaths = 0
     for _ in range(rounds):
         d.start().wait_ready()
@@ -112,14 +117,18 @@ def told_nothing_lost(rounds, chance):
     stage.until(lambda: d.status()["records"]["waiting"] == 0, 90)
     faults = stage.account(d, collector)
     waiting = d.status()["records"]["waiting"]
-    stage.ok(f"e2e: {rounds} kills of the daemon, {broker_deaths} of the broker: no record is lost",
-             not faults and sum(collector.stated("e2e")) == 0 and collector.count("e2e") ==
-             len(d.lines), "\n".join(faults) + str(collector.stated("e2e")))
+    stage.ok(
+        f"e2e: {rounds} kills of the daemon, {broker_deaths} of the broker: no record is lost",
+        not faults and sum(collector.stated("e2e")) == 0 and collector.count("e2e") == len(d.lines),
+        "\n".join(faults) + str(collector.stated("e2e")),
+    )
     stage.ok("e2e: and the device knows", waiting == 0, d.status())
     stage.ok("e2e: leaves when asked", d.stop() == 0, d.log())
-    stage.note(f"e2e: {len(d.lines)} lines, {collector.count('e2e')} records, "
-               f"{collector.again.get('e2e', 0)} twice, {sum(map(len, collector.events.values()))} "
-               "events")
+    stage.note(
+        f"e2e: {len(d.lines)} lines, {collector.count('e2e')} records, "
+        f"{collector.again.get('e2e', 0)} twice, {sum(map(len, collector.events.values()))} "
+        "events"
+    )
     collector.close()
 
 
@@ -128,8 +137,11 @@ def holes(collector, dev, least):
     held, faults, missing_all = collector.record.get(dev, {}), [], 0
     gaps = [one for one in collector.gap.get(dev, {}).values() if one.get("count")]
     for boot, count in least.items():
-        most = max([seq for b, seq in held if b == boot] + [count] +
-                   [g["to"] for g in gaps if g.get("of", g["boot"]) == boot])
+        most = max(
+            [seq for b, seq in held if b == boot]
+            + [count]
+            + [g["to"] for g in gaps if g.get("of", g["boot"]) == boot]
+        )
         missing = {seq for seq in range(1, most + 1) if (boot, seq) not in held}
         missing_all += len(missing)
         for gap in [g for g in gaps if g.get("of", g["boot"]) == boot]:
@@ -147,8 +159,11 @@ def exactly_stated(rounds, chance):
     is killed while it catches up."""
     real = stage.Mosquitto(name="gaps", kept="end")
     collector = client.Collector(real.port, session_s=3600).wait_ready()
-    d = stage.Daemon("gaps", f"mqtt://127.0.0.1:{real.port}",
-                     config={"queue": {"outbox_kb": 64, "backlog_per_s": 4000}})
+    d = stage.Daemon(
+        "gaps",
+        f"mqtt://127.0.0.1:{real.port}",
+        config={"queue": {"outbox_kb": 64, "backlog_per_s": 4000}},
+    )
     d.config["storage"]["journal_mb"] = 1
     least, outage = {}, rounds * 3 // 4
     real.kill(signal.SIGTERM)
@@ -169,19 +184,24 @@ def exactly_stated(rounds, chance):
     stage.until(lambda: d.status()["records"]["waiting"] == 0, 60)
     time.sleep(1.5)  # statements come once a second
     faults, missing = holes(collector, "gaps", least)
-    stage.ok(f"broker's word: {rounds} kills: every record is here or stated, exactly", not faults,
-             "\n".join(faults))
+    stage.ok(
+        f"broker's word: {rounds} kills: every record is here or stated, exactly",
+        not faults,
+        "\n".join(faults),
+    )
     stage.ok("broker's word: some were lost, or nothing was tried", missing > 100, missing)
     stage.ok("broker's word: leaves when asked", d.stop() == 0, d.log())
-    stage.note(f"broker's word: {len(d.lines)} lines, {collector.count('gaps')} records, {missing} "
-               f"stated lost in {len(collector.gap.get('gaps', {}))} statements, "
-               f"{collector.again.get('gaps', 0)} twice")
+    stage.note(
+        f"broker's word: {len(d.lines)} lines, {collector.count('gaps')} records, {missing} "
+        f"stated lost in {len(collector.gap.get('gaps', {}))} statements, "
+        f"{collector.again.get('gaps', 0)} twice"
+    )
     collector.close()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=10 if stage.SANITIZED else 50)
     rounds = parser.parse_args().rounds
     stage.limit(300)
     chance = random.Random(1)
