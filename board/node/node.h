@@ -62,7 +62,7 @@ typedef struct lc_node_options {
     uint32_t window, batch;
     uint32_t deadline_ms;
     const lc_actor_options *acts; /* outputs, and which labels move them; NULL: none */
-    bool link; /* there is a broker to connect to */
+    bool link;                    /* there is a broker to connect to */
     uint64_t seed;
     const lc_port *port;    /* NULL: nothing outlives a restart; the next three are not read */
     uint64_t journal_bytes; /* of both journals */

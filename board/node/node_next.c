@@ -338,11 +338,10 @@ bool lc_node_next(lc_node *node, uint64_t now_ms, lc_action *action)
         log_fill(node, now_ms);
     }
     bool any = act_next(node, now_ms, action) || log_next(node, action) ||
-               watchdog_next(node, now_ms, action) ||
-               cancel_next(node, now_ms, action) || start_next(node, now_ms, action) ||
-               resume_next(node, action) || link_next(node, now_ms, action) ||
-               health_next(node, now_ms, action) || stop_next(node, now_ms, action) ||
-               publish_next(node, now_ms, action);
+               watchdog_next(node, now_ms, action) || cancel_next(node, now_ms, action) ||
+               start_next(node, now_ms, action) || resume_next(node, action) ||
+               link_next(node, now_ms, action) || health_next(node, now_ms, action) ||
+               stop_next(node, now_ms, action) || publish_next(node, now_ms, action);
     if (!any) { /* a sync takes its time: everything else goes before */
         disk_watch(node, now_ms);
         any = log_next(node, action);

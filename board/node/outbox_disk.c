@@ -74,6 +74,31 @@ static void disk_end(lc_outbox *outbox)
     }
 }
 
+/* When the oldest entry was made, as its own `ts` says. */
+static void oldest_look(lc_lane *lane)
+{
+    lc_entry entry;
+    if (lane->oldest == lane->journal.cursor + 1) {
+        return;
+    }
+    lane->oldest = lane->journal.cursor + 1;
+    lane->oldest_ts_ms = 0;
+    if (!lc_journal_oldest(&lane->journal, &entry)) {
+        lane->oldest = 0;
+        return;
+    }
+    for (uint32_t i = 0; i + 5 < entry.text.bytes; i++) {
+        if (memcmp(entry.text.data + i, "\"ts\":", 5) == 0) {
+            for (i += 5;
+                 i < entry.text.bytes && entry.text.data[i] >= '0' && entry.text.data[i] <= '9';
+                 i++) {
+                lane->oldest_ts_ms = lane->oldest_ts_ms * 10 + (uint64_t)(entry.text.data[i] - '0');
+            }
+            return;
+        }
+    }
+}
+
 lc_err lc_outbox_open(lc_outbox *outbox, uint64_t now_ms)
 {
     outbox->tokens_ms = now_ms;
@@ -85,6 +110,7 @@ lc_err lc_outbox_open(lc_outbox *outbox, uint64_t now_ms)
             disk_end(outbox);
             return err;
         }
+        oldest_look(&outbox->lane[kind]);
     }
     return LC_OK;
 }
@@ -360,31 +386,6 @@ static void again_tick(lc_outbox *outbox, uint64_t now_ms, bool up)
 }
 
 /* ---- time ---- */
-
-/* When the oldest entry was made, as its own `ts` says. */
-static void oldest_look(lc_lane *lane)
-{
-    lc_entry entry;
-    if (lane->oldest == lane->journal.cursor + 1) {
-        return;
-    }
-    lane->oldest = lane->journal.cursor + 1;
-    lane->oldest_ts_ms = 0;
-    if (!lc_journal_oldest(&lane->journal, &entry)) {
-        lane->oldest = 0;
-        return;
-    }
-    for (uint32_t i = 0; i + 5 < entry.text.bytes; i++) {
-        if (memcmp(entry.text.data + i, "\"ts\":", 5) == 0) {
-            for (i += 5;
-                 i < entry.text.bytes && entry.text.data[i] >= '0' && entry.text.data[i] <= '9';
-                 i++) {
-                lane->oldest_ts_ms = lane->oldest_ts_ms * 10 + (uint64_t)(entry.text.data[i] - '0');
-            }
-            return;
-        }
-    }
-}
 
 void lc_outbox_tick(lc_outbox *outbox, uint64_t now_ms, bool up)
 {
