@@ -36,7 +36,8 @@ packed budget tiny-bidi --text "$text" --budget 75000 --threads 2
 plain=$(tool pack models/golden/tiny-bidi.gguf -o "$tmp/plain.leaf" --json)
 is "no text: kl is null" null "$(sed -n 's/.*"kl":\([a-z0-9.]*\).*/\1/p' <<< "$plain")"
 is "a budget is kept" yes "$([ "$(field budget bytes)" -le 75000 ] && echo yes)"
-is "a text gives kl" yes "$(awk -v kl="$(field bidi kl)" 'BEGIN {print (kl > 0 && kl < 0.01) ? "yes" : kl}')"
+is "a text gives kl" yes \
+    "$(awk -v kl="$(field bidi kl)" 'BEGIN {print (kl > 0 && kl < 0.01) ? "yes" : kl}')"
 is "a causal model has a perplexity" yes \
     "$(awk -v p="$(field causal perplexity)" 'BEGIN {print (p > 1) ? "yes" : p}')"
 is "more bytes, less loss" yes \
@@ -49,7 +50,7 @@ refused() {
     tool pack models/golden/tiny-bidi.gguf -o "$tmp/no.leaf" "$@" > /dev/null 2> "$tmp/err"
     got=$?
     is "refused: $words" "$code yes no" \
-        "$got $(grep -q "$words" "$tmp/err" && echo yes) $([ -e "$tmp/no.leaf" ] && echo yes || echo no)"
+        "$got $(grep -q "$words" "$tmp/err" && echo yes) $([ ! -e "$tmp/no.leaf" ] && echo no)"
 }
 printf 'one line\n' > "$tmp/short"
 refused 2 "at least 8 lines" --text "$tmp/short"
