@@ -74,8 +74,8 @@ def report(name, program, model, held, texts, more=()):
     subprocess.run([program, model, held, *more, *texts], check=True)
 
 
-def sized(text, quick):
-    return [text] if quick else [f"{text}:{n}" for n in SIZES]
+def sized(text, quick, sizes=SIZES):
+    return [text] if quick else [f"{text}:{n}" for n in sizes]
 
 
 def main():
@@ -114,7 +114,12 @@ def main():
             text, apart = stories(args.tool, model, work)
             like = ["--like", model.replace("-f32", "-q4_0")]
             report(
-                "stories260K", program, model, apart, ["-", *sized(text, args.quick), triage], like
+                "stories260K",
+                program,
+                model,
+                apart,
+                ["-", *sized(text, args.quick, SIZES[2:]), triage],
+                like,
             )
         else:
             print(f"skipped: {model} not found")
