@@ -222,7 +222,7 @@ def compare(work, spec, kind, w, vocab):
         cells = [f"{x:.1e}" for x in row]
     else:
         row = run_decoder(work, path, floats, prompt, vocab)
-        good = row[0] < (LIMIT_GELU if spec["arch"] == "gemma3" else LIMIT) and row[1] == GEN
+        good = row[0] < (LIMIT_GELU if "gemma" in spec["arch"] else LIMIT) and row[1] == GEN
         cells = [f"{row[0]:.1e}", f"{row[1]}/{GEN}", f"{row[2]:.1e}", f"{row[3]}/{GEN}"]
     return good, [kinds(work, path), *cells]
 
