@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "mqtt_props.h"
 
 #define READS_MAX 64 /* of what TLS holds back, before others get their turn */
 #define PASSWORD_BYTES_MAX 256
@@ -56,6 +57,7 @@ struct lc_mqtt {
     char detail[128];
     struct mosquitto *handle;
     mosquitto_property *boot; /* of retained messages */
+    lc_mqtt_request request;  /* of the message that is being told */
     lc_watch socket, done;
     in_flight flying[LC_MQTT_IDS_MAX];
     uint32_t publishing; /* id being handed over; 0 once it was acknowledged within the call */
@@ -68,42 +70,6 @@ struct lc_mqtt {
     struct mosquitto *made;
     int made_rc, made_errno;
 };
-
-/* ---- addresses ---- */
-
-lc_err lc_mqtt_url(const char *url, char host[LC_MQTT_HOST_BYTES_MAX], uint16_t *port, bool *tls,
-                   lc_diag *diag)
-{
-    const char *at = url;
-    *tls = strncmp(url, "mqtts://", 8) == 0;
-    if (!*tls && strncmp(url, "mqtt://", 7) != 0) {
-        return lc_fail(diag, LC_ERR_FORMAT, 0, "mqtt:// or mqtts:// comes first");
-    }
-    at += *tls ? 8 : 7;
-    bool six = *at == '['; /* an IPv6 address stands in brackets */
-    at += six;
-    size_t bytes = strcspn(at, six ? "]" : ":/");
-    if (bytes == 0 || bytes >= LC_MQTT_HOST_BYTES_MAX || strpbrk(at, "@ \t")) {
-        return lc_fail(diag, LC_ERR_FORMAT, (uint64_t)(at - url), "no host name");
-    }
-    memcpy(host, at, bytes);
-    host[bytes] = '\0';
-    at += bytes + six;
-    *port = *tls ? 8883 : 1883;
-    if (*at == ':') {
-        char *end;
-        unsigned long number = strtoul(at + 1, &end, 10);
-        if (at[1] < '0' || at[1] > '9' || number == 0 || number > 65535) {
-            return lc_fail(diag, LC_ERR_FORMAT, (uint64_t)(at + 1 - url), "no port, 1 to 65535");
-        }
-        *port = (uint16_t)number;
-        at = end;
-    }
-    if (*at != '\0' && strcmp(at, "/") != 0) {
-        return lc_fail(diag, LC_ERR_FORMAT, (uint64_t)(at - url), "nothing follows the port");
-    }
-    return LC_OK;
-}
 
 /* libmosquitto 2.0 aborts on an MQTT 5 property that it does not know. A broker must not be able to
  * end the daemon, so an abort inside the library's reading comes back to guarded_read, and the
@@ -273,12 +239,13 @@ static void message_came(struct mosquitto *handle, void *ctx, const struct mosqu
 {
     lc_mqtt *mqtt = ctx;
     (void)handle;
-    (void)properties;
     const char *payload = m->payload ? m->payload : "";
+    lc_mqtt_props_read(properties, &mqtt->request);
     sig_atomic_t was = reading;
     reading = 0;
     mqtt->events.message(mqtt->events.ctx, m->topic, payload, (uint32_t)m->payloadlen, m->retain);
     reading = was;
+    lc_mqtt_props_free(&mqtt->request);
 }
 
 static void subscribe_answered(struct mosquitto *handle, void *ctx, int mid, int count,
@@ -331,18 +298,6 @@ static int tls_set(const lc_mqtt_options *o, struct mosquitto *handle)
     return rc;
 }
 
-static int boot_property(uint32_t boot, mosquitto_property **list)
-{
-    char text[12];
-    char *at = text + sizeof text - 1;
-    *at = '\0';
-    do {
-        *--at = (char)('0' + boot % 10);
-        boot /= 10;
-    } while (boot > 0);
-    return mosquitto_property_add_string_pair(list, MQTT_PROP_USER_PROPERTY, "boot", at);
-}
-
 static int will_set(const lc_mqtt *mqtt, struct mosquitto *handle)
 {
     const lc_mqtt_options *o = &mqtt->options;
@@ -350,15 +305,17 @@ static int will_set(const lc_mqtt *mqtt, struct mosquitto *handle)
     if (!o->will_topic || !o->will_topic[0]) {
         return MOSQ_ERR_SUCCESS;
     }
+    const char *payload = o->will_payload ? o->will_payload : "offline";
+    int bytes = (int)strlen(payload);
     if (!mqtt->v5) {
-        return mosquitto_will_set(handle, o->will_topic, 7, "offline", 1, true);
+        return mosquitto_will_set(handle, o->will_topic, bytes, payload, 1, true);
     }
     int rc = mosquitto_property_add_int32(&list, MQTT_PROP_WILL_DELAY_INTERVAL, o->will_delay_s);
     if (rc == MOSQ_ERR_SUCCESS) {
-        rc = boot_property(o->boot, &list);
+        rc = lc_mqtt_props_boot(o->boot, &list);
     }
     if (rc == MOSQ_ERR_SUCCESS) {
-        rc = mosquitto_will_set_v5(handle, o->will_topic, 7, "offline", 1, true, list);
+        rc = mosquitto_will_set_v5(handle, o->will_topic, bytes, payload, 1, true, list);
     }
     if (rc != MOSQ_ERR_SUCCESS) {
         mosquitto_property_free_all(&list);
@@ -395,6 +352,9 @@ static int handle_connect(lc_mqtt *mqtt, struct mosquitto *handle)
     if (rc == MOSQ_ERR_SUCCESS && mqtt->v5) {
         rc = mosquitto_property_add_int32(&list, MQTT_PROP_MAXIMUM_PACKET_SIZE, packet_max);
     }
+    if (rc == MOSQ_ERR_SUCCESS && mqtt->v5 && o->session_s > 0) {
+        rc = mosquitto_property_add_int32(&list, MQTT_PROP_SESSION_EXPIRY_INTERVAL, o->session_s);
+    }
     if (rc == MOSQ_ERR_SUCCESS) {
         rc = mosquitto_connect_bind_v5(handle, mqtt->host, mqtt->port, (int)o->keepalive_s, NULL,
                                        list);
@@ -406,7 +366,7 @@ static int handle_connect(lc_mqtt *mqtt, struct mosquitto *handle)
 static void handle_make(lc_mqtt *mqtt)
 {
     errno = 0;
-    mqtt->made = mosquitto_new(mqtt->options.client_id, true, mqtt);
+    mqtt->made = mosquitto_new(mqtt->options.client_id, mqtt->options.session_s == 0, mqtt);
     mqtt->made_rc = mqtt->made ? handle_connect(mqtt, mqtt->made) : MOSQ_ERR_NOMEM;
     mqtt->made_errno = errno;
 }
@@ -621,7 +581,7 @@ lc_mqtt *lc_mqtt_open(lc_loop *loop, const lc_mqtt_options *options, const lc_mq
     mosquitto_lib_init();
     abort_before = signal(SIGABRT, abort_came);
     bool ready = lc_mqtt_url(options->url, mqtt->host, &mqtt->port, &mqtt->tls, NULL) == LC_OK &&
-                 boot_property(options->boot, &mqtt->boot) == MOSQ_ERR_SUCCESS;
+                 lc_mqtt_props_boot(options->boot, &mqtt->boot) == MOSQ_ERR_SUCCESS;
     if (!ready || !descriptors_open(mqtt)) {
         mosquitto_property_free_all(&mqtt->boot);
         free(mqtt);
@@ -712,8 +672,8 @@ static bool fits_packet(const lc_mqtt *mqtt, const char *topic, uint32_t bytes)
     return limit == 0 || strlen(topic) + bytes + PACKET_EXTRA_BYTES <= limit;
 }
 
-lc_err lc_mqtt_publish(lc_mqtt *mqtt, uint32_t id, const char *topic, const void *payload,
-                       uint32_t bytes, uint32_t qos, bool retain)
+static lc_err publish(lc_mqtt *mqtt, uint32_t id, const char *topic, const void *payload,
+                      uint32_t bytes, uint32_t qos, bool retain, const mosquitto_property *list)
 {
     in_flight *flight = flight_free(mqtt);
     int mid = 0;
@@ -728,7 +688,7 @@ lc_err lc_mqtt_publish(lc_mqtt *mqtt, uint32_t id, const char *topic, const void
     }
     mqtt->publishing = id;
     int rc = mosquitto_publish_v5(mqtt->handle, &mid, topic, (int)bytes, payload, (int)qos, retain,
-                                  mqtt->v5 && retain ? mqtt->boot : NULL);
+                                  mqtt->v5 ? list : NULL);
     bool acked = mqtt->publishing == 0;
     mqtt->publishing = 0;
     lc_err err = publish_result(mqtt, rc);
@@ -738,6 +698,35 @@ lc_err lc_mqtt_publish(lc_mqtt *mqtt, uint32_t id, const char *topic, const void
     uint32_t out = mosquitto_want_write(mqtt->handle) ? EPOLLOUT : 0;
     lc_loop_want(mqtt->loop, &mqtt->socket, EPOLLIN | out);
     return err;
+}
+
+lc_err lc_mqtt_publish(lc_mqtt *mqtt, uint32_t id, const char *topic, const void *payload,
+                       uint32_t bytes, uint32_t qos, bool retain)
+{
+    return publish(mqtt, id, topic, payload, bytes, qos, retain, retain ? mqtt->boot : NULL);
+}
+
+lc_err lc_mqtt_ask(lc_mqtt *mqtt, uint32_t id, const char *topic, const void *payload,
+                   uint32_t bytes, const lc_mqtt_request *request)
+{
+    mosquitto_property *list = NULL;
+    size_t extra = request->correlation_bytes + PACKET_EXTRA_BYTES;
+    extra += request->response_topic ? strlen(request->response_topic) : 0;
+    if (mqtt->state == UP && !fits_packet(mqtt, topic, bytes + (uint32_t)extra)) {
+        return LC_ERR_LIMIT;
+    }
+    if (lc_mqtt_props_write(request, &list) != MOSQ_ERR_SUCCESS) {
+        mosquitto_property_free_all(&list);
+        return LC_ERR_LIMIT;
+    }
+    lc_err err = publish(mqtt, id, topic, payload, bytes, 1, false, list);
+    mosquitto_property_free_all(&list);
+    return err;
+}
+
+const lc_mqtt_request *lc_mqtt_asked(const lc_mqtt *mqtt)
+{
+    return &mqtt->request;
 }
 
 void lc_mqtt_tick(lc_mqtt *mqtt)

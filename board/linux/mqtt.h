@@ -35,12 +35,22 @@ typedef struct lc_mqtt_options {
     uint32_t keepalive_s;
     uint32_t window;           /* messages in flight, at most LC_MQTT_IDS_MAX */
     uint32_t payload_max;      /* of incoming messages */
-    const char *will_topic;    /* retained, with payload "offline" */
+    const char *will_topic;    /* retained */
+    const char *will_payload;  /* NULL: "offline" */
     uint32_t will_delay_s;     /* MQTT 5 */
     uint32_t boot;             /* user property `boot` of the will and of retained messages */
+    uint32_t session_s;        /* how long the broker keeps messages for us while we are away */
     const char *const *filter; /* [filter_count] subscribed on every connect, QoS 1 */
     uint32_t filter_count;
 } lc_mqtt_options;
+
+/* What MQTT 5 says of a request or its answer. Of 3.1.1 nothing comes, and nothing is sent. */
+typedef struct lc_mqtt_request {
+    const char *response_topic; /* NULL: none */
+    const void *correlation;    /* [correlation_bytes] */
+    uint16_t correlation_bytes;
+    uint32_t expiry_s; /* 0: none */
+} lc_mqtt_request;
 
 /* Called on the loop's thread. May call lc_mqtt_publish, not lc_mqtt_close. */
 typedef struct lc_mqtt_events {
@@ -79,6 +89,12 @@ void lc_mqtt_leave(lc_mqtt *mqtt);
  * are in flight; LIMIT: larger than the broker takes; LINK: not connected. */
 lc_err lc_mqtt_publish(lc_mqtt *mqtt, uint32_t id, const char *topic, const void *payload,
                        uint32_t bytes, uint32_t qos, bool retain) LC_CHECKED;
+/* The same with QoS 1 for a request or an answer. LIMIT, too: a text or topic that cannot be sent.
+ */
+lc_err lc_mqtt_ask(lc_mqtt *mqtt, uint32_t id, const char *topic, const void *payload,
+                   uint32_t bytes, const lc_mqtt_request *request) LC_CHECKED;
+/* Of the message that `message` is just called with; lives as long as the call. */
+const lc_mqtt_request *lc_mqtt_asked(const lc_mqtt *mqtt);
 /* Housekeeping (pings, time-outs); to be called each second. */
 void lc_mqtt_tick(lc_mqtt *mqtt);
 /* What the broker said about itself when it took us; with 3.1.1 it says nothing. */
