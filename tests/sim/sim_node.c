@@ -391,6 +391,8 @@ static void action_take(world *w, const lc_action *action)
     case LC_DO_WATCHDOG:
         w->watchdog_ms = w->now_ms;
         break;
+    case LC_DO_ACT: /* no label has an action here */
+        break;
     case LC_DO_STOP:
         w->stopped = true;
         break;
