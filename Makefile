@@ -6,6 +6,7 @@
 #   DEBUG=1                   no optimisation
 #   WERROR=1                  warnings are errors
 #   GPIO=                     without libgpiod: pins are refused
+#   SOUND=                    without ALSA: no sound comes or is heard (STATIC=1 is so, too)
 #   PREFIX=/usr/local DESTDIR=  where `make install` puts things
 
 # ---- configuration: each has its own folder build/<triple>[-san][-debug] ----
@@ -47,9 +48,10 @@ STATIC_LIBS := $(if $(STATIC),$(B)/static/libcjson.a $(B)/static/libmosquitto.a)
 # Debian 12 has libgpiod 1.6 and Debian 13 2.x under other names: linked in, the same program runs on
 # both.
 GPIO ?= 1
-HOSTED_FLAGS += $(if $(GPIO),,-DLC_NO_GPIOD)
-LIBS := -Wl,--as-needed $(if $(STATIC),,-lcjson -lmosquitto) $(if $(GPIO),-l:libgpiod.a) -lssl -lcrypto \
-    -lpthread -lm
+SOUND ?= $(if $(STATIC),,1)
+HOSTED_FLAGS += $(if $(GPIO),,-DLC_NO_GPIOD) $(if $(SOUND),,-DLC_NO_ALSA)
+LIBS := -Wl,--as-needed $(if $(STATIC),,-lcjson -lmosquitto) $(if $(GPIO),-l:libgpiod.a) \
+    $(if $(SOUND),-lasound) -lssl -lcrypto -lpthread -lm
 
 # A cross compiler looks into its own C library before the sysroot, hence -isystem and -B.
 ifneq ($(CROSS),)
@@ -104,7 +106,7 @@ TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(SIM_BIN) $(if $(CROSS),,$(R
 
 # ---- targets ----
 
-.PHONY: boards count-model count-labels mca bench-peers all help tests demo check check-levels check-static check-fresh count soak fuzz fuzz-programs packages install deb clean
+.PHONY: boards count-model count-labels mca bench-peers all help tests demo check check-levels check-static check-board check-fresh count soak fuzz fuzz-programs packages install deb clean
 .DELETE_ON_ERROR:
 .PRECIOUS: $(SOURCES)/%/.ready
 .SUFFIXES:
@@ -132,6 +134,9 @@ check-levels: ## kernels, golden files and records as Cortex-A53, A72, A76 and n
 
 check-static: ## the program that is one file (STATIC=1), built for ARM, emulated
 	@MAKE='$(MAKE)' JOBS=$(JOBS) WERROR=$(WERROR) LC_SHARED=$(LC_SHARED) tests/check.sh static
+
+check-board: ## the package on a board with Debian's kernel (SUITE), pins seen from outside
+	@MAKE='$(MAKE)' JOBS=$(JOBS) WERROR=$(WERROR) SUITE=$(SUITE) tests/check.sh board
 
 check-fresh: ## demo and check, twice, in a bare Debian 12 made by debootstrap (root; minutes)
 	@tests/debootstrap.sh
@@ -204,7 +209,7 @@ deb: all $(MAN) ## Debian packages for the architecture that is built, in build/
 	@tools/dist/deb/build.sh build/deb/$(TRIPLE) $(TRIPLE) build/deb
 
 clean: ## remove build/, but keep what was downloaded
-	find build -mindepth 1 -maxdepth 1 ! -name 'sysroot-*' ! -name 'source-*' -exec rm -rf {} +
+	find build -mindepth 1 -maxdepth 1 ! -name 'sysroot-*' ! -name 'source-*' ! -name vm -exec rm -rf {} +
 
 # For scripts: where things are in this configuration.
 .PHONY: print-build print-sysroot print-tests print-level-tests
@@ -281,6 +286,13 @@ $(B)/tests/seeds/adapter-causal.leaf: models/golden/adapters/causal-qv.gguf
 $(B)/tests/seeds/adapter-bert.leaf: models/golden/adapters/bert
 $(ADAPTER_SEEDS): $(B)/tests/seeds/adapter-%.leaf: $(B)/tests/seeds/tiny-%.leaf
 	$(call SAY,seed)$(B)/leafcutter pack --adapter $(filter models/%,$^) --base $< -o $@ $(HUSH)
+
+# A board in QEMU: Debian's kernel and a small Debian, made once.
+VM := build/vm/$(SUITE)
+$(VM)/kernel/vmlinuz: cross/vm/kernel.sh
+	$(call SAY,vm)cross/vm/kernel.sh $(SUITE) $(@D)
+$(VM)/root.cpio: cross/vm/root.sh cross/vm/init.sh $(VM)/kernel/vmlinuz
+	$(call SAY,vm)cross/vm/root.sh $(SUITE) $(VM)/kernel $@
 
 # ---- objects ----
 

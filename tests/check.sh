@@ -1,13 +1,15 @@
 #!/bin/bash
-# check.sh [levels|mqtt|static] - what `make check` runs; `levels` alone: the emulated ARM levels,
-# `mqtt` the daemon against brokers, `static` the program that is one file (`make check-static`).
+# check.sh [levels|mqtt|static|board] - what `make check` runs; `levels` alone: the emulated ARM
+# levels, `mqtt` the daemon against brokers, `static` the program that is one file
+# (`make check-static`), `board` the package on a board in QEMU (`make check-board`).
 #
 # The last line is `N passed, N failed, N skipped`; the exit status is 0 when nothing failed.
-# Environment: MAKE JOBS SAN WERROR LC_SHARED, as the Makefile passes them.
+# Environment: MAKE JOBS SAN WERROR LC_SHARED SUITE, as the Makefile passes them.
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
 tests=$PWD/tests
 MAKE=${MAKE:-make} JOBS=${JOBS:-2} SAN=${SAN:-} WERROR=${WERROR:-}
+SUITE=${SUITE:-bookworm}
 LC_SHARED=$(realpath -m "${LC_SHARED:-../shared/data}")
 export LC_SHARED
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1}
@@ -50,7 +52,7 @@ mqtt() {
     built $name SAN="$SAN" all || return 0
     LC_BUILD=$PWD/$(mk -s SAN="$SAN" print-build)
     export LC_BUILD
-    "$tests/run.sh" "$results" "$name" "$tests"/mqtt/{inputs,flow,faults,kills,soak}.py
+    "$tests/run.sh" "$results" "$name" "$tests"/mqtt/{inputs,flow,faults,kills,soak,sound}.py
     [ -n "$SAN" ] || "$tests/run.sh" "$results" "$name" "$tests"/mqtt/{test_broker,levels}.py
 }
 
@@ -109,6 +111,17 @@ static() {
     "$tests/run.sh" "$results" static "$tests/static.sh"
 }
 
+# One package for every Debian: it is built for 12, SUITE is what runs on the board.
+board() {
+    say "the package on a board with Debian's kernel ($SUITE), emulated"
+    cross/packages.sh board
+    local build=(CROSS=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc AR=aarch64-linux-gnu-ar)
+    built board "${build[@]}" SUITE=bookworm deb || return 0
+    built board SUITE="$SUITE" "build/vm/$SUITE/root.cpio" || return 0
+    LC_VM=$PWD/build/vm/$SUITE LC_DEBS=$PWD/build/deb \
+        "$tests/run.sh" "$results" board "$tests/board/board.py"
+}
+
 case ${1:-all} in
 all)
     native
@@ -118,7 +131,8 @@ all)
 levels) levels ;;
 mqtt) mqtt ;;
 static) static ;;
-*) echo "usage: check.sh [levels|mqtt|static]" >&2; exit 2 ;;
+board) board ;;
+*) echo "usage: check.sh [levels|mqtt|static|board]" >&2; exit 2 ;;
 esac
 
 # A group of tests that is not there must not look like success.
@@ -136,13 +150,15 @@ native=(test_journal test_kernels test_core test_net test_tok test_no_heap sim_n
     sim_outage sim_restart replay_leaf replay_gguf replay_job replay_expr replay_line damaged.sh
     lines.sh levels.sh records.sh tokens.sh stories.sh cli.sh)
 emulated=(test_kernels levels.sh records.sh lines.sh levels.py)
-brokers=(inputs.py flow.py faults.py kills.py soak.py)
+brokers=(inputs.py flow.py faults.py kills.py soak.py sound.py)
 [ "${1:-all}" != all ] || must "native${SAN:+-san}" "${native[@]}"
-case ${1:-all} in all | mqtt)
+case ${1:-all} in
+all | mqtt)
     must "mqtt${SAN:+-san}" "${brokers[@]}"
     [ -n "$SAN" ] || must mqtt test_broker.py levels.py
     ;;
 static) must static static.sh ;;
+board) must board board.py ;;
 esac
 if [ -z "$SAN" ] && [[ ${1:-all} = all || ${1:-all} = levels ]]; then
     [ "${1:-all}" != all ] || must house check.py

@@ -78,7 +78,8 @@ typedef struct lc_config {
     uint32_t journal_mb;
     lc_config_pin pin[LC_CONFIG_PINS_MAX];
     uint32_t pin_count;
-    char sound_device[LC_NAME_BYTES_MAX];
+    char sound_device[LC_NAME_BYTES_MAX]; /* "" : none */
+    char clips[LC_CONFIG_PATH_MAX];       /* folder of recordings */
     double volume;
     uint32_t threads_prefill, threads_decode; /* 0: every core */
     char keys[LC_CONFIG_PATH_MAX];

@@ -23,6 +23,7 @@
 #include "outputs.h"
 #include "pins.h"
 #include "sdnotify.h"
+#include "sound.h"
 #include "status.h"
 #include "store.h"
 #include "tasks.h"
@@ -59,6 +60,7 @@ typedef struct parts {
     lc_inputs inputs;
     lc_outputs outputs;
     lc_pins pins;
+    lc_sound sound;
     lc_mqtt *mqtt;
     lc_topics topics;
     lc_health health;
@@ -310,6 +312,17 @@ static void health_give(parts *d, uint64_t now_ms)
     lc_node_health(d->node, now_ms, d->report, bytes);
 }
 
+static void act_run(parts *d, const lc_actor_do *act)
+{
+    if (act->output < d->outputs.options.pin_count) {
+        lc_pins_set(&d->pins, act->output, act->active);
+    } else if (act->active) {
+        lc_sound_play(&d->sound, &act->order);
+    } else {
+        lc_sound_silence(&d->sound);
+    }
+}
+
 static void action_run(parts *d, uint64_t now_ms, const lc_action *a)
 {
     switch ((lc_action_kind)a->kind) {
@@ -342,9 +355,7 @@ static void action_run(parts *d, uint64_t now_ms, const lc_action *a)
         message_publish(d, now_ms, &a->message);
         break;
     case LC_DO_ACT:
-        if (a->act.output < d->outputs.options.pin_count) {
-            lc_pins_set(&d->pins, a->act.output, a->act.active);
-        }
+        act_run(d, &a->act);
         break;
     case LC_DO_HEALTH:
         health_give(d, now_ms);
@@ -589,6 +600,10 @@ static int outputs_start(parts *d)
         return lc_err_exit(LC_ERR_FORMAT);
     }
     lc_pins_open(&d->pins, d->config, &d->loop, pin_changed, d);
+    const lc_sound_options sound = {d->config->sound_device, d->config->clips, d->config->volume};
+    if (sound.device[0] && lc_sound_open(&d->sound, &sound) != LC_OK) {
+        return fail(EXIT_BOARD, "sound", "the system gives no thread");
+    }
     return 0;
 }
 
@@ -609,6 +624,8 @@ static int daemon_open(parts *d)
     d->health.config = d->config;
     d->health.arenas = &d->memory.arenas;
     d->health.loop = &d->loop;
+    d->health.pins = &d->pins;
+    d->health.sound = &d->sound;
     d->health.source = d->source;
     d->health.protocol = "";
     d->store = (lc_store){.folder = -1, .fd = {-1, -1, -1}};
@@ -631,6 +648,7 @@ static int daemon_open(parts *d)
 static void daemon_close(parts *d)
 {
     lc_pins_close(&d->pins);
+    lc_sound_close(&d->sound);
     lc_inputs_close(&d->inputs);
     lc_status_close(&d->status, &d->loop);
     lc_mqtt_close(d->mqtt);

@@ -12,7 +12,8 @@ typedef struct lc_daemon_options {
 /* Runs until a signal, or the end of its inputs; returns the exit code. Says on stderr why it could
  * not start. Once in a process. */
 int lc_daemon_run(const lc_config *config, const lc_daemon_options *options);
-/* Only puts the outputs of the config to their safe level, for when the daemon could not: killed. */
+/* Only puts the outputs of the config to their safe level, for when the daemon could not: killed.
+ */
 int lc_daemon_rest(const lc_config *config);
 
 #endif

@@ -245,6 +245,31 @@ static void link_put(lc_text *t, const lc_health *h, const lc_node_counts *c)
     lc_text_add(t, "}");
 }
 
+/* What labels move. */
+static void acts_put(lc_text *t, const lc_health *h, const lc_node_counts *c)
+{
+    open_put(t, "acts", "{");
+    number_put(t, "begun", c->acts);
+    number_put(t, "held", c->acts_held);
+    number_put(t, "limited", c->acts_limited);
+    number_put(t, "missing", c->acts_missing);
+    number_put(t, "paused", c->paused);
+    lc_text_add(t, "}");
+    open_put(t, "pins", "{");
+    number_put(t, "missing", lc_pins_missing(h->pins));
+    number_put(t, "lost", h->pins->lost);
+    lc_text_add(t, "}");
+    if (h->sound->started) {
+        open_put(t, "sound", "{");
+        word_put(t, "state", atomic_load(&h->sound->away) ? "away" : "ok");
+        number_put(t, "played", atomic_load(&h->sound->played));
+        number_put(t, "dropped", atomic_load(&h->sound->dropped));
+        number_put(t, "underruns", atomic_load(&h->sound->underruns));
+        number_put(t, "lost", atomic_load(&h->sound->lost));
+        lc_text_add(t, "}");
+    }
+}
+
 static void arena_put(lc_text *t, const char *key, const lc_arena *arena)
 {
     open_put(t, key, "[");
@@ -284,6 +309,7 @@ static lc_text health_put(const lc_health *h, uint64_t now_ms, char *out, uint32
     number_put(&t, "failed", h->failed);
     journal_put(&t, h, &c);
     link_put(&t, h, &c);
+    acts_put(&t, h, &c);
     memory_put(&t, h, &c);
     number_put(&t, "cpu_ms", cpu_ms());
     number_put(&t, "wakeups", h->loop->rounds);

@@ -8,6 +8,8 @@
 #include "config.h"
 #include "loop.h"
 #include "memory.h"
+#include "pins.h"
+#include "sound.h"
 
 /* Everything that a report draws on; read only. */
 typedef struct lc_health {
@@ -18,6 +20,8 @@ typedef struct lc_health {
     const lc_str *source; /* [source_count] names */
     uint32_t source_count;
     const lc_loop *loop;
+    const lc_pins *pins;
+    const lc_sound *sound;
     uint32_t boot, threads;
     const char *version;
     const char *level;    /* of the kernels chosen */

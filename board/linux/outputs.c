@@ -57,6 +57,7 @@ lc_err lc_outputs_bind(lc_outputs *outputs, const lc_config *config, const lc_jo
     }
     outputs->options = (lc_actor_options){.pin = outputs->pin,
                                           .pin_count = config->pin_count,
+                                          .sound = config->sound_device[0] != '\0',
                                           .label = outputs->label,
                                           .label_count = LC_OUTPUT_LABELS_MAX};
     return job ? labels_bind(outputs, job, diag) : LC_OK;

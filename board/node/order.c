@@ -277,7 +277,8 @@ static bool pin_next(lc_output *o, uint64_t now_ms)
     return first || o->active != before;
 }
 
-/* A sound knows its own pattern: it is begun once, and ended only when it is to stop early. */
+/* A sound knows its own pattern: it is begun once, and ended only when it is to stop early. How
+ * long a clip is, nobody here knows. */
 static bool sound_next(lc_output *o, uint64_t now_ms)
 {
     if (o->done == 0 && o->order.times > 0) {
@@ -286,7 +287,7 @@ static bool sound_next(lc_output *o, uint64_t now_ms)
         o->next_ms = now_ms + (uint64_t)o->order.times * (o->order.on_ms + o->order.off_ms);
         return true;
     }
-    bool cut = o->active && o->order.times == 0;
+    bool cut = o->order.times == 0 && (o->active || o->order.kind == LC_ORDER_CLIP);
     o->active = o->busy = false;
     return cut;
 }
