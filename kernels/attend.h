@@ -5,6 +5,7 @@
 #define LC_ATTEND_H
 
 #include "kept.h"
+#include "level.h"
 
 /* ---- softmax ---- */
 
@@ -68,37 +69,65 @@ LC_INLINE lc_v4 scored(uint32_t kind, const lc_attention *a, size_t t, lc_v4 dot
     return dot * lc_v4_all(a->scale);
 }
 
+/* What follows out of line would stand in the code once for each kind and number of queries. It
+ * takes values, no pointers to what the loops keep in registers. */
+#define LC_APART static __attribute__((noinline))
+
+/* The dots of single keys, which fours leave over. */
+LC_APART float dot_f32(const float *q, const uint8_t *k, size_t n)
+{
+    return lc_kept_dot(LC_KV_F32, q, k, n);
+}
+
+LC_APART float dot_f16(const float *q, const uint8_t *k, size_t n)
+{
+    return lc_kept_dot(LC_KV_F16, q, k, n);
+}
+
+LC_APART float dot_i8(const float *q, const uint8_t *k, size_t n)
+{
+    return lc_kept_dot(LC_KV_I8, q, k, n);
+}
+
 /* One score. */
 LC_INLINE float score_one(const keeping *m, const lc_attention *a, const float *q, size_t t,
                           size_t head_dim)
 {
-    float dot = lc_kept_dot(m->kind, q, m->k + t * m->row, head_dim);
+    const uint8_t *k = m->k + t * m->row;
+    float dot = m->kind == LC_KV_F32   ? dot_f32(q, k, head_dim)
+                : m->kind == LC_KV_F16 ? dot_f16(q, k, head_dim)
+                                       : dot_i8(q, k, head_dim);
     if (m->kind == LC_KV_I8)
         dot *= a->k_scale[t];
     return dot * a->scale;
 }
 
-/* Scores of n keys become the weights of their values. */
-LC_INLINE void weigh(uint32_t kind, const lc_attention *a, float *scores, size_t n)
+/* Scores of n keys become the weights of their values; by: what each is multiplied by, or NULL. */
+LC_APART void weigh_all(float cap, const float *by, float *scores, size_t n)
 {
-    for (size_t t = 0; a->cap > 0.0f && t < n; t++)
-        scores[t] = a->cap * lc_tanhf(scores[t] / a->cap);
+    for (size_t t = 0; cap > 0.0f && t < n; t++)
+        scores[t] = cap * lc_tanhf(scores[t] / cap);
     lc_softmax_lanes(scores, (uint32_t)n);
-    if (kind != LC_KV_I8)
+    if (by == NULL)
         return;
     size_t t = 0;
     for (; t < (n & ~(size_t)3); t += 4)
-        lc_v4_store(scores + t, lc_v4_load(scores + t) * lc_v4_load(a->v_scale + t));
+        lc_v4_store(scores + t, lc_v4_load(scores + t) * lc_v4_load(by + t));
     for (; t < n; t++)
-        scores[t] *= a->v_scale[t];
+        scores[t] *= by[t];
+}
+
+LC_INLINE void weigh(uint32_t kind, const lc_attention *a, float *scores, size_t n)
+{
+    weigh_all(a->cap, kind == LC_KV_I8 ? a->v_scale : NULL, scores, n);
 }
 
 /* One dimension, for what vectors leave over; v is its place in the first value. */
-LC_INLINE float mix_value(const keeping *m, const float *p, const uint8_t *v, size_t n)
+LC_APART float mix_value(keeping m, const float *p, const uint8_t *v, size_t n)
 {
     float lane[4] = {0.0f, 0.0f, 0.0f, 0.0f};
     for (size_t t = 0; t < n; t++)
-        lane[t % 4] += p[t] * lc_kept_load(m->kind, v + t * m->row);
+        lane[t % 4] += p[t] * lc_kept_load(m.kind, v + t * m.row);
     return (lane[0] + lane[1]) + (lane[2] + lane[3]);
 }
 
@@ -121,7 +150,7 @@ LC_INLINE void rows_add8(const keeping *m, lc_v4x4 *sum, const float *x, const u
 /* Four keys at once, so that their four sums fill a vector. */
 LC_INLINE lc_v4 rows_dot(const keeping *m, const float *x, const uint8_t *w, size_t n)
 {
-    const float *end8 = x + (n & ~(size_t)7);
+    const float *end = x + n;
     lc_v4x4 sum = lc_v4x4_all(0.0f);
     if (n == 32) {
         rows_add8(m, &sum, x, w);
@@ -130,22 +159,8 @@ LC_INLINE lc_v4 rows_dot(const keeping *m, const float *x, const uint8_t *w, siz
         rows_add8(m, &sum, x + 24, w + 24 * m->step);
         return lc_v4_sum4(sum);
     }
-    for (; x < end8; x += 8, w += 8 * m->step)
+    for (; x < end; x += 8, w += 8 * m->step)
         rows_add8(m, &sum, x, w);
-    if (n & 4) {
-        lc_v4_rows_add(&sum, lc_v4_load(x), lc_kept_load4(m->kind, w),
-                       lc_kept_load4(m->kind, w + m->row), lc_kept_load4(m->kind, w + 2 * m->row),
-                       lc_kept_load4(m->kind, w + 3 * m->row));
-        x += 4;
-        w += 4 * m->step;
-    }
-    if (n & 3) {
-        uint32_t rest = n & 3;
-        lc_v4_rows_add(&sum, lc_v4_load_part(x, rest), lc_kept_load_part(m->kind, w, rest),
-                       lc_kept_load_part(m->kind, w + m->row, rest),
-                       lc_kept_load_part(m->kind, w + 2 * m->row, rest),
-                       lc_kept_load_part(m->kind, w + 3 * m->row, rest));
-    }
     return lc_v4_sum4(sum);
 }
 
@@ -214,7 +229,7 @@ LC_INLINE void attend_one(uint32_t kind, const lc_attention *a, size_t head_dim)
     for (; d < (head_dim & ~(size_t)15); d += 16)
         mix_values(&m, a->scores, m.v + d * m.step, n, a->out + d);
     for (; d < head_dim; d++)
-        a->out[d] = mix_value(&m, a->scores, m.v + d * m.step, n);
+        a->out[d] = mix_value(m, a->scores, m.v + d * m.step, n);
 }
 
 /* ---- several queries, which share each load of a key or a value ---- */
@@ -262,24 +277,6 @@ LC_INLINE void tile_add8(uint32_t kind, tile *t, uint32_t nq, tile_feed *in)
     }
 }
 
-/* What eight dimensions leave over: `rest` of 1 to 4. */
-LC_INLINE void tile_add_part(uint32_t kind, tile *t, uint32_t nq, tile_feed *in, uint32_t rest)
-{
-    lc_v4 x[LC_QUERIES];
-    EACH(i, nq)
-    {
-        x[i] = rest >= 4 ? lc_v4_load(in->q[i]) : lc_v4_load_part(in->q[i], rest);
-        in->q[i] += 4;
-    }
-    EACH(j, 4)
-    {
-        tile_add(t, nq, j, x,
-                 rest >= 4 ? lc_kept_load4(kind, in->k[j])
-                           : lc_kept_load_part(kind, in->k[j], rest));
-        in->k[j] += 4 * lc_kept_bytes(kind);
-    }
-}
-
 /* scores[i][t] of all keys; query i has keys + i * more of them. */
 LC_INLINE void group_scores(const keeping *m, uint32_t nq, const lc_attention *a,
                             size_t score_stride)
@@ -298,8 +295,6 @@ LC_INLINE void group_scores(const keeping *m, uint32_t nq, const lc_attention *a
         in.k[j] = m->k + (t + j) * m->row;
         for (size_t n = a->head_dim / 8; n > 0; n--)
             tile_add8(m->kind, &sum, nq, &in);
-        for (uint32_t rest = a->head_dim & 7; rest > 0; rest = rest > 4 ? rest - 4 : 0)
-            tile_add_part(m->kind, &sum, nq, &in, rest);
         EACH(i, nq)
         {
             lc_v4x4 four = {sum.s[i][0], sum.s[i][1], sum.s[i][2], sum.s[i][3]};
@@ -366,12 +361,8 @@ LC_INLINE void attend_group(uint32_t kind, uint32_t nq, const lc_attention *a)
     group_scores(&m, nq, a, score_stride);
     for (size_t i = 0; i < nq; i++)
         weigh(kind, a, a->scores + i * score_stride, a->keys + i * a->more);
-    for (; d < (a->head_dim & ~3u); d += 4)
+    for (; d < a->head_dim; d += 4)
         group_mix(&m, nq, a, score_stride, d);
-    for (; d < a->head_dim; d++)
-        for (size_t i = 0; i < nq; i++)
-            a->out[i * a->q_stride + d] = mix_value(&m, a->scores + i * score_stride,
-                                                    m.v + d * m.step, a->keys + i * a->more);
 }
 
 LC_INLINE void attend_kind(uint32_t kind, const lc_attention *a)
@@ -382,7 +373,8 @@ LC_INLINE void attend_kind(uint32_t kind, const lc_attention *a)
         attend_group(kind, 3, a);
     else if (a->queries == 2)
         attend_group(kind, 2, a);
-    else if (a->head_dim == 32) /* constants: the loops over dimensions unroll */
+    else if (kind == LC_KV_F32 &&
+             a->head_dim == 32) /* constants: the loops over dimensions unroll */
         attend_one(kind, a, 32);
     else
         attend_one(kind, a, a->head_dim);
@@ -390,6 +382,10 @@ LC_INLINE void attend_kind(uint32_t kind, const lc_attention *a)
 
 LC_INLINE void lc_attend_lanes(const lc_attention *given)
 {
+    if (given->head_dim % 8 != 0) { /* no model has such heads; the same bits, slowly */
+        lc_attend_ref(given);
+        return;
+    }
     const lc_attention a = *given; /* vector stores may change anything that has an address */
     if (a.kind == LC_KV_F32)
         attend_kind(LC_KV_F32, &a);
