@@ -97,14 +97,15 @@ typedef struct lc_kernels {
     void (*gemv_q4a)(const uint8_t *panel, uint32_t groups, const lc_act *x, int32_t *acc);
     void (*gemm_q4a)(const uint8_t *panel, uint32_t groups, const lc_act *x, int32_t *acc);
     /* Many tokens: panel_rows rows (8, or all 16) of a panel from `row` on, unpacked once into
-     * groups * panel_rows / 8 * LC_UNPACKED_BYTES, then multiplied with block after block of four
-     * tokens: adds to acc[4][16], which begins at that row. Both NULL where nothing is gained.
+     * groups * panel_rows / 8 * LC_UNPACKED_BYTES, then multiplied with `blocks` (1 and more)
+     * blocks of four tokens, `pitch` groups apart: adds to acc[blocks][4][16], which begins at that
+     * row. Both NULL where nothing is gained.
      * panel_tokens: from how many tokens on unpacking pays, by counted instructions. */
     uint32_t panel_rows, panel_tokens;
     void (*unpack_q4)(const uint8_t *panel, uint32_t groups, bool offsets, uint32_t row,
                       int8_t *unpacked);
     void (*gemm_unpacked)(const int8_t *unpacked, uint32_t groups, bool offsets, const lc_act *x,
-                          int32_t *acc);
+                          uint32_t pitch, uint32_t blocks, int32_t *acc);
     /* rows (1..16) consecutive R8 rows of groups * 32 bytes: acc[16] or acc[4][16]; entries of rows
      * that are not there stay as they are. */
     void (*gemv_q8)(const int8_t *w, uint32_t rows, uint32_t groups, const lc_act *x, int32_t *acc);

@@ -34,7 +34,7 @@ lc_q8_kernel lc_gemv_q8_avx512;
     void lc_unpack_q4_##level(const uint8_t *panel, uint32_t groups, bool offsets, uint32_t row,   \
                               int8_t *unpacked);                                                   \
     void lc_gemm_unpacked_##level(const int8_t *unpacked, uint32_t groups, bool offsets,           \
-                                  const lc_act *x, int32_t *acc)
+                                  const lc_act *x, uint32_t pitch, uint32_t blocks, int32_t *acc)
 
 LC_DECLARE_PANEL_KERNELS(dot);
 LC_DECLARE_PANEL_KERNELS(i8mm);

@@ -203,15 +203,9 @@ static void panel_add(const lc_kernels *k, const lc_mat *w, const uint8_t *tile,
     _Alignas(64) int8_t unpacked[PANEL_BYTES];
     bool offsets = w->type == LC_W_T16A;
     k->unpack_q4(tile, groups, offsets, row, unpacked);
-    size_t first = (size_t)t0 * x->groups + g0 * LC_BLOCK, step = LC_BLOCK * x->groups;
+    size_t first = (size_t)t0 * x->groups + g0 * LC_BLOCK;
     lc_act act = {x->a + first * LC_GROUP, x->ne + first, x->c8 + first, x->c8s + first, NULL};
-    for (acc += row; tokens > 0; tokens -= LC_BLOCK, acc += LC_BLOCK * LC_TILE_ROWS) {
-        k->gemm_unpacked(unpacked, groups, offsets, &act, acc);
-        act.a += step * LC_GROUP;
-        act.ne += step;
-        act.c8 += step;
-        act.c8s += step;
-    }
+    k->gemm_unpacked(unpacked, groups, offsets, &act, x->groups, tokens / LC_BLOCK, acc + row);
 }
 
 /* y of up to PANEL_TOKENS tokens from t0 on, in whole blocks of four. */

@@ -174,8 +174,9 @@ void lc_unpack_q4_avx512(const uint8_t *panel, uint32_t groups, bool offsets, ui
     }
 }
 
-LC_INLINE void gemm_unpacked(const int8_t *unpacked, uint32_t groups, bool offsets, const lc_act *x,
-                             int32_t *out)
+/* One block of tokens. */
+LC_INLINE void block_unpacked(const int8_t *unpacked, uint32_t groups, bool offsets,
+                              const lc_act *x, int32_t *out)
 {
     const int8_t *a = x->a;
     __m512i acc[LC_BLOCK], s[LC_BLOCK];
@@ -204,13 +205,27 @@ LC_INLINE void gemm_unpacked(const int8_t *unpacked, uint32_t groups, bool offse
         store_rows(out + t * LC_TILE_ROWS, acc[t]);
 }
 
+LC_INLINE void gemm_unpacked(const int8_t *unpacked, uint32_t groups, bool offsets, const lc_act *x,
+                             uint32_t pitch, uint32_t blocks, int32_t *out)
+{
+    const size_t step = (size_t)pitch * LC_BLOCK;
+    lc_act at = *x;
+    for (; blocks > 0; blocks--, out += LC_BLOCK * LC_TILE_ROWS) {
+        block_unpacked(unpacked, groups, offsets, &at, out);
+        at.a += step * LC_GROUP;
+        at.ne += step;
+        at.c8 += step;
+        at.c8s += step;
+    }
+}
+
 void lc_gemm_unpacked_avx512(const int8_t *unpacked, uint32_t groups, bool offsets, const lc_act *x,
-                             int32_t *acc)
+                             uint32_t pitch, uint32_t blocks, int32_t *acc)
 {
     if (offsets)
-        gemm_unpacked(unpacked, groups, true, x, acc);
+        gemm_unpacked(unpacked, groups, true, x, pitch, blocks, acc);
     else
-        gemm_unpacked(unpacked, groups, false, x, acc);
+        gemm_unpacked(unpacked, groups, false, x, pitch, blocks, acc);
 }
 
 #endif

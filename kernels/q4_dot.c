@@ -9,6 +9,7 @@
 
 #if defined(__aarch64__)
 #include "neon.h"
+#include "vec.h"
 
 /* Sums of eight rows: rows 0-3 (low nibbles), rows 4-7 (high nibbles). */
 typedef struct sums8 {
@@ -226,16 +227,19 @@ LC_INLINE void words_add(sums8x4 *s, nibbles w, int8x16_t a)
 LC_INLINE void unpacked_add(sums8x4 *s, const int8_t *w, const int8_t *words)
 {
     int8x16_t a0 = vld1q_s8(words), a1 = vld1q_s8(words + 16);
+    LC_READY2(a0, a1);
     nibbles w0 = {vld1q_s8(w), vld1q_s8(w + 16)};
+    LC_READY2(w0.lo, w0.hi);
     words_add(s, w0, a0);
     nibbles w1 = {vld1q_s8(w + 32), vld1q_s8(w + 48)};
+    LC_READY2(w1.lo, w1.hi);
     words_add(s, w1, a1);
 }
 
-LC_INLINE void add_rows(int32_t *out, rows8 acc)
+LC_INLINE rows8 load_rows(const int32_t *out)
 {
-    vst1q_s32(out, vaddq_s32(vld1q_s32(out), acc.low));
-    vst1q_s32(out + 4, vaddq_s32(vld1q_s32(out + 4), acc.high));
+    rows8 acc = {vld1q_s32(out), vld1q_s32(out + 4)};
+    return acc;
 }
 
 /* One value a token. */
@@ -265,16 +269,18 @@ LC_INLINE dots8x4 group_add(rows8x4 *y, sums8x4 *s, dots8x4 before, panel_feed *
     unpacked_add(s, w + 192, in->a + 96);
     dots8x4 now = {row_dots(s->t0), row_dots(s->t1), row_dots(s->t2), row_dots(s->t3)};
     int16x8_t scale = vreinterpretq_s16_s8(vld1q_s8(in->unpacked + SCALE_AT));
-    scale_add(&y->t0, vrshlq_s16(vsubq_s16(now.t0, before.t0), take_all(&in->ne)), scale);
-    scale_add(&y->t1, vrshlq_s16(vsubq_s16(now.t1, before.t1), take_all(&in->ne)), scale);
-    scale_add(&y->t2, vrshlq_s16(vsubq_s16(now.t2, before.t2), take_all(&in->ne)), scale);
-    scale_add(&y->t3, vrshlq_s16(vsubq_s16(now.t3, before.t3), take_all(&in->ne)), scale);
+    int16x8x4_t ne = take_all4(&in->ne);
+    scale_add(&y->t0, vrshlq_s16(vsubq_s16(now.t0, before.t0), ne.val[0]), scale);
+    scale_add(&y->t1, vrshlq_s16(vsubq_s16(now.t1, before.t1), ne.val[1]), scale);
+    scale_add(&y->t2, vrshlq_s16(vsubq_s16(now.t2, before.t2), ne.val[2]), scale);
+    scale_add(&y->t3, vrshlq_s16(vsubq_s16(now.t3, before.t3), ne.val[3]), scale);
     if (offsets) {
         int16x8_t m = vreinterpretq_s16_s8(vld1q_s8(in->unpacked + OFFSET_AT));
-        scale_add(&y->t0, take_all(&in->c8s), m);
-        scale_add(&y->t1, take_all(&in->c8s), m);
-        scale_add(&y->t2, take_all(&in->c8s), m);
-        scale_add(&y->t3, take_all(&in->c8s), m);
+        int16x8x4_t c8s = take_all4(&in->c8s);
+        scale_add(&y->t0, c8s.val[0], m);
+        scale_add(&y->t1, c8s.val[1], m);
+        scale_add(&y->t2, c8s.val[2], m);
+        scale_add(&y->t3, c8s.val[3], m);
     }
     in->unpacked += LC_UNPACKED_BYTES;
     in->a += LC_BLOCK * LC_GROUP;
@@ -282,34 +288,41 @@ LC_INLINE dots8x4 group_add(rows8x4 *y, sums8x4 *s, dots8x4 before, panel_feed *
 }
 
 LC_INLINE void gemm_unpacked(const int8_t *unpacked, uint32_t groups, bool offsets, const lc_act *x,
-                             int32_t *out)
+                             uint32_t pitch, uint32_t blocks, int32_t *out)
 {
     panel_feed in = {unpacked, x->a, x->ne, x->c8s};
+    const size_t skip = (size_t)(pitch - groups) * LC_BLOCK;
     const int16x8_t zero = vdupq_n_s16(0);
-    rows8 none = {zero_s32(), zero_s32()};
-    rows8x4 y = {none, none, none, none};
-    sums8 start = {zero_s32(), zero_s32()};
-    sums8x4 s = {start, start, start, start};
-    dots8x4 before = {zero, zero, zero, zero};
-    for (; groups >= 2; groups -= 2) {
-        dots8x4 now = group_add(&y, &s, before, &in, offsets);
-        before = group_add(&y, &s, now, &in, offsets);
+    for (; blocks > 0; blocks--, out += LC_BLOCK * LC_TILE_ROWS) {
+        rows8x4 y = {load_rows(out), load_rows(out + LC_TILE_ROWS),
+                     load_rows(out + 2 * LC_TILE_ROWS), load_rows(out + 3 * LC_TILE_ROWS)};
+        sums8 start = {zero_s32(), zero_s32()};
+        sums8x4 s = {start, start, start, start};
+        dots8x4 before = {zero, zero, zero, zero};
+        in.unpacked = unpacked;
+        for (uint32_t left = groups / 2; left > 0; left--) {
+            dots8x4 now = group_add(&y, &s, before, &in, offsets);
+            before = group_add(&y, &s, now, &in, offsets);
+        }
+        if (groups % 2 > 0)
+            (void)group_add(&y, &s, before, &in, offsets);
+        store_rows(out, y.t0);
+        store_rows(out + LC_TILE_ROWS, y.t1);
+        store_rows(out + 2 * LC_TILE_ROWS, y.t2);
+        store_rows(out + 3 * LC_TILE_ROWS, y.t3);
+        in.a += skip * LC_GROUP;
+        in.ne += skip;
+        in.c8s += skip;
     }
-    if (groups > 0)
-        (void)group_add(&y, &s, before, &in, offsets);
-    add_rows(out, y.t0);
-    add_rows(out + LC_TILE_ROWS, y.t1);
-    add_rows(out + 2 * LC_TILE_ROWS, y.t2);
-    add_rows(out + 3 * LC_TILE_ROWS, y.t3);
 }
 
 void lc_gemm_unpacked_dot(const int8_t *unpacked, uint32_t groups, bool offsets, const lc_act *x,
-                          int32_t *acc)
+                          uint32_t pitch, uint32_t blocks, int32_t *acc)
 {
     if (offsets)
-        gemm_unpacked(unpacked, groups, true, x, acc);
+        gemm_unpacked(unpacked, groups, true, x, pitch, blocks, acc);
     else
-        gemm_unpacked(unpacked, groups, false, x, acc);
+        gemm_unpacked(unpacked, groups, false, x, pitch, blocks, acc);
 }
 
 #endif

@@ -278,29 +278,37 @@ LC_INLINE dots8x4 group_add(sums8x4 *y, sums8x4 *s, dots8x4 before, panel_feed *
 }
 
 LC_INLINE void gemm_unpacked(const int8_t *unpacked, uint32_t groups, bool offsets, const lc_act *x,
-                             int32_t *out)
+                             uint32_t pitch, uint32_t blocks, int32_t *out)
 {
     panel_feed in = {unpacked, x->a, x->ne, x->c8s};
-    sums8x4 y = {zeros(), zeros()}, s = {zeros(), zeros()};
+    const size_t skip = (size_t)(pitch - groups) * LC_BLOCK;
+    sums8x4 s = {zeros(), zeros()};
     dots none = {vdupq_n_s16(0), vdupq_n_s16(0)};
     dots8x4 before = {none, none};
-    for (; groups >= 2; groups -= 2) {
-        dots8x4 now = group_add(&y, &s, before, &in, offsets);
-        before = group_add(&y, &s, now, &in, offsets);
+    for (; blocks > 0; blocks--, out += LC_BLOCK * LC_TILE_ROWS) {
+        sums8x4 y = {zeros(), zeros()};
+        in.unpacked = unpacked;
+        for (uint32_t left = groups / 2; left > 0; left--) {
+            dots8x4 now = group_add(&y, &s, before, &in, offsets);
+            before = group_add(&y, &s, now, &in, offsets);
+        }
+        if (groups % 2 > 0)
+            before = group_add(&y, &s, before, &in, offsets);
+        pair_add_to(out, y.t01);
+        pair_add_to(out + 2 * LC_TILE_ROWS, y.t23);
+        in.a += skip * LC_GROUP;
+        in.ne += skip;
+        in.c8s += skip;
     }
-    if (groups > 0)
-        (void)group_add(&y, &s, before, &in, offsets);
-    pair_add_to(out, y.t01);
-    pair_add_to(out + 2 * LC_TILE_ROWS, y.t23);
 }
 
 void lc_gemm_unpacked_i8mm(const int8_t *unpacked, uint32_t groups, bool offsets, const lc_act *x,
-                           int32_t *acc)
+                           uint32_t pitch, uint32_t blocks, int32_t *acc)
 {
     if (offsets)
-        gemm_unpacked(unpacked, groups, true, x, acc);
+        gemm_unpacked(unpacked, groups, true, x, pitch, blocks, acc);
     else
-        gemm_unpacked(unpacked, groups, false, x, acc);
+        gemm_unpacked(unpacked, groups, false, x, pitch, blocks, acc);
 }
 
 #endif

@@ -75,7 +75,7 @@ static void unpacked_product(const lc_kernels *k, uint32_t panel, bool offsets)
     lc_act v = act();
     (void)panel;
     for (uint32_t row = 0; row < 16; row += k->panel_rows)
-        k->gemm_unpacked(unpacked, GROUPS, offsets, &v, acc + row);
+        k->gemm_unpacked(unpacked, GROUPS, offsets, &v, GROUPS, 1, acc + row);
 }
 
 static void run_unpacked(const lc_kernels *k, uint32_t panel)

@@ -104,7 +104,7 @@ static void unpacked_run(const lc_kernels *k, const shape *p, const uint8_t *w, 
     part.c8 += g0 * 4;
     part.c8s += g0 * 4;
     k->unpack_q4(w + g0 * tile, groups, p->offsets, row, unpacked);
-    k->gemm_unpacked(unpacked, groups, p->offsets, &part, acc + row);
+    k->gemm_unpacked(unpacked, groups, p->offsets, &part, panel.groups, 1, acc + row);
 }
 
 static void check_unpacked(uint32_t l, const shape *p, const uint8_t *w, const int32_t *want)
