@@ -293,7 +293,7 @@ LC_INLINE void gemm_unpacked(const int8_t *unpacked, uint32_t groups, bool offse
     panel_feed in = {unpacked, x->a, x->ne, x->c8s};
     const size_t skip = (size_t)(pitch - groups) * LC_BLOCK;
     const int16x8_t zero = vdupq_n_s16(0);
-    for (; blocks > 0; blocks--, out += LC_BLOCK * LC_TILE_ROWS) {
+    do {
         rows8x4 y = {load_rows(out), load_rows(out + LC_TILE_ROWS),
                      load_rows(out + 2 * LC_TILE_ROWS), load_rows(out + 3 * LC_TILE_ROWS)};
         sums8 start = {zero_s32(), zero_s32()};
@@ -313,7 +313,8 @@ LC_INLINE void gemm_unpacked(const int8_t *unpacked, uint32_t groups, bool offse
         in.a += skip * LC_GROUP;
         in.ne += skip;
         in.c8s += skip;
-    }
+        out += LC_BLOCK * LC_TILE_ROWS;
+    } while (--blocks > 0);
 }
 
 void lc_gemm_unpacked_dot(const int8_t *unpacked, uint32_t groups, bool offsets, const lc_act *x,

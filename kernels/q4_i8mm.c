@@ -285,7 +285,7 @@ LC_INLINE void gemm_unpacked(const int8_t *unpacked, uint32_t groups, bool offse
     sums8x4 s = {zeros(), zeros()};
     dots none = {vdupq_n_s16(0), vdupq_n_s16(0)};
     dots8x4 before = {none, none};
-    for (; blocks > 0; blocks--, out += LC_BLOCK * LC_TILE_ROWS) {
+    do {
         sums8x4 y = {zeros(), zeros()};
         in.unpacked = unpacked;
         for (uint32_t left = groups / 2; left > 0; left--) {
@@ -299,7 +299,8 @@ LC_INLINE void gemm_unpacked(const int8_t *unpacked, uint32_t groups, bool offse
         in.a += skip * LC_GROUP;
         in.ne += skip;
         in.c8s += skip;
-    }
+        out += LC_BLOCK * LC_TILE_ROWS;
+    } while (--blocks > 0);
 }
 
 void lc_gemm_unpacked_i8mm(const int8_t *unpacked, uint32_t groups, bool offsets, const lc_act *x,
