@@ -18,6 +18,7 @@
 #define LC_CONFIG_PATH_MAX 256u
 #define LC_CONFIG_GROUPS_MAX 8u
 #define LC_CONFIG_PINS_MAX 16u
+#define LC_CONFIG_LINE_NONE 1024u /* a pin whose number is not given */
 #define LC_CONFIG_INPUTS_MAX (LC_SOURCES_MAX - 1) /* dn/text is one more source */
 #define LC_CONFIG_TEMPLATE_MAX 512u
 

@@ -111,6 +111,9 @@ static lc_err input_pin_check(lc_config_input *in, uint32_t i, lc_json_diag *dia
     if (!in->chip[0] || in->path[0] || in->topic[0] || in->tmpl[0]) {
         return input_fail(diag, i, "source", "gpio wants chip, and no path, topic or template");
     }
+    if (!in->line_name[0] == (in->line == LC_CONFIG_LINE_NONE)) {
+        return input_fail(diag, i, "line", "a pin wants line or name, one of them");
+    }
     if (in->use != LC_PIN_TRIGGER && (in->text[0] || in->text_off[0])) {
         return input_fail(diag, i, "text", "only for use trigger");
     }
@@ -170,9 +173,23 @@ static lc_err inputs_check(lc_config *c, lc_json_diag *diag)
     return LC_OK;
 }
 
+static lc_err pins_check(const lc_config *c, lc_json_diag *diag)
+{
+    for (uint32_t i = 0; i < c->pin_count; i++) {
+        const lc_config_pin *pin = &c->pin[i];
+        if (!pin->line_name[0] == (pin->line == LC_CONFIG_LINE_NONE)) {
+            return lc_json_fail(diag, LC_ERR_FORMAT, "",
+                                "outputs.gpio.%s.line: a pin wants line or name, one of them",
+                                pin->name);
+        }
+    }
+    return LC_OK;
+}
+
 lc_err lc_config_check(lc_config *config, lc_json_diag *diag)
 {
     lc_err err = device_check(config, diag);
     err = err == LC_OK ? broker_check(config, diag) : err;
+    err = err == LC_OK ? pins_check(config, diag) : err;
     return err == LC_OK ? inputs_check(config, diag) : err;
 }

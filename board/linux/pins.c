@@ -24,9 +24,13 @@ static const char *reason_of(lc_err err)
 
 static void tell(lc_pin *pin, lc_err err)
 {
-    if (!pin->told) {
-        lc_log(LC_LOG_WARNING, "pin %s (%s line %u): %s; trying again", pin->name,
-               pin->request.chip, pin->request.offset, reason_of(err));
+    const lc_gpio_request *r = &pin->request;
+    if (!pin->told && r->name) {
+        lc_log(LC_LOG_WARNING, "pin %s (%s line %s): %s; trying again", pin->name, r->chip,
+               r->name, reason_of(err));
+    } else if (!pin->told) {
+        lc_log(LC_LOG_WARNING, "pin %s (%s line %u): %s; trying again", pin->name, r->chip,
+               r->offset, reason_of(err));
     }
     pin->told = true;
 }

@@ -88,6 +88,8 @@ def build(program):
     # What a table of ranges cannot say.
     inside(root, ["device", "id"])["pattern"] = "^[a-z0-9][a-z0-9-]{0,31}$"
     inside(root, ["broker", "url"])["pattern"] = "^mqtts?://"
+    inside(root, ["outputs", "gpio", "*"])["oneOf"] = [{"required": ["line"]},
+                                                       {"required": ["name"]}]
     return root
 
 
