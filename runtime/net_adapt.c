@@ -109,7 +109,7 @@ lc_err lc_net_low_set(lc_net *net, const lc_acts *acts, const lc_product *p, uin
     if (macs == 0) {
         return LC_OK;
     }
-    lc_net_share(net, lower_task, &l, macs);
+    lc_net_share(net, lower_task, &l, acts->n, macs);
     for (uint32_t j = 0; j < count; j++) {
         if (corrected(&p[j])) {
             const lc_mat *b = &p[j].lora->b;

@@ -213,7 +213,7 @@ lc_err lc_net_attend(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t n,
     if (b->parent == NULL) {
         keep_line(net, b, a.past, n);
     }
-    lc_net_share(net, b->parent != NULL ? tree_task : attention_task, &a,
+    lc_net_share(net, b->parent != NULL ? tree_task : attention_task, &a, a.n,
                  (uint64_t)a.end * a.n * lc_q_width(i) * 2);
     const lc_product o = {&l->o, l->o_bias, tail.h, i->width, &c->o};
     return lc_net_multiply(net, &b->acts, tail.att, a.n, &o, 1);

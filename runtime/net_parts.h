@@ -101,7 +101,7 @@ bool lc_net_push(const lc_net *net, lc_arena *scratch, lc_net_buffers *b);
 /* ---- net_work.c ---- */
 
 /* Runs fn on all threads, or here when there is little to do. */
-void lc_net_share(lc_net *net, lc_task_fn *fn, void *arg, uint64_t macs);
+void lc_net_share(lc_net *net, lc_task_fn *fn, void *arg, uint32_t tokens, uint64_t macs);
 
 /* Quantises x [n][cols] when a weight needs it, then computes all products. */
 lc_err lc_net_multiply(lc_net *net, lc_acts *acts, const float *x, uint32_t n, const lc_product *p,

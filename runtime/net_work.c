@@ -8,15 +8,18 @@
 
 /* ---- work, split among threads ---- */
 
-/* Runs fn on all threads, or here when there is little to do. */
-void lc_net_share(lc_net *net, lc_task_fn *fn, void *arg, uint64_t macs)
+/* Runs fn on the threads that so many tokens are worth, or here when there is little to do. */
+void lc_net_share(lc_net *net, lc_task_fn *fn, void *arg, uint32_t tokens, uint64_t macs)
 {
-    if (net->tasks.count < 2 || macs < SPLIT_MACS) {
+    const lc_tasks *tasks = &net->tasks;
+    bool fewer = tokens == 1 && tasks->single > 0 && tasks->single < tasks->count;
+    uint32_t parts = fewer ? tasks->single : tasks->count;
+    if (parts < 2 || macs < SPLIT_MACS) {
         fn(arg, 0, 1);
         return;
     }
     net->joins++;
-    net->tasks.run(net->tasks.ctx, fn, arg, net->tasks.count);
+    tasks->run(tasks->ctx, fn, arg, parts);
 }
 
 typedef struct products {
@@ -67,7 +70,7 @@ lc_err lc_net_multiply(lc_net *net, lc_acts *acts, const float *x, uint32_t n, c
     }
     lc_err err = lc_net_low_set(net, acts, p, count);
     if (err == LC_OK) {
-        lc_net_share(net, products_task, &all, macs);
+        lc_net_share(net, products_task, &all, n, macs);
     }
     return err;
 }

@@ -84,6 +84,7 @@ static int session_build(lc_session *s)
     }
     if (rc == LC_UI_GO) {
         rc = lc_session_threads(&s->pool, s->options.threads);
+        s->pool.single = s->options.single;
     }
     if (rc == LC_UI_GO) {
         rc = lc_model_file_open(s->options.model, s->options.as_float ? "f32" : NULL, &s->file);

@@ -13,6 +13,7 @@ typedef struct lc_session_options {
     const char *level; /* --level, NULL: best */
     const char *kv;    /* --kv, NULL: as the model wants it */
     uint32_t threads;  /* --threads */
+    uint32_t single;   /* --decode-threads, 0: all of them */
     bool as_float;     /* --float */
     uint32_t ctx;      /* tokens that will be run, cut to the model's context; 0: its own */
     size_t text_bytes; /* longest text that will be encoded, 0: none */

@@ -74,6 +74,10 @@ typedef struct lc_files {
     {                                                                                              \
         "threads", "N", LC_OPT_U32, (n), "worker threads (default 1)"                              \
     }
+#define LC_OPT_ROW_DECODE_THREADS(n)                                                               \
+    {                                                                                              \
+        "decode-threads", "N", LC_OPT_U32, (n), "of them for one token at a time (default all)"    \
+    }
 #define LC_OPT_ROW_ADAPTER(s)                                                                      \
     {                                                                                              \
         "adapter", "FILE", LC_OPT_TEXT, (s), "low-rank adapter: .leaf, .gguf or PEFT folder"       \

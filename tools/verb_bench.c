@@ -2,13 +2,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include "boards.h"
 #include "mark.h"
 #include "session.h"
 #include "verbs.h"
 
 #define REPS_MAX 1000u
 #define TOKENS_MAX LC_CTX_MAX
+#define TUNE_MAX 16u    /* thread counts that are tried */
+#define TUNE_WORTH 0.97 /* of the best speed: fewer threads that reach it are taken */
 
 /* A line of 24 words or so, as sensors send them. */
 static const char sample_line[] =
@@ -23,6 +27,8 @@ typedef struct request {
 typedef struct figures {
     double load_ms, first_label_ms;
     double prefill_tps, decode_tps; /* medians; 0: not measured */
+    double token_bytes;             /* of weights that a decoded token reads */
+    double read_gbs;                /* at which the same threads merely read as many; median */
     uint32_t prompt, gen;           /* as run */
 } figures;
 
@@ -99,19 +105,70 @@ static lc_err rep_run(lc_session *s, const figures *f, double *prefill_ms, doubl
     return err;
 }
 
+/* ---- how fast weights could be read ---- */
+
+typedef uint64_t words __attribute__((vector_size(64)));
+
+typedef struct reading {
+    const uint8_t *data;  /* aligned as words are */
+    size_t lines;         /* of eight words each */
+    _Atomic uint64_t sum; /* so that nothing is left out */
+} reading;
+
+static void read_task(void *arg, uint32_t i, uint32_t n)
+{
+    reading *r = arg;
+    const words *p = (const words *)(const void *)r->data;
+    words a = {0}, b = {0}, c = {0}, d = {0};
+    size_t end = r->lines * (i + 1) / n;
+    for (size_t at = r->lines * i / n; at < end; at++) {
+        const words *line = p + 8 * at;
+        a += line[0] ^ line[4];
+        b += line[1] ^ line[5];
+        c += line[2] ^ line[6];
+        d += line[3] ^ line[7];
+    }
+    a = (a ^ b) + (c ^ d);
+    r->sum += a[0] ^ a[1] ^ a[2] ^ a[3] ^ a[4] ^ a[5] ^ a[6] ^ a[7];
+}
+
+/* Milliseconds to read what decoding one token reads, or as much of the file as there is. */
+static double read_ms(lc_session *s, const figures *f)
+{
+    size_t bytes = (size_t)f->token_bytes < s->file.bytes ? (size_t)f->token_bytes : s->file.bytes;
+    reading r = {.data = s->file.data, .lines = bytes / (8 * sizeof(words))};
+    lc_tasks tasks = lc_pool_tasks(&s->pool);
+    uint64_t start_us = lc_ui_now_us();
+    tasks.run(tasks.ctx, read_task, &r, tasks.single > 0 ? tasks.single : tasks.count);
+    return ms_since(start_us);
+}
+
+static double token_bytes(const lc_model *model)
+{
+    lc_work work;
+    lc_work_init(&work, &model->info);
+    for (uint32_t i = 0; i < lc_model_tensors(model); i++) {
+        lc_tensor t = lc_model_tensor(model, i);
+        lc_work_add(&work, t.role, &t.mat, t.bytes);
+    }
+    return work.layer_bytes + work.head_bytes;
+}
+
 static int reps_run(lc_session *s, uint32_t reps, figures *f)
 {
-    double *ms = calloc((size_t)reps * 2, sizeof *ms); /* [2][reps] */
+    double *ms = calloc((size_t)reps * 3, sizeof *ms); /* [3][reps] */
     if (!ms) {
         return lc_ui_no_memory();
     }
     lc_err err = LC_OK;
     for (uint32_t i = 0; i < reps && err == LC_OK; i++) {
         err = rep_run(s, f, &ms[i], &ms[reps + i]);
+        ms[2 * reps + i] = read_ms(s, f);
     }
     if (err == LC_OK) {
         f->prefill_tps = 1000.0 * f->prompt / median(ms, reps);
         f->decode_tps = f->gen ? 1000.0 * f->gen / median(ms + reps, reps) : 0.0;
+        f->read_gbs = f->token_bytes / median(ms + 2 * reps, reps) / 1e6;
     }
     free(ms);
     return err == LC_OK ? LC_UI_GO : lc_session_fail(s, err);
@@ -151,6 +208,8 @@ static void figures_json(const lc_session *s, const figures *f)
         lc_emit_null(&e, "decode_tps");
     }
     lc_emit_real(&e, "first_label_ms", f->first_label_ms, 3);
+    lc_emit_u64(&e, "token_bytes", (uint64_t)f->token_bytes);
+    lc_emit_real(&e, "read_gbs", f->read_gbs, 2);
     lc_emit_u64(&e, "rss_peak_bytes", rss_peak_bytes());
     lc_emit_text(&e, "level", s->kernels->name);
     lc_emit_u64(&e, "threads", s->pool.count);
@@ -174,7 +233,11 @@ static void figures_text(const lc_session *s, const figures *f)
     printf("first label  %.2f ms, loading included\n", f->first_label_ms);
     printf("prefill      %.1f tokens/s over %u\n", f->prefill_tps, f->prompt);
     if (f->gen) {
+        double gbs = f->decode_tps * f->token_bytes / 1e9;
         printf("decode       %.1f tokens/s over %u\n", f->decode_tps, f->gen);
+        printf("weights      read at %.2f GB/s, %.1f MB a token; reading alone %.2f GB/s: %.2f of "
+               "it\n",
+               gbs, f->token_bytes / 1e6, f->read_gbs, gbs / f->read_gbs);
     }
     printf("arenas       state %zu, scratch %zu (peak %zu), io %zu bytes\n", m->plan_state,
            m->plan_scratch, m->arenas.scratch.peak, m->plan_io);
@@ -183,7 +246,7 @@ static void figures_text(const lc_session *s, const figures *f)
 
 /* ---- the verb ---- */
 
-static int bench_run(lc_session *s, const request *r, uint64_t start_us)
+static int bench_run(lc_session *s, const request *r, uint64_t start_us, figures *out)
 {
     figures f = {.load_ms = ms_since(start_us)};
     int rc = first_label_run(s);
@@ -194,12 +257,96 @@ static int bench_run(lc_session *s, const request *r, uint64_t start_us)
     f.gen = s->model.info.causal ? r->gen : 0;
     f.gen = f.gen < s->ctx ? f.gen : s->ctx - 1;
     f.prompt = r->prompt < s->ctx - f.gen ? r->prompt : s->ctx - f.gen;
+    f.token_bytes = token_bytes(&s->model);
     rc = reps_run(s, r->reps, &f);
+    *out = f;
+    return rc;
+}
+
+/* Opens the model, measures, tells unless `quiet`, closes. */
+static int bench_once(const request *r, bool quiet, figures *f)
+{
+    lc_session s;
+    uint64_t start_us = lc_ui_now_us();
+    int rc = lc_session_open(&s, &r->session);
     if (rc != LC_UI_GO) {
         return rc;
     }
-    (r->json ? figures_json : figures_text)(s, &f);
-    return LC_EXIT_OK;
+    rc = bench_run(&s, r, start_us, f);
+    if (rc == LC_UI_GO && !quiet) {
+        (r->json ? figures_json : figures_text)(&s, f);
+    }
+    lc_session_close(&s);
+    return rc;
+}
+
+/* ---- thread counts ---- */
+
+/* The fewest threads whose speed is worth the best one's. */
+static uint32_t count_choose(const double *tps, uint32_t n)
+{
+    double best = 0.0;
+    uint32_t count = 1;
+    for (uint32_t i = 0; i < n; i++) {
+        best = tps[i] > best ? tps[i] : best;
+    }
+    while (count < n && tps[count - 1] < TUNE_WORTH * best) {
+        count++;
+    }
+    return count;
+}
+
+static void tune_json(const double *prefill, const double *decode, uint32_t n)
+{
+    lc_emit e;
+    lc_emit_init(&e, stdout);
+    lc_emit_open(&e, NULL, '{');
+    lc_emit_open(&e, "tried", '[');
+    for (uint32_t i = 0; i < n; i++) {
+        lc_emit_open(&e, NULL, '{');
+        lc_emit_u64(&e, "threads", i + 1);
+        lc_emit_real(&e, "prefill_tps", prefill[i], 1);
+        lc_emit_real(&e, "decode_tps", decode[i], 1);
+        lc_emit_close(&e);
+    }
+    lc_emit_close(&e);
+    lc_emit_open(&e, "threads", '{');
+    lc_emit_u64(&e, "prefill", count_choose(prefill, n));
+    lc_emit_u64(&e, "decode", count_choose(decode, n));
+    lc_emit_close(&e);
+    lc_emit_close(&e);
+}
+
+static void tune_text(const double *prefill, const double *decode, uint32_t n)
+{
+    uint32_t most = count_choose(prefill, n), single = count_choose(decode, n);
+    printf("threads   prefill    decode   tokens/s\n");
+    for (uint32_t i = 0; i < n; i++) {
+        printf("%7u %9.1f %9.1f\n", i + 1, prefill[i], decode[i]);
+    }
+    printf("\nleafcutterd's configuration:\n  \"threads\": {\"prefill\": %u, \"decode\": %u}\n",
+           most, single);
+    printf("leafcutter generate and bench:\n  --threads %u --decode-threads %u\n", most, single);
+}
+
+/* Every number of threads up to that of cores. */
+static int tune(request r)
+{
+    double prefill[TUNE_MAX] = {0.0}, decode[TUNE_MAX] = {0.0};
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    uint32_t n = cores < 1 ? 1 : cores > (long)TUNE_MAX ? TUNE_MAX : (uint32_t)cores;
+    for (uint32_t i = 0; i < n; i++) {
+        figures f = {0};
+        r.session.threads = i + 1;
+        int rc = bench_once(&r, true, &f);
+        if (rc != LC_UI_GO) {
+            return rc;
+        }
+        prefill[i] = f.prefill_tps;
+        decode[i] = f.decode_tps;
+    }
+    (r.json ? tune_json : tune_text)(prefill, decode, n);
+    return LC_UI_GO;
 }
 
 static int request_check(const request *r)
@@ -207,9 +354,6 @@ static int request_check(const request *r)
     if (!r->session.model) {
         return lc_ui_error(LC_EXIT_USAGE, NULL, "leafcutter bench --help lists the options",
                            "bench wants --model");
-    }
-    if (r->tune) {
-        return lc_ui_error(LC_EXIT_USAGE, NULL, NULL, "--tune is not in this version");
     }
     if (r->prompt < 1 || r->prompt > TOKENS_MAX || r->gen > TOKENS_MAX || r->reps < 1 ||
         r->reps > REPS_MAX) {
@@ -229,8 +373,9 @@ int lc_verb_bench(int argc, char **argv)
         {"prompt", "N", LC_OPT_U32, &r.prompt, "tokens of a prefill (default 64)"},
         {"gen", "N", LC_OPT_U32, &r.gen, "tokens decoded after it (default 32)"},
         {"reps", "R", LC_OPT_U32, &r.reps, "repetitions, the median counts (default 5)"},
-        {"tune", NULL, LC_OPT_FLAG, &r.tune, "not in this version"},
+        {"tune", NULL, LC_OPT_FLAG, &r.tune, "find the best numbers of threads"},
         LC_OPT_ROW_THREADS(&r.session.threads),
+        LC_OPT_ROW_DECODE_THREADS(&r.session.single),
         LC_OPT_ROW_LEVEL(&r.session.level),
         LC_OPT_ROW_KV(&r.session.kv),
         LC_OPT_ROW_JSON(&r.json),
@@ -238,7 +383,6 @@ int lc_verb_bench(int argc, char **argv)
     const lc_usage usage = {"bench",           "", "Measures the speed of this board.", options,
                             LC_COUNT(options), 0};
     lc_files files;
-    lc_session session;
     int rc = lc_ui_parse(&usage, argc, argv, &files);
     if (rc == LC_UI_GO) {
         rc = request_check(&r);
@@ -246,14 +390,10 @@ int lc_verb_bench(int argc, char **argv)
     if (rc != LC_UI_GO) {
         return rc;
     }
-    uint64_t start_us = lc_ui_now_us();
     uint32_t ctx = r.prompt + r.gen;
     r.session.ctx = ctx > sizeof sample_line + 4 ? ctx : (uint32_t)sizeof sample_line + 4;
     r.session.text_bytes = sizeof sample_line;
-    rc = lc_session_open(&session, &r.session);
-    if (rc == LC_UI_GO) {
-        rc = bench_run(&session, &r, start_us);
-        lc_session_close(&session);
-    }
-    return rc;
+    figures f;
+    rc = r.tune ? tune(r) : bench_once(&r, false, &f);
+    return rc == LC_UI_GO ? LC_EXIT_OK : rc;
 }

@@ -552,6 +552,7 @@ int lc_verb_generate(int argc, char **argv)
         {"think", NULL, LC_OPT_FLAG, &r.think, "chat: let a model that can think do so (Qwen3)"},
         {"show", NULL, LC_OPT_FLAG, &r.show, "print the prompt's tokens and do not run"},
         LC_OPT_ROW_THREADS(&r.session.threads),
+        LC_OPT_ROW_DECODE_THREADS(&r.session.single),
         LC_OPT_ROW_LEVEL(&r.session.level),
         LC_OPT_ROW_KV(&r.session.kv),
         LC_OPT_ROW_JSON(&r.json),

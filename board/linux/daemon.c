@@ -516,9 +516,11 @@ static int threads_start(parts *d)
     d->health.level = d->job_options.kernels->name;
     d->health.cpu = d->cpu;
     d->health.threads = threads;
-    return lc_pool_open(&d->pool, threads) == LC_OK
-               ? 0
-               : fail(EXIT_BOARD, "threads", "the system gives none");
+    if (lc_pool_open(&d->pool, threads) != LC_OK) {
+        return fail(EXIT_BOARD, "threads", "the system gives none");
+    }
+    d->pool.single = d->config->threads_decode;
+    return 0;
 }
 
 static int link_start(parts *d)

@@ -183,5 +183,5 @@ void lc_pool_close(lc_pool *pool)
 
 lc_tasks lc_pool_tasks(lc_pool *pool)
 {
-    return (lc_tasks){.ctx = pool, .count = pool->count, .run = pool_run};
+    return (lc_tasks){.ctx = pool, .count = pool->count, .single = pool->single, .run = pool_run};
 }

@@ -20,6 +20,7 @@ typedef struct lc_pool_worker {
 
 typedef struct lc_pool {
     uint32_t count;              /* threads, the caller among them */
+    uint32_t single;             /* of them for a single token; 0: all */
     _Atomic uint32_t generation; /* moves with every piece of work; workers park on it */
     _Atomic uint32_t pending;    /* workers that have not finished it; the caller parks on it */
     _Atomic uint32_t parked;     /* workers asleep, or about to be */
