@@ -50,7 +50,7 @@ STATIC_LIBS := $(if $(STATIC),$(B)/static/libcjson.a $(B)/static/libmosquitto.a)
 GPIO ?= 1
 SOUND ?= $(if $(STATIC),,1)
 HOSTED_FLAGS += $(if $(GPIO),,-DLC_NO_GPIOD) $(if $(SOUND),,-DLC_NO_ALSA)
-LIBS := -Wl,--as-needed $(if $(STATIC),,-lcjson -lmosquitto) $(if $(GPIO),-l:libgpiod.a) \
+LIBS := -Wl,--as-needed $(if $(STATIC),,-lcjson -lmosquitto -lsqlite3) $(if $(GPIO),-l:libgpiod.a) \
     $(if $(SOUND),-lasound) -lssl -lcrypto -lpthread -lm
 
 # A cross compiler looks into its own C library before the sysroot, hence -isystem and -B.
@@ -73,7 +73,11 @@ ELSEWHERE := $(if $(filter aarch64,$(ARCH)),,%_neon80.c %_neon53.c %_dot.c %_i8m
 KERNEL_SRC := $(filter-out $(ELSEWHERE),$(wildcard kernels/*.c))
 RUNTIME_SRC := $(wildcard runtime/*.c)
 BOARD_SRC := $(wildcard board/node/*.c board/linux/*.c)
-TOOL_SRC := $(wildcard tools/*.c tools/pack/*.c tools/doctor/*.c)
+# One static file cannot load libcurl and has no libsqlite3: it says so for the verbs that want them.
+DESK_SRC := $(wildcard tools/desk.c tools/verb_upstream.c tools/upstream/*.c tools/verb_collect.c \
+    tools/collect/*.c)
+TOOL_SRC := $(filter-out $(if $(STATIC),$(DESK_SRC),tools/left_out.c),\
+    $(wildcard tools/*.c tools/pack/*.c tools/doctor/*.c tools/upstream/*.c tools/collect/*.c))
 TOOL_MAIN := tools/main.c
 DAEMON_MAIN := board/linux/main.c
 
@@ -239,7 +243,7 @@ ARCHIVE = $(call SAY,archive)rm -f $@.new && $(AR) rcs $@.new $(filter %.o,$^) &
 
 $(B)/libleafcutter.a: $(CORE_OBJ)
 	$(ARCHIVE)
-$(B)/librest.a: $(REST_OBJ)
+$(B)/librest.a: $(REST_OBJ) $(B)/.link
 	$(ARCHIVE)
 $(B)/tests/libhelp.a: $(call objects,$(UNIT_HELP_SRC))
 	$(ARCHIVE)

@@ -4,7 +4,7 @@
 # Installs the missing ones when root; else prints the command to type and fails.
 set -eu
 build="gcc libc6-dev make libcjson-dev libssl-dev libmosquitto-dev libgpiod-dev
-    libasound2-dev"
+    libasound2-dev libcurl4-openssl-dev libsqlite3-dev"
 case ${1:-build} in
 build) need=$build ;;
 demo) need="$build mosquitto mosquitto-clients" ;;

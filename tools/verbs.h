@@ -15,5 +15,6 @@ int lc_verb_plan(int argc, char **argv);
 int lc_verb_selftest(int argc, char **argv);
 int lc_verb_status(int argc, char **argv);
 int lc_verb_tokenize(int argc, char **argv);
+int lc_verb_upstream(int argc, char **argv);
 
 #endif
