@@ -28,7 +28,9 @@ typedef enum lc_input_kind {
     LC_INPUT_FIFO,
     LC_INPUT_SERIAL,
     LC_INPUT_MQTT,
-    LC_INPUT_GPIO
+    LC_INPUT_GPIO,
+    LC_INPUT_SENSOR,
+    LC_INPUT_SOUND
 } lc_input_kind;
 
 typedef enum lc_pin_use { LC_PIN_TRIGGER, LC_PIN_ACKNOWLEDGE, LC_PIN_GATE } lc_pin_use;
@@ -45,8 +47,12 @@ typedef struct lc_config_input {
     char chip[LC_NAME_BYTES_MAX], line_name[LC_NAME_BYTES_MAX];
     uint32_t line, debounce_ms;
     bool active_low;
-    uint32_t use; /* lc_pin_use */
+    uint32_t use;                                                        /* lc_pin_use */
     char text[LC_CONFIG_TEMPLATE_MAX], text_off[LC_CONFIG_TEMPLATE_MAX]; /* its lines */
+    /* A sensor, whose path is a pattern; a microphone. */
+    char device[LC_NAME_BYTES_MAX]; /* of ALSA */
+    uint32_t every_s;
+    double scale, offset, change, min, max;
 } lc_config_input;
 
 typedef struct lc_config_pin {
@@ -74,7 +80,7 @@ typedef struct lc_config {
     char topic_root[LC_NAME_BYTES_MAX];
     lc_config_input input[LC_CONFIG_INPUTS_MAX];
     uint32_t input_count;
-    char job[LC_CONFIG_PATH_MAX]; /* "" : the shipped one */
+    char job[LC_CONFIG_PATH_MAX];     /* "" : the shipped one */
     char storage[LC_CONFIG_PATH_MAX]; /* "" : nothing outlives a restart */
     uint32_t journal_mb;
     lc_config_pin pin[LC_CONFIG_PINS_MAX];

@@ -72,7 +72,7 @@ static void id_make(lc_config_input *in)
 {
     const char *from = in->kind == LC_INPUT_MQTT ? in->topic : in->path;
     const char *slash = strrchr(from, '/');
-    from = in->kind == LC_INPUT_GPIO ? in->chip : from;
+    from = in->kind == LC_INPUT_GPIO ? in->chip : in->kind == LC_INPUT_SOUND ? "sound" : from;
     from = in->kind == LC_INPUT_STDIN ? "stdin" : slash ? slash + 1 : from;
     size_t n = 0;
     for (; from[n] && n < LC_SOURCE_BYTES_MAX; n++) {
@@ -123,13 +123,50 @@ static lc_err input_pin_check(lc_config_input *in, uint32_t i, lc_json_diag *dia
     return LC_OK;
 }
 
-static lc_err input_check(lc_config_input *in, uint32_t i, lc_json_diag *diag)
+static lc_err input_sensor_check(const lc_config_input *in, uint32_t i, lc_json_diag *diag)
 {
+    lc_diag place = {0};
+    if (in->topic[0] || in->chip[0] || !in->path[0] || !in->tmpl[0]) {
+        return input_fail(diag, i, "source", "sensor wants path and template, no topic or chip");
+    }
+    if (in->min > in->max) {
+        return input_fail(diag, i, "min", "is above max");
+    }
+    if (lc_template_check(in->tmpl, &place) != LC_OK) {
+        return lc_json_fail(diag, LC_ERR_FORMAT, "", "inputs[%u].template: at byte %llu: %s", i,
+                            (unsigned long long)place.offset, place.text);
+    }
+    return LC_OK;
+}
+
+static lc_err input_sound_check(const lc_config *c, uint32_t i, lc_json_diag *diag)
+{
+    const lc_config_input *in = &c->input[i];
+    if (in->topic[0] || in->chip[0] || in->path[0] || in->tmpl[0]) {
+        return input_fail(diag, i, "source", "sound wants a device alone");
+    }
+    for (uint32_t j = 0; j < i; j++) {
+        if (c->input[j].kind == LC_INPUT_SOUND) {
+            return input_fail(diag, i, "source", "there is one microphone only");
+        }
+    }
+    return LC_OK;
+}
+
+static lc_err input_check(lc_config *c, uint32_t i, lc_json_diag *diag)
+{
+    lc_config_input *in = &c->input[i];
     if (in->kind == LC_INPUT_MQTT) {
         return input_topic_check(in, i, diag);
     }
     if (in->kind == LC_INPUT_GPIO) {
         return input_pin_check(in, i, diag);
+    }
+    if (in->kind == LC_INPUT_SENSOR) {
+        return input_sensor_check(in, i, diag);
+    }
+    if (in->kind == LC_INPUT_SOUND) {
+        return input_sound_check(c, i, diag);
     }
     if (in->chip[0] || in->line_name[0] || in->text[0] || in->text_off[0]) {
         return input_fail(diag, i, "chip", "chip, name and text are for source gpio");
@@ -154,7 +191,7 @@ static lc_err inputs_check(lc_config *c, lc_json_diag *diag)
 {
     for (uint32_t i = 0; i < c->input_count; i++) {
         lc_config_input *in = &c->input[i];
-        lc_err err = input_check(in, i, diag);
+        lc_err err = input_check(c, i, diag);
         if (err != LC_OK) {
             return err;
         }

@@ -34,6 +34,10 @@
     {                                                                                              \
         path, LC_JSON_INTEGER, min, max, preset, !(const char *)(preset), at, NULL, 0, 0, 0, about \
     }
+#define REAL(path, min, max, preset, at, about)                                                    \
+    {                                                                                              \
+        path, LC_JSON_REAL, min, max, preset, false, at, NULL, 0, 0, 0, about                      \
+    }
 #define YESNO(path, preset, at, about)                                                             \
     {                                                                                              \
         path, LC_JSON_BOOL, 0, 0, preset, !(const char *)(preset), at, NULL, 0, 0, 0, about        \
@@ -67,18 +71,21 @@ const lc_config_row lc_config_rows[] = {
     LIST("inputs", LC_CONFIG_INPUTS_MAX, "where lines come from, besides dn/text"),
     ITEMS("inputs[]", LC_JSON_OBJECT, 0, AT(input), sizeof(lc_config_input), AT(input_count),
           "one input"),
-    WORDS("inputs[].source", "stdin|file|fifo|serial|mqtt|gpio", LC_INPUT_STDIN, NULL, IN(kind),
-          "what it is"),
+    WORDS("inputs[].source", "stdin|file|fifo|serial|mqtt|gpio|sensor|sound", LC_INPUT_STDIN, NULL,
+          IN(kind), "what it is"),
     TEXT("inputs[].id", 0, LC_SOURCE_BYTES_MAX, "", IN(id),
          "src of its records; made from path or topic when empty"),
-    TEXT("inputs[].path", 0, PATH_MAX_TEXT, "", IN(path), "of a file, FIFO or serial line"),
+    TEXT("inputs[].path", 0, PATH_MAX_TEXT, "", IN(path),
+         "of a file, FIFO or serial line; of a sensor the first that matches: "
+         "/sys/class/hwmon/*/temp1_input"),
     NUMBER("inputs[].baud", 1200, 1000000, "9600", IN(baud), "speed of a serial line"),
     WORDS("inputs[].flow", "none|xonxoff|rtscts", 0, "none", IN(flow),
           "flow control of a serial line; without it lines can be lost, which is stated"),
     TEXT("inputs[].topic", 0, LC_TOPIC_BYTES_MAX - 1, "", IN(topic),
          "MQTT filter; + and # allowed"),
     TEXT("inputs[].template", 0, LC_CONFIG_TEMPLATE_MAX - 1, "", IN(tmpl),
-         "makes a line of a JSON message: temp {temperature} C"),
+         "makes a line of a JSON message: temp {temperature} C; of a sensor: temp {value} C "
+         "{state}"),
     TEXT("inputs[].chip", 0, NAME_MAX_TEXT, "", IN(chip), "of a pin: gpiochip0, path or label"),
     TEXT("inputs[].name", 0, NAME_MAX_TEXT, "", IN(line_name), "of the line on that chip"),
     NUMBER("inputs[].line", 0, LC_CONFIG_LINE_NONE, "1024", IN(line),
@@ -92,6 +99,15 @@ const lc_config_row lc_config_rows[] = {
          "line when a pin becomes active"),
     TEXT("inputs[].text_off", 0, LC_CONFIG_TEMPLATE_MAX - 1, "", IN(text_off),
          "line when it no longer is; none when empty"),
+    TEXT("inputs[].device", 1, NAME_MAX_TEXT, "default", IN(device), "microphone, of ALSA"),
+    NUMBER("inputs[].every_s", 1, 86400, "10", IN(every_s),
+           "between looks at a sensor; over so long a level of sound is taken"),
+    REAL("inputs[].change", 0, 1e9, "1", IN(change),
+         "since the last line that makes another: of a sensor's value; dB of sound"),
+    REAL("inputs[].scale", -1e9, 1e9, "1", IN(scale), "a value is (number + offset) * scale"),
+    REAL("inputs[].offset", -1e9, 1e9, "0", IN(offset), "see scale"),
+    REAL("inputs[].min", -1e9, 1e9, "-1e9", IN(min), "below it {state} is low, which is told"),
+    REAL("inputs[].max", -1e9, 1e9, "1e9", IN(max), "above it {state} is high"),
     TEXT("job", 0, PATH_MAX_TEXT, "", AT(job),
          "bundle (.leaf) or job file (.json); the shipped job when empty"),
     BOX("storage", false, "what outlives a restart"),
@@ -114,7 +130,7 @@ const lc_config_row lc_config_rows[] = {
     BOX("outputs.sound", false, "a sound device"),
     TEXT("outputs.sound.device", 0, NAME_MAX_TEXT, "", AT(sound_device),
          "of ALSA: default, or plughw:CARD=Headphones; no sound when empty"),
-    {"outputs.sound.volume", LC_JSON_REAL, 0, 1, "0.8", false, AT(volume), NULL, 0, 0, 0, "0 to 1"},
+    REAL("outputs.sound.volume", 0, 1, "0.8", AT(volume), "0 is silence"),
     TEXT("outputs.sound.clips", 0, PATH_MAX_TEXT, "", AT(clips),
          "folder of recordings: clip:NAME plays NAME.wav, 16 bits, one or two channels"),
     BOX("threads", false, "0: one for each core"),
@@ -175,7 +191,8 @@ static void range_print(const lc_config_row *row, FILE *out)
     } else if (row->type == LC_JSON_BOOL) {
         fputs("true|false", out);
     } else {
-        fprintf(out, "%.0f to %.0f", row->min, row->max);
+        fprintf(out, "%s%.0f to %.0f", row->type == LC_JSON_REAL ? "number, " : "", row->min,
+                row->max);
     }
 }
 

@@ -18,11 +18,14 @@
 #include "input.h"
 #include "job_engine.h"
 #include "job_file.h"
+#include "listen.h"
 #include "log.h"
 #include "mqtt.h"
 #include "outputs.h"
 #include "pins.h"
+#include "postbox.h"
 #include "sdnotify.h"
+#include "sensors.h"
 #include "sound.h"
 #include "status.h"
 #include "store.h"
@@ -61,11 +64,14 @@ typedef struct parts {
     lc_outputs outputs;
     lc_pins pins;
     lc_sound sound;
+    lc_postbox postbox;
+    lc_sensors sensors;
+    lc_listen listen;
     lc_mqtt *mqtt;
     lc_topics topics;
     lc_health health;
     lc_status status;
-    lc_watch worker_watch, signal_watch;
+    lc_watch worker_watch, signal_watch, postbox_watch;
     int signal_fd;
     lc_str task[LC_TASKS_MAX];
     lc_str source[LC_SOURCES_MAX];
@@ -288,6 +294,19 @@ static void pin_changed(void *ctx, uint32_t index, bool active)
         }
     } else if (active ? in->text[0] : in->text_off[0]) {
         lc_inputs_line(&d->inputs, index, active ? in->text : in->text_off);
+    }
+}
+
+/* Lines of sensors and microphone. */
+static void post_came(void *ctx, uint32_t events)
+{
+    parts *d = ctx;
+    lc_post post;
+    (void)events;
+    while (lc_postbox_take(&d->postbox, &post)) {
+        if (!d->stopping) {
+            lc_inputs_line(&d->inputs, post.source, post.text);
+        }
     }
 }
 
@@ -596,6 +615,17 @@ static void outputs_rest(void *ctx)
     lc_pins_rest(ctx);
 }
 
+static int senses_start(parts *d)
+{
+    if (lc_postbox_open(&d->postbox) != LC_OK ||
+        lc_loop_watch(&d->loop, &d->postbox_watch, d->postbox.fd, EPOLLIN, post_came, d) != LC_OK ||
+        lc_sensors_open(&d->sensors, d->config, &d->postbox) != LC_OK ||
+        lc_listen_open(&d->listen, d->config, &d->postbox) != LC_OK) {
+        return fail(EXIT_BOARD, "sensors", "the system gives no thread or descriptor");
+    }
+    return 0;
+}
+
 static int outputs_start(parts *d)
 {
     if (lc_outputs_check(&d->outputs, d->engine.job) != LC_OK) {
@@ -612,8 +642,9 @@ static int outputs_start(parts *d)
 static int parts_start(parts *d)
 {
     lc_crash_watch(outputs_rest, &d->pins); /* before the others, who may add theirs */
-    int (*const start[])(parts *) = {store_start, threads_start, job_start,    worker_start,
-                                     link_start,  status_start,  inputs_start, outputs_start};
+    int (*const start[])(parts *) = {store_start,  threads_start, job_start,
+                                     worker_start, link_start,    status_start,
+                                     inputs_start, senses_start,  outputs_start};
     int rc = 0;
     for (size_t i = 0; i < sizeof start / sizeof start[0] && rc == 0; i++) {
         rc = start[i](d);
@@ -628,10 +659,13 @@ static int daemon_open(parts *d)
     d->health.loop = &d->loop;
     d->health.pins = &d->pins;
     d->health.sound = &d->sound;
+    d->health.sensors = &d->sensors;
+    d->health.listen = &d->listen;
     d->health.source = d->source;
     d->health.protocol = "";
     d->store = (lc_store){.folder = -1, .fd = {-1, -1, -1}};
     d->worker.done_fd = d->status.fd = d->worker_watch.fd = -1;
+    d->postbox.fd = d->postbox_watch.fd = -1;
     d->signal_fd = lc_loop_signals();
     if (lc_loop_open(&d->loop) != LC_OK ||
         lc_loop_watch(&d->loop, &d->signal_watch, d->signal_fd, EPOLLIN, signal_came, d) != LC_OK) {
@@ -651,6 +685,9 @@ static void daemon_close(parts *d)
 {
     lc_pins_close(&d->pins);
     lc_sound_close(&d->sound);
+    lc_sensors_close(&d->sensors);
+    lc_listen_close(&d->listen);
+    lc_postbox_close(&d->postbox);
     lc_inputs_close(&d->inputs);
     lc_status_close(&d->status, &d->loop);
     lc_mqtt_close(d->mqtt);

@@ -270,6 +270,23 @@ static void acts_put(lc_text *t, const lc_health *h, const lc_node_counts *c)
     }
 }
 
+/* What lines are made of besides text that comes in. */
+static void senses_put(lc_text *t, const lc_health *h)
+{
+    if (h->sensors->started) {
+        open_put(t, "sensors", "{");
+        number_put(t, "all", h->sensors->count);
+        number_put(t, "missing", atomic_load(&h->sensors->missing));
+        lc_text_add(t, "}");
+    }
+    if (h->listen->started) {
+        open_put(t, "microphone", "{");
+        word_put(t, "state", atomic_load(&h->listen->away) ? "away" : "ok");
+        number_put(t, "overruns", atomic_load(&h->listen->overruns));
+        lc_text_add(t, "}");
+    }
+}
+
 static void arena_put(lc_text *t, const char *key, const lc_arena *arena)
 {
     open_put(t, key, "[");
@@ -310,6 +327,7 @@ static lc_text health_put(const lc_health *h, uint64_t now_ms, char *out, uint32
     journal_put(&t, h, &c);
     link_put(&t, h, &c);
     acts_put(&t, h, &c);
+    senses_put(&t, h);
     memory_put(&t, h, &c);
     number_put(&t, "cpu_ms", cpu_ms());
     number_put(&t, "wakeups", h->loop->rounds);

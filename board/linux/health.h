@@ -6,9 +6,11 @@
 #include "../../runtime/job.h"
 #include "../node/node.h"
 #include "config.h"
+#include "listen.h"
 #include "loop.h"
 #include "memory.h"
 #include "pins.h"
+#include "sensors.h"
 #include "sound.h"
 
 /* Everything that a report draws on; read only. */
@@ -22,6 +24,8 @@ typedef struct lc_health {
     const lc_loop *loop;
     const lc_pins *pins;
     const lc_sound *sound;
+    const lc_sensors *sensors;
+    const lc_listen *listen;
     uint32_t boot, threads;
     const char *version;
     const char *level;    /* of the kernels chosen */

@@ -15,7 +15,7 @@
 
 static bool is_stream(const lc_input *in)
 {
-    return in->config->kind != LC_INPUT_MQTT && in->config->kind != LC_INPUT_GPIO;
+    return in->config->kind <= LC_INPUT_SERIAL;
 }
 
 static bool is_finite(const lc_input *in)
@@ -25,7 +25,7 @@ static bool is_finite(const lc_input *in)
 
 bool lc_input_waits(const lc_config_input *config)
 {
-    return config->kind != LC_INPUT_MQTT && config->kind != LC_INPUT_GPIO &&
+    return config->kind <= LC_INPUT_SERIAL &&
            (config->kind != LC_INPUT_SERIAL || config->flow != LC_SERIAL_NONE);
 }
 

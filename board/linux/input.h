@@ -54,7 +54,7 @@ lc_err lc_inputs_open(lc_inputs *inputs, lc_loop *loop, lc_node *node,
 void lc_inputs_close(lc_inputs *inputs);
 /* The node has room again. */
 void lc_inputs_resume(lc_inputs *inputs, uint32_t source);
-/* A line that an input made of something else: a pin. */
+/* A line that an input made of something else: a pin, a sensor. */
 void lc_inputs_line(lc_inputs *inputs, uint32_t source, const char *text);
 /* A message of dn/text. */
 void lc_inputs_text(lc_inputs *inputs, const char *payload, uint32_t bytes);

@@ -19,6 +19,7 @@
 
 #include "log.h"
 #include "mqtt_props.h"
+#include "thread.h"
 
 #define READS_MAX 64 /* of what TLS holds back, before others get their turn */
 #define PASSWORD_BYTES_MAX 256
@@ -402,16 +403,6 @@ static void *thread_main(void *arg)
     }
 }
 
-static bool thread_start(lc_mqtt *mqtt)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&mqtt->thread, NULL, thread_main, mqtt);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc == 0;
-}
-
 /* ---- on the loop ---- */
 
 static void handle_end(lc_mqtt *mqtt)
@@ -587,7 +578,7 @@ lc_mqtt *lc_mqtt_open(lc_loop *loop, const lc_mqtt_options *options, const lc_mq
         free(mqtt);
         return NULL;
     }
-    if (!thread_start(mqtt)) {
+    if (!lc_thread_start(&mqtt->thread, thread_main, mqtt)) {
         lc_loop_forget(loop, &mqtt->done);
         memory_free(mqtt);
         return NULL;

@@ -1,16 +1,14 @@
 /* sound.c - the thread: takes the latest order, makes its samples, hands them to the device. */
 #include "sound.h"
 
-#include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "log.h"
 #include "loop.h"
 #include "pcm.h"
+#include "thread.h"
 #include "wav.h"
 
 #define BLOCK LC_WAV_READ_MAX /* samples made at once */
@@ -132,11 +130,10 @@ static bool is_current(const lc_sound *sound, const voice *v)
     return !atomic_load(&sound->stop) && atomic_load(&sound->number) == v->number;
 }
 
-static void away_tell(lc_sound *sound, lc_err err)
+static void away_tell(lc_sound *sound, const char *why)
 {
     if (!atomic_exchange(&sound->away, true)) {
-        lc_log(LC_LOG_WARNING, "sound: device %s: %s; trying again", sound->options.device,
-               err == LC_ERR_NOT_FOUND ? "is not there" : lc_err_text(err));
+        lc_log(LC_LOG_WARNING, "sound: device %s: %s; trying again", sound->options.device, why);
     }
 }
 
@@ -144,7 +141,7 @@ static lc_err device_open(lc_sound *sound, lc_pcm *pcm, uint32_t rate)
 {
     lc_err err = lc_pcm_open(pcm, sound->options.device, false, rate);
     if (err != LC_OK) {
-        away_tell(sound, err);
+        away_tell(sound, err == LC_ERR_NOT_FOUND ? "is not there" : lc_err_text(err));
     }
     return err;
 }
@@ -157,18 +154,12 @@ static void there_tell(lc_sound *sound)
     }
 }
 
-/* Until an order comes, or the time is over. */
-static void doze(lc_sound *sound, uint32_t ms)
+static void breaks_tell(lc_sound *sound, const lc_pcm *pcm)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += (time_t)(ms / 1000u);
-    until.tv_nsec += (long)(ms % 1000u) * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
-    while (sem_timedwait(&sound->wake, &until) != 0 && errno == EINTR) {
+    if (pcm->breaks > 0) {
+        atomic_fetch_add(&sound->underruns, (unsigned)pcm->breaks);
+        lc_log(LC_LOG_NOTICE, "sound: device %s ran empty %llu times", sound->options.device,
+               (unsigned long long)pcm->breaks);
     }
 }
 
@@ -214,19 +205,19 @@ static void voice_play(lc_sound *sound, voice *v)
             v->at = 0; /* from its start: what the device had when it went was not heard */
             err = voice_write(sound, v, &pcm);
             lc_pcm_close(&pcm);
-            atomic_fetch_add(&sound->underruns, (unsigned)pcm.breaks);
+            breaks_tell(sound, &pcm);
             wait_ms = v->at > 0 ? LC_SOUND_RETRY_MIN_MS : wait_ms;
             if (err == LC_OK) {
                 return;
             }
             atomic_fetch_add(&sound->lost, 1);
-            away_tell(sound, err);
+            away_tell(sound, "has gone");
         }
         if (err == LC_ERR_UNSUPPORTED || lc_loop_now_ms() - v->ordered_ms > LC_SOUND_LATE_MS) {
             atomic_fetch_add(&sound->dropped, 1);
             return;
         }
-        doze(sound, wait_ms);
+        lc_thread_wait(&sound->wake, wait_ms);
         wait_ms = 2 * wait_ms > LC_SOUND_RETRY_MAX_MS ? LC_SOUND_RETRY_MAX_MS : 2 * wait_ms;
     }
 }
@@ -275,15 +266,11 @@ static void *sound_main(void *arg)
 
 lc_err lc_sound_open(lc_sound *sound, const lc_sound_options *options)
 {
-    sigset_t all, before;
     *sound = (lc_sound){.options = *options};
     if (sem_init(&sound->wake, 0, 0) != 0 || pthread_mutex_init(&sound->lock, NULL) != 0) {
         return LC_ERR_IO;
     }
-    sigfillset(&all); /* signals belong to the loop's thread */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    sound->started = pthread_create(&sound->thread, NULL, sound_main, sound) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    sound->started = lc_thread_start(&sound->thread, sound_main, sound);
     return sound->started ? LC_OK : LC_ERR_IO;
 }
 

@@ -5,10 +5,11 @@
 #include "tasks.h"
 
 #include <linux/futex.h>
-#include <signal.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "thread.h"
 
 #define SPINS_BETWEEN_CLOCKS 64u
 
@@ -140,17 +141,6 @@ static void pool_run(void *ctx, lc_task_fn *fn, void *arg, uint32_t n)
     pending_wait(pool);
 }
 
-/* Signals belong to the main thread. */
-static int worker_start(lc_pool_worker *worker)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&worker->thread, NULL, worker_main, worker);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc;
-}
-
 lc_err lc_pool_open(lc_pool *pool, uint32_t count)
 {
     if (count < 1 || count > LC_POOL_THREADS_MAX) {
@@ -159,7 +149,8 @@ lc_err lc_pool_open(lc_pool *pool, uint32_t count)
     *pool = (lc_pool){.count = count};
     for (uint32_t i = 1; i < count; i++) {
         pool->worker[i] = (lc_pool_worker){.pool = pool, .index = i};
-        if (worker_start(&pool->worker[i]) != 0) {
+        lc_pool_worker *worker = &pool->worker[i];
+        if (!lc_thread_start(&worker->thread, worker_main, worker)) {
             lc_pool_close(pool);
             return LC_ERR_IO;
         }

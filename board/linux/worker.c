@@ -1,9 +1,10 @@
 /* worker.c - hand a line over, wait, hand the records back. */
 #include "worker.h"
 
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "thread.h"
 
 static void *worker_main(void *arg)
 {
@@ -23,17 +24,6 @@ static void *worker_main(void *arg)
     }
 }
 
-/* Signals belong to the loop's thread. */
-static int thread_start(lc_worker *worker)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&worker->thread, NULL, worker_main, worker);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc;
-}
-
 lc_err lc_worker_open(lc_worker *worker, const lc_engine *engine)
 {
     worker->engine = *engine;
@@ -45,7 +35,7 @@ lc_err lc_worker_open(lc_worker *worker, const lc_engine *engine)
     if (worker->done_fd < 0 || sem_init(&worker->wake, 0, 0) != 0) {
         return LC_ERR_IO;
     }
-    if (thread_start(worker) != 0) {
+    if (!lc_thread_start(&worker->thread, worker_main, worker)) {
         lc_worker_close(worker);
         return LC_ERR_IO;
     }

@@ -1,6 +1,7 @@
 #!/bin/bash
 # board.sh [OPTION...] KERNEL ROOT.cpio WORK - boots a board in QEMU, runs WORK/job in it, exits
-# with the job's status; 124: too slow, 125: it ended without one. The console goes to WORK/console.log.
+# with the job's status; 124: too slow, 125: it ended without one. The console goes to
+# WORK/console.log.
 #
 #   -c CPU     cortex-a72 (default) cortex-a76 cortex-a53 max
 #   -d DISK    an ext4 image, /data in the guest

@@ -9,7 +9,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../private_apt.sh"
 suite=$1 kernel=$2 out=$(realpath -m "$3")
 packages=(busybox-static dash dpkg tar adduser passwd perl-base usr-is-merged libc-bin gpiod
-    alsa-utils mosquitto mosquitto-clients libcjson1 libmosquitto1 libssl3 libcurl4 libsqlite3-0 libasound2)
+    alsa-utils mosquitto mosquitto-clients libcjson1 libmosquitto1 libssl3 libcurl4 libsqlite3-0
+    libasound2)
 [ "$suite" = bookworm ] || packages=("${packages[@]/libssl3/libssl3t64}")
 [ "$suite" = bookworm ] || packages=("${packages[@]/libcurl4/libcurl4t64}")
 [ "$suite" = bookworm ] || packages=("${packages[@]/libasound2/libasound2t64}")

@@ -13,11 +13,13 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "../mqtt")]
+import hear  # noqa: E402
 from pins import Pins  # noqa: E402
 
 DOOR, SEEN, SERVICE, RELAY, LAMP, HELD = 2, 1, 0, 5, 6, 7
-HERE = os.path.dirname(os.path.abspath(__file__))
+RATE = 48000
 tests = 0
 failed = 0
 
@@ -78,13 +80,19 @@ class Board:
         self.pins.watch(seconds, lambda _: os.path.exists(self.path(name)))
         return os.path.exists(self.path(name))
 
-    def line(self, text):
-        with open(self.path("line.new"), "w") as file:
-            file.write(text + "\n")
-        os.rename(self.path("line.new"), self.path("line"))
+    def do(self, script):
+        """Shell commands, in the guest: see guest.sh."""
+        self.pins.watch(20, lambda _: not os.path.exists(self.path("do")))
+        with open(self.path("do.new"), "w") as file:
+            file.write(script + "\n")
+        os.rename(self.path("do.new"), self.path("do"))
 
-    def touch(self, name):
-        open(self.path(name), "w").close()
+    def line(self, text):
+        self.do(f"echo '{text}' > /run/leafcutter/in")
+
+    def said(self, text, seconds=30, times=1):
+        self.pins.watch(seconds, lambda _: self.text("daemon.log").count(text) >= times)
+        return self.text("daemon.log").count(text) >= times
 
     def changes(self, pin, expected, seconds=15):
         """The changes of a pin from now on, once there are as many as expected."""
@@ -95,6 +103,57 @@ class Board:
 
         self.pins.watch(seconds, seen)
         return self.pins.of(pin)[start:]
+
+
+def sounds(board):
+    """An alarm that goes on; its daemon stopped for a while, its card unplugged."""
+    pins = board.pins
+    board.line("gas")
+    board.do("sleep 2; kill -STOP $daemon; sleep 1; kill -CONT $daemon")
+    pins.watch(5)
+    pins.set(SEEN, 1)
+    ran_empty = board.said("ran empty")
+    check("a loudspeaker that runs empty is told", ran_empty, board.text("daemon.log"))
+    pins.set(SEEN, 0)
+    board.do("kill $ear; wait $ear; listen again.raw; ear=$!")
+    card = "/sys/bus/platform/drivers/snd_aloop"
+    board.line("gas")
+    board.do(f"sleep 2; echo snd_aloop.0 > {card}/unbind")
+    away = board.said("sound: device hw:Loopback,0: has gone; trying again")
+    check("a card that is unplugged is told", away, board.text("daemon.log"))
+    board.line("motor temp 81 C")
+    got = board.changes(LAMP, [0])
+    check("and stops nobody", got == [0], got)
+    board.do(f"echo snd_aloop.0 > {card}/bind")
+    check(
+        "plugged in it plays again",
+        board.said("sound: device hw:Loopback,0: there"),
+        board.text("daemon.log"),
+    )
+    pins.set(SEEN, 1)
+    pins.watch(1)
+    pins.set(SEEN, 0)
+    board.line("motor temp 81 C")
+    board.changes(LAMP, [0])
+
+
+def heard(board):
+    """What the loudspeaker played, as the other end of the loop recorded it."""
+    with open(board.path("alarm.raw"), "rb") as file:
+        samples = hear.samples_of(file.read())
+    loud = hear.pulses(samples, RATE)
+    check(
+        "the alarm's tone was heard: three pulses of 100 ms",
+        len(loud) > 3 and all(80 <= length <= 130 for _, length in loud[:3]),
+        loud,
+    )
+    start = loud[0][0] * RATE // 1000
+    pitch = hear.pitch(samples[start : start + RATE // 10], RATE, range(800, 961, 10))
+    check("at 880 Hz", pitch == 880, pitch)
+    siren = [length for start, length in loud[3:]]
+    check(
+        "the siren was interrupted, and silent once acknowledged", 2000 < sum(siren) < 20000, loud
+    )
 
 
 def run(board):
@@ -162,15 +221,13 @@ def run(board):
         log,
     )
     check("a chip that is not there is told", "pin absent" in log and "no such chip" in log, log)
-    board.touch("release")
-    pins.watch(40, lambda _: "pin held: there" in board.text("daemon.log"))
-    check(
-        "once it is free it is taken",
-        "pin held: there" in board.text("daemon.log"),
-        board.text("daemon.log"),
-    )
+    board.do("kill $holder")
+    there = board.said("pin held: there", 40)
+    check("once it is free it is taken", there, board.text("daemon.log"))
+    sounds(board)
 
-    board.touch("crash")
+    # What is seen within four seconds, the crashing daemon did.
+    board.do("kill -SEGV $daemon; wait $daemon; echo $? > crash.status; sleep 4; run")
     got = board.changes(LAMP, [1], 3.5)
     check("a crash puts the outputs to rest", got[:1] == [1], got)
     check(
@@ -178,11 +235,12 @@ def run(board):
         board.wait_for("crash.status", 20) and board.text("crash.status") == "139\n",
         board.text("crash.status"),
     )
-    pins.watch(60, lambda _: board.text("daemon.log").count("start: device") == 2)
+    board.said("start: device", 60, 2)
     board.line("motor temp 82 C")
     got = board.changes(LAMP, [0])
     check("started again it acts", got == [0], got)
-    board.touch("kill")
+    rest = "leafcutterd --config /etc/leafcutter/config.json --rest; echo $? > rest.status"
+    board.do(f"kill -KILL $daemon; wait $daemon; {rest}; run")
     board.wait_for("rest.status", 20)
     got = board.changes(LAMP, [1], 1) or pins.of(LAMP)[-1:]
     check(
@@ -190,10 +248,11 @@ def run(board):
         got[-1:] == [1] and board.text("rest.status") == "0\n",
         board.text("rest.status") + str(got),
     )
-    pins.watch(60, lambda _: board.text("daemon.log").count("start: device") == 3)
-    board.touch("stop")
+    board.said("start: device", 60, 3)
+    open(board.path("stop"), "w").close()
     board.process.wait(120)
     check("it stops in good order", board.text("daemon.status") == "0\n", board.text("daemon.log"))
+    heard(board)
     received = board.text("received.txt")
     check(
         "records reached the broker",

@@ -16,43 +16,32 @@ case $(gpioset --version) in
 esac
 holder=$!
 sleep 1
+# What the loudspeaker plays comes out of the other end of the loop.
+listen() { arecord -q -D hw:Loopback,1 -t raw -f S16_LE -r 48000 -c 1 "/run/$1" 2> arecord.log & }
+listen alarm.raw
+ear=$!
+run() {
+    leafcutterd --config /etc/leafcutter/config.json 2>> daemon.log &
+    daemon=$!
+}
 leafcutterd --config /etc/leafcutter/config.json --check-config 2> check.log
 echo $? > check.status
-leafcutterd --config /etc/leafcutter/config.json 2> daemon.log &
-daemon=$!
+run
 until grep -q 'start: device' daemon.log; do sleep 0.2; done
 touch ready
+# What the outside wants is a script.
 while [ ! -e stop ]; do
-    if [ -e line ]; then
-        cat line > /run/leafcutter/in
-        rm line
-    fi
-    if [ -e release ]; then
-        kill $holder
-        rm release
-    fi
-    if [ -e kill ]; then
-        kill -KILL $daemon
-        rm kill
-        wait $daemon
-        leafcutterd --config /etc/leafcutter/config.json --rest
-        echo $? > rest.status
-        leafcutterd --config /etc/leafcutter/config.json 2>> daemon.log &
-        daemon=$!
-    fi
-    if [ -e crash ]; then
-        kill -SEGV $daemon
-        rm crash
-        wait $daemon
-        echo $? > crash.status
-        sleep 4 # what is seen in this time, the crashing daemon did
-        leafcutterd --config /etc/leafcutter/config.json 2>> daemon.log &
-        daemon=$!
+    if [ -e do ]; then
+        . ./do
+        rm do
     fi
     sleep 0.1
 done
 kill -TERM $daemon
 wait $daemon
 echo $? > daemon.status
+kill $ear
+wait $ear
+cp /run/*.raw .
 kill %1 2> /dev/null
 true

@@ -1,5 +1,5 @@
-"""hear.py - what a recording sounds like: its level at a frequency (Goertzel), and when it is there.
-Samples are 16-bit, one channel."""
+"""hear.py - what a recording sounds like: its level at a frequency (Goertzel), and when it is
+there. Samples are 16-bit, one channel."""
 
 import array
 import math

@@ -13,7 +13,11 @@
 #include <unistd.h>
 
 #include "../../board/linux/cpu.h"
+#include "../../board/linux/ear.h"
+#include "../../board/linux/pcm.h"
+#include "../../board/linux/sensors.h"
 #include "../../board/linux/serial.h"
+#include "../../board/linux/sound.h"
 #include "../../board/linux/status.h"
 #include "../machine.h"
 #include "doctor.h"
@@ -168,6 +172,35 @@ static void pin_check(lc_doctor *d, const char *what, const char *name, const ch
     }
 }
 
+static void sensor_check(lc_doctor *d, const lc_config_input *in)
+{
+    lc_sensor sensor = {.config = in};
+    double value;
+    const char *why = lc_sensor_read(&sensor, &value);
+    if (why) {
+        lc_doctor_warn(d, "input", "%s: %s: %s", in->id, in->path, why);
+        lc_doctor_remedy(d, "is its driver loaded? ls /sys/class/hwmon /sys/bus/iio/devices");
+    } else {
+        lc_doctor_ok(d, "input", "%s: %s gives %g", in->id, sensor.path, value);
+    }
+}
+
+static void device_check(lc_doctor *d, const char *what, const char *name, const char *device,
+                         bool capture)
+{
+    lc_pcm pcm;
+    lc_err err = lc_pcm_open(&pcm, device, capture, capture ? LC_EAR_RATE : LC_SOUND_RATE);
+    if (err == LC_OK) {
+        lc_pcm_close(&pcm);
+        lc_doctor_ok(d, what, "%s: sound device %s", name, device);
+    } else {
+        lc_doctor_fail(d, LC_EXIT_BOARD, what, "%s: sound device %s: %s", name, device,
+                       lc_err_text(err));
+        lc_doctor_remedy(d, "%s -l lists the devices; the daemon's user must be in group audio",
+                         capture ? "arecord" : "aplay");
+    }
+}
+
 void lc_doctor_inputs(lc_doctor *d)
 {
     for (uint32_t i = 0; i < d->config.input_count; i++) {
@@ -188,6 +221,12 @@ void lc_doctor_inputs(lc_doctor *d)
         case LC_INPUT_GPIO:
             pin_check(d, "input", in->id, in->chip, in->line);
             break;
+        case LC_INPUT_SENSOR:
+            sensor_check(d, in);
+            break;
+        case LC_INPUT_SOUND:
+            device_check(d, "input", in->id, in->device, true);
+            break;
         case LC_INPUT_MQTT:
             lc_doctor_ok(d, "input",
                          "%s: topic %s; whether it may be read shows only when a "
@@ -203,6 +242,9 @@ void lc_doctor_outputs(lc_doctor *d)
     for (uint32_t i = 0; i < d->config.pin_count; i++) {
         const lc_config_pin *pin = &d->config.pin[i];
         pin_check(d, "output", pin->name, pin->chip, pin->line);
+    }
+    if (d->config.sound_device[0]) {
+        device_check(d, "output", "sound", d->config.sound_device, false);
     }
 }
 

@@ -40,13 +40,13 @@ def value(about, limits, path):
     schema = {"description": about}
     fields = [field.strip() for field in limits.split(";")]
     text = re.match(r"text, (\d+) to (\d+) bytes", fields[0])
-    number = re.match(r"(\d+) to (\d+)$", fields[0])
+    number = re.match(r"(number, )?(-?\d+) to (-?\d+)$", fields[0])
     default = next((field[8:] for field in fields if field.startswith("default ")), None)
     if text:
         schema.update(type="string", minLength=int(text[1]), maxLength=int(text[2]))
     elif number:
-        kind = "number" if path == "outputs.sound.volume" else "integer"
-        schema.update(type=kind, minimum=int(number[1]), maximum=int(number[2]))
+        kind = "number" if number[1] else "integer"
+        schema.update(type=kind, minimum=int(number[2]), maximum=int(number[3]))
         default = default and (float(default) if kind == "number" else int(default))
     elif fields[0] == "true|false":
         schema["type"] = "boolean"
