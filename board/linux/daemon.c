@@ -14,6 +14,7 @@
 #include "cap.h"
 #include "cpu.h"
 #include "crash.h"
+#include "esc_json.h"
 #include "health.h"
 #include "input.h"
 #include "job_engine.h"
@@ -44,7 +45,8 @@
 #define BIRTH_BYTES_MAX 4096u
 #define DETAILS_MAX 8u
 #define DETAILS_AGAIN_MS 3600000u
-#define FILTERS_MAX (LC_CONFIG_INPUTS_MAX + 3)
+#define KEEP_BYTES (1u << 20) /* of hard lines, until somebody can be asked */
+#define FILTERS_MAX (LC_CONFIG_INPUTS_MAX + 5)
 
 typedef struct parts {
     const lc_config *config;
@@ -85,6 +87,9 @@ typedef struct parts {
     uint64_t details_ms;
     char dn_text[LC_TOPIC_BYTES_MAX], dn_cmd[LC_TOPIC_BYTES_MAX], dn_ack[LC_TOPIC_BYTES_MAX];
     char will[LC_TOPIC_BYTES_MAX];
+    char esc_rsp[LC_TOPIC_BYTES_MAX], esc_state[LC_TOPIC_BYTES_MAX];
+    lc_esc_options ask;
+    lc_esc_reply reply;
     char birth[BIRTH_BYTES_MAX], report[LC_NODE_HEALTH_BYTES_MAX], cpu[128];
 } parts;
 
@@ -104,11 +109,17 @@ static lc_err node_lay_out(parts *d, lc_arena *state, lc_diag *diag)
         d->health.job = d->engine.job;
         tasks = lc_job_tasks(d->engine.job);
         for (uint32_t i = 0; i < tasks; i++) {
-            d->task[i] = lc_job_task(d->engine.job, i)->name;
+            d->ask.task[i] = lc_job_task(d->engine.job, i);
+            d->task[i] = d->ask.task[i]->name;
         }
+        d->ask.policy = lc_job_policy(d->engine.job);
+        d->ask.job = lc_job_name(d->engine.job);
         birth_bytes = lc_health_birth(&d->health, d->birth, sizeof d->birth);
         (void)!getrandom(&seed, sizeof seed, GRND_NONBLOCK); /* jitter; any value will do */
     }
+    d->ask.reply = lc_str_from(d->esc_rsp);
+    d->ask.task_count = tasks;
+    d->ask.keep_bytes = KEEP_BYTES;
     lc_node_options options = {.dev = lc_str_from(c->dev),
                                .boot = d->identity.boot,
                                .source = d->node_source,
@@ -122,6 +133,7 @@ static lc_err node_lay_out(parts *d, lc_arena *state, lc_diag *diag)
                                .batch = c->batch,
                                .deadline_ms = c->deadline_ms,
                                .acts = &d->outputs.options,
+                               .ask = state->measuring || d->ask.policy->escalates ? &d->ask : NULL,
                                .link = true,
                                .seed = seed,
                                .port = d->stored ? &d->store.port : NULL,
@@ -254,16 +266,35 @@ static void collected(parts *d, const char *json, uint32_t bytes)
     }
 }
 
+static void worker_spoke(parts *d, const char *json, uint32_t bytes)
+{
+    lc_esc_worker worker;
+    bool good = bytes > 0 && lc_esc_worker_read(json, bytes, &worker) == LC_OK;
+    lc_node_worker(d->node, lc_loop_now_ms(), good ? &worker : NULL);
+}
+
+static void upstream_answered(parts *d, const char *json, uint32_t bytes)
+{
+    bool good = lc_esc_reply_read(json, bytes, &d->reply) == LC_OK;
+    lc_node_answer(d->node, lc_loop_now_ms(), good ? &d->reply.answer : NULL);
+}
+
 static void message_came(void *ctx, const char *topic, const char *payload, uint32_t bytes,
                          bool retained)
 {
     parts *d = ctx;
+    if (strcmp(topic, d->esc_state) == 0) {
+        worker_spoke(d, payload, bytes);
+        return;
+    }
     if (retained || bytes > LC_PAYLOAD_BYTES_MAX) { /* retained: an old message, no line of now */
         return;
     }
     const char *rest = lc_topics_down_rest(&d->topics, topic);
     if (rest && strcmp(rest, "ack") == 0) {
         collected(d, payload, bytes);
+    } else if (rest && strcmp(rest, "esc/rsp") == 0) {
+        upstream_answered(d, payload, bytes);
     } else if (rest && strcmp(rest, "text") == 0) {
         lc_inputs_text(&d->inputs, payload, bytes);
     } else if (rest && strncmp(rest, "cmd/", 4) == 0) {
@@ -317,7 +348,14 @@ static void message_publish(parts *d, uint64_t now_ms, const lc_message *m)
     char topic[LC_TOPIC_BYTES_MAX];
     bool fits = lc_topics_write(&d->topics, (lc_topic)m->topic, m->name, m->task, topic);
     lc_assert(fits); /* root, device and task names are short */
-    lc_err err = lc_mqtt_publish(d->mqtt, m->id, topic, m->payload, m->bytes, m->qos, m->retain);
+    const lc_mqtt_request request = {.response_topic = d->esc_rsp,
+                                     .correlation = m->ask_id,
+                                     .correlation_bytes = LC_ESC_ID_BYTES,
+                                     .expiry_s = m->expiry_s};
+    lc_err err = m->ask_id
+                     ? lc_mqtt_ask(d->mqtt, m->id, topic, m->payload, m->bytes, &request)
+                     : lc_mqtt_publish(d->mqtt, m->id, topic, m->payload, m->bytes, m->qos,
+                                       m->retain);
     if (err == LC_ERR_LIMIT || err == LC_ERR_BUSY) {
         lc_node_ack(d->node, now_ms, m->id, err == LC_ERR_LIMIT ? REASON_TOO_LARGE : REASON_BUSY);
     } /* LINK: `down` follows, and the node sends it again */
@@ -467,6 +505,8 @@ static bool topics_set(parts *d)
     bool fit = lc_topics_down(&d->topics, "text", d->dn_text) &&
                lc_topics_down(&d->topics, "cmd/+", d->dn_cmd) &&
                lc_topics_down(&d->topics, "ack", d->dn_ack) &&
+               lc_topics_down(&d->topics, "esc/rsp", d->esc_rsp) &&
+               lc_topics_worker(&d->topics, d->esc_state) &&
                lc_topics_write(&d->topics, LC_TOPIC_STATE, (lc_str){0}, 0, d->will);
     filter_add(d, d->dn_text);
     filter_add(d, d->dn_cmd);
@@ -545,6 +585,10 @@ static int threads_start(parts *d)
 static int link_start(parts *d)
 {
     const lc_config *c = d->config;
+    if (lc_job_escalates(d->engine.job)) {
+        filter_add(d, d->esc_rsp);
+        filter_add(d, d->esc_state);
+    }
     const lc_mqtt_options options = {.url = c->url,
                                      .client_id = c->dev,
                                      .user = c->user,

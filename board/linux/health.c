@@ -287,6 +287,46 @@ static void senses_put(lc_text *t, const lc_health *h)
     }
 }
 
+static void money_put(lc_text *t, const char *key, uint64_t millionths)
+{
+    key_put(t, key);
+    lc_text_scaled(t, (int64_t)millionths, 6);
+}
+
+static void upstream_put(lc_text *t, const lc_health *h, const lc_esc_counts *c)
+{
+    if (!lc_job_escalates(h->job)) {
+        return;
+    }
+    open_put(t, "upstream", "{");
+    word_put(t, "worker", c->worker ? "ready" : "none");
+    number_put(t, "queue", c->queue);
+    number_put(t, "asked", c->asked);
+    number_put(t, "retries", c->retries);
+    number_put(t, "bytes", c->bytes);
+    number_put(t, "answered", c->answered);
+    number_put(t, "late", c->late);
+    number_put(t, "timeouts", c->timeouts);
+    number_put(t, "refused", c->refused);
+    number_put(t, "invalid", c->invalid);
+    number_put(t, "nobody", c->nobody);
+    number_put(t, "no_budget", c->budget);
+    number_put(t, "stray", c->stray);
+    number_put(t, "malformed", c->malformed);
+    number_put(t, "open", c->open);
+    number_put(t, "kept", c->waiting);
+    number_put(t, "kept_dropped", c->kept_dropped);
+    number_put(t, "kept_expired", c->kept_expired);
+    number_put(t, "calls_day", c->calls_day);
+    number_put(t, "calls_max", c->calls_max);
+    money_put(t, "money", c->money);
+    money_put(t, "money_day", c->money_day);
+    key_put(t, "bar");
+    lc_text_fixed(t, c->bar, 4);
+    times_put(t, "latency_ms", lc_node_asking(h->node));
+    lc_text_add(t, "}");
+}
+
 static void arena_put(lc_text *t, const char *key, const lc_arena *arena)
 {
     open_put(t, key, "[");
@@ -328,6 +368,7 @@ static lc_text health_put(const lc_health *h, uint64_t now_ms, char *out, uint32
     link_put(&t, h, &c);
     acts_put(&t, h, &c);
     senses_put(&t, h);
+    upstream_put(&t, h, &c.esc);
     memory_put(&t, h, &c);
     number_put(&t, "cpu_ms", cpu_ms());
     number_put(&t, "wakeups", h->loop->rounds);

@@ -17,7 +17,7 @@
 typedef struct lc_health {
     const lc_config *config;
     const lc_arenas *arenas;
-    const lc_node *node;
+    lc_node *node;
     const lc_job *job;
     const lc_str *source; /* [source_count] names */
     uint32_t source_count;

@@ -7,7 +7,9 @@ lc_err lc_job_engine_init(lc_job_engine *engine, uint32_t tasks, lc_arena *state
 {
     engine->answer = LC_PUSH(state, lc_answer, tasks);
     engine->out = LC_PUSH(state, char, (size_t)tasks *LC_RECORD_BYTES_MAX);
-    return engine->answer && engine->out ? LC_OK : LC_ERR_ARENA;
+    const lc_policy *policy = state->measuring ? NULL : lc_job_policy(engine->job);
+    lc_err err = lc_screen_init(&engine->screen, policy, state);
+    return engine->answer && engine->out ? err : LC_ERR_ARENA;
 }
 
 static float cost_min(const lc_task *task)
@@ -46,7 +48,7 @@ static lc_record_meta meta_make(const lc_job_engine *engine, const lc_work *work
 }
 
 /* Renders the answer as record number `seq`; false for a task that was skipped. */
-static bool answer_render(lc_job_engine *engine, uint32_t task, lc_record_meta *meta,
+static bool answer_render(lc_job_engine *engine, uint32_t task, lc_record_meta *meta, bool hard,
                           lc_node_record *record)
 {
     const lc_answer *answer = &engine->answer[task];
@@ -69,6 +71,10 @@ static bool answer_render(lc_job_engine *engine, uint32_t task, lc_record_meta *
         .label = answer->label,
         .alarm = lc_job_alarm(answer->task, answer->label),
         .label_name = answer->label < 0 ? none : answer->task->label[answer->label].name};
+    if (hard && engine->screen.leaves) {
+        record->ask = (lc_str){engine->screen.text, engine->screen.bytes};
+        record->map = &engine->screen.map;
+    }
     return true;
 }
 
@@ -80,18 +86,26 @@ uint32_t lc_job_engine_run(void *ctx, const lc_work *work, const volatile bool *
     uint32_t count = 0;
     (void)cancel; /* the job was opened with its address */
     uint64_t start_us = lc_loop_now_us();
-    lc_err err = lc_job_run(engine->job, work->text, work->bytes, work->online, engine->answer);
+    uint32_t tasks = lc_job_tasks(engine->job), hard = 0;
+    /* As if it could be asked: then it is known which answers would be, and may be later. */
+    lc_err err = lc_job_run(engine->job, work->text, work->bytes, true, engine->answer);
     if (err != LC_OK) { /* only for want of scratch, which was planned */
         engine->failed++;
         return 0;
     }
+    for (uint32_t task = 0; task < tasks; task++) {
+        const lc_answer *a = &engine->answer[task];
+        hard |= (!a->skipped && a->decision == LC_ESCALATE ? 1u : 0u) << task;
+    }
+    lc_screen_line(&engine->screen, lc_job_policy(engine->job), (lc_str){work->text, work->bytes},
+                   work->online, work->bar, engine->answer, tasks);
     size_t kept = work->bytes > LC_LINE_BYTES_MAX ? 0 : work->bytes;
     lc_hasher_hash(&engine->hasher, work->text, kept, hash);
     lc_record_meta meta = meta_make(engine, work, hash);
     meta.ms = (float)(lc_loop_now_us() - start_us) / 1000.0f;
-    for (uint32_t task = 0; task < lc_job_tasks(engine->job); task++) {
+    for (uint32_t task = 0; task < tasks; task++) {
         meta.seq = work->seq + count;
-        count += answer_render(engine, task, &meta, &record[count]);
+        count += answer_render(engine, task, &meta, (hard >> task & 1u) != 0, &record[count]);
     }
     return count;
 }

@@ -3,6 +3,7 @@
 #define LC_JOB_ENGINE_H
 
 #include "../../runtime/record.h"
+#include "../node/screen.h"
 #include "hasher.h"
 #include "worker.h"
 
@@ -14,6 +15,7 @@ typedef struct lc_job_engine {
     uint32_t boot;
     const lc_str *source; /* [sources] names */
     lc_hasher hasher;
+    lc_screen screen; /* of the line in work */
     bool text;       /* records carry the line: the job's `report.text` */
     uint64_t failed; /* lines that gave no record: a mistake of ours */
 } lc_job_engine;

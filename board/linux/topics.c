@@ -10,7 +10,7 @@ static const char *const log_levels[] = {"emergency", "alert",  "critical", "err
 static const char *const words[LC_TOPIC_COUNT] = {
     [LC_TOPIC_STATE] = "state", [LC_TOPIC_BIRTH] = "birth",  [LC_TOPIC_RES] = "res/",
     [LC_TOPIC_LAST] = "last/",  [LC_TOPIC_EVENT] = "event/", [LC_TOPIC_HEALTH] = "health",
-    [LC_TOPIC_GAP] = "gap",     [LC_TOPIC_LOG] = "log/",
+    [LC_TOPIC_GAP] = "gap",     [LC_TOPIC_LOG] = "log/",     [LC_TOPIC_ASK] = "esc/req",
 };
 
 bool lc_topics_write(const lc_topics *topics, lc_topic topic, lc_str task, uint32_t level,
@@ -31,6 +31,12 @@ bool lc_topics_write(const lc_topics *topics, lc_topic topic, lc_str task, uint3
 bool lc_topics_down(const lc_topics *topics, const char *rest, char out[LC_TOPIC_BYTES_MAX])
 {
     int n = snprintf(out, LC_TOPIC_BYTES_MAX, "%s/%s/dn/%s", topics->root, topics->dev, rest);
+    return n > 0 && (unsigned)n < LC_TOPIC_BYTES_MAX;
+}
+
+bool lc_topics_worker(const lc_topics *topics, char out[LC_TOPIC_BYTES_MAX])
+{
+    int n = snprintf(out, LC_TOPIC_BYTES_MAX, "%s/_esc/state", topics->root);
     return n > 0 && (unsigned)n < LC_TOPIC_BYTES_MAX;
 }
 

@@ -17,6 +17,8 @@ bool lc_topics_write(const lc_topics *topics, lc_topic topic, lc_str task, uint3
                      char out[LC_TOPIC_BYTES_MAX]);
 /* "<root>/<dev>/dn/<rest>". */
 bool lc_topics_down(const lc_topics *topics, const char *rest, char out[LC_TOPIC_BYTES_MAX]);
+/* "<root>/_esc/state", what the worker upstream says of itself. */
+bool lc_topics_worker(const lc_topics *topics, char out[LC_TOPIC_BYTES_MAX]);
 /* The rest of a topic under dn/, NULL when it is none of ours. */
 const char *lc_topics_down_rest(const lc_topics *topics, const char *topic);
 /* Whether an MQTT filter takes a topic (+, #, and $-topics as the standard says). */

@@ -80,6 +80,9 @@ static void node_start(lc_node *node, uint64_t now_ms)
         node->kept = false;
         lc_say_put(&node->say, now_ms, LC_SAY_STORE_FAILED, 0, (lc_str){0});
     }
+    if (lc_escalate_open(&node->esc, now_ms, o->port, o->seed) != LC_OK) {
+        lc_say_put(&node->say, now_ms, LC_SAY_BUDGET_FAILED, 0, (lc_str){0});
+    }
 }
 
 lc_err lc_node_open(const lc_node_options *options, uint64_t now_ms, lc_arena *state,
@@ -106,12 +109,15 @@ lc_err lc_node_open(const lc_node_options *options, uint64_t now_ms, lc_arena *s
     }
     if (err == LC_OK) {
         const lc_outbox_disk disk = {options->port,      options->journal_bytes, options->boot,
-                                     options->e2e,       options->backlog_per_s, options->task,
-                                     options->task_count};
+                                     options->e2e,       options->backlog_per_s, options->ask != NULL,
+                                     options->task,      options->task_count};
         err = lc_outbox_disk_init(&laid->outbox, &disk, state);
     }
     if (err == LC_OK && options->acts) {
         err = lc_actor_init(&laid->actor, options->acts, state, NULL);
+    }
+    if (err == LC_OK) {
+        err = lc_escalate_init(&laid->esc, options->link ? options->ask : NULL, state);
     }
     if (err == LC_OK) {
         err = slots_init(&laid->slots, options->task_count, state);
@@ -138,11 +144,13 @@ lc_err lc_node_line(lc_node *node, uint64_t now_ms, uint32_t source, const char 
     return err;
 }
 
-static void entry_put(lc_node *node, uint64_t now_ms, lc_outbox_kind kind, uint32_t task,
-                      const char *json, uint32_t bytes)
+void lc_node_put(lc_node *node, uint64_t now_ms, lc_outbox_kind kind, uint32_t task,
+                 const char *json, uint32_t bytes)
 {
     uint64_t dropped = lc_outbox_dropped(&node->outbox);
-    uint64_t number = kind == LC_OUTBOX_RECORD ? node->seq : node->event_number;
+    uint64_t number = kind == LC_OUTBOX_RECORD  ? node->seq
+                      : kind == LC_OUTBOX_EVENT ? node->event_number
+                                                : node->corrections;
     lc_err err = lc_outbox_put(&node->outbox, now_ms, kind, task, number, json, bytes);
     lc_assert(err == LC_OK); /* what renders knows the limit */
     if (lc_outbox_dropped(&node->outbox) != dropped) {
@@ -173,7 +181,7 @@ static void alarm_follow(lc_node *node, uint64_t now_ms, const lc_node_record *r
     uint32_t bytes = lc_payload_event(&stamp, &event, node->scratch, sizeof node->scratch);
     lc_assert(bytes > 0);
     node->events++;
-    entry_put(node, now_ms, LC_OUTBOX_EVENT, record->task, node->scratch, bytes);
+    lc_node_put(node, now_ms, LC_OUTBOX_EVENT, record->task, node->scratch, bytes);
 }
 
 static void record_take(lc_node *node, uint64_t now_ms, const lc_node_record *record,
@@ -188,10 +196,20 @@ static void record_take(lc_node *node, uint64_t now_ms, const lc_node_record *re
     if (!node->options.link) {
         return;
     }
-    entry_put(node, now_ms, LC_OUTBOX_RECORD, record->task, record->json, record->bytes);
+    lc_node_put(node, now_ms, LC_OUTBOX_RECORD, record->task, record->json, record->bytes);
     bool fits =
         lc_slot_set(lc_node_slot(node, LC_SLOT_LAST + record->task), record->json, record->bytes);
     lc_assert(fits);
+    node->last_seq[record->task] = node->seq;
+    if (record->ask.data) {
+        const lc_question question = {.task = record->task,
+                                      .seq = node->seq,
+                                      .record = {record->json, record->bytes},
+                                      .text = record->ask,
+                                      .map = record->map,
+                                      .now = record->decision == LC_ESCALATE};
+        lc_escalate_ask(&node->esc, now_ms, &question);
+    }
     alarm_follow(node, now_ms, record, source);
 }
 
@@ -228,6 +246,7 @@ void lc_node_link_up(lc_node *node, uint64_t now_ms, uint32_t message_max)
     node->outbox.message_max = less ? message_max : LC_MESSAGE_BYTES_MAX;
     lc_link_open(&node->link, now_ms);
     lc_slots_up(&node->slots);
+    lc_escalate_link(&node->esc, now_ms, true);
     node->health_ms = now_ms;
     lc_say_put(&node->say, now_ms, LC_SAY_LINK_UP, lc_outbox_waiting(&node->outbox), (lc_str){0});
 }
@@ -259,6 +278,7 @@ void lc_node_link_down(lc_node *node, uint64_t now_ms, lc_link_reason reason)
     lc_link_down(&node->link, now_ms);
     lc_outbox_unsend(&node->outbox);
     lc_slots_down(&node->slots);
+    lc_escalate_link(&node->esc, now_ms, false);
     lc_say_put(&node->say, now_ms, LC_SAY_LINK_DOWN, lc_outbox_waiting(&node->outbox),
                lc_str_from(lc_link_word(reason)));
 }
@@ -277,7 +297,8 @@ void lc_node_ack(lc_node *node, uint64_t now_ms, uint32_t id, uint32_t reason)
 {
     uint64_t dropped = lc_outbox_dropped(&node->outbox), unheard = node->outbox.unheard_total;
     bool ours = lc_outbox_ack(&node->outbox, now_ms, id, reason) ||
-                lc_slots_ack(&node->slots, now_ms, id, reason);
+                lc_slots_ack(&node->slots, now_ms, id, reason) ||
+                lc_escalate_ack(&node->esc, now_ms, id, reason);
     if (ours && reason == REASON_TOO_LARGE) {
         lc_say_put(&node->say, now_ms, LC_SAY_TOO_LARGE, lc_outbox_dropped(&node->outbox) - dropped,
                    (lc_str){0});
@@ -305,6 +326,21 @@ void lc_node_clock(lc_node *node, uint64_t now_ms, uint64_t wall_ms, lc_str qual
 {
     node->wall_offset_ms = wall_ms > now_ms ? wall_ms - now_ms : 0;
     node->tq = quality;
+    lc_escalate_clock(&node->esc, now_ms, wall_ms);
+}
+
+void lc_node_worker(lc_node *node, uint64_t now_ms, const lc_esc_worker *worker)
+{
+    lc_escalate_worker(&node->esc, now_ms, worker);
+}
+
+void lc_node_answer(lc_node *node, uint64_t now_ms, const lc_esc_answer *answer)
+{
+    if (answer) {
+        lc_escalate_answer(&node->esc, now_ms, answer);
+    } else {
+        lc_escalate_malformed(&node->esc);
+    }
 }
 
 void lc_node_command(lc_node *node, uint64_t now_ms, lc_str name)
@@ -340,6 +376,7 @@ void lc_node_health(lc_node *node, uint64_t now_ms, const char *json, uint32_t b
     lc_assert(fits);
     lc_times_clear(&node->latency);
     lc_times_clear(&node->inference);
+    lc_times_clear(&node->esc.times);
 }
 
 void lc_node_stop(lc_node *node, uint64_t now_ms, uint32_t flush_ms)
@@ -388,22 +425,25 @@ const lc_times *lc_node_inference(const lc_node *node)
 
 uint32_t lc_node_flying(const lc_node *node, uint64_t *oldest_ms)
 {
-    uint64_t slots_ms;
+    uint64_t slots_ms, asked_ms;
     uint32_t flying = lc_outbox_flying(&node->outbox, oldest_ms);
     flying += lc_slots_flying(&node->slots, &slots_ms);
+    flying += lc_escalate_flying(&node->esc, &asked_ms);
     *oldest_ms = slots_ms < *oldest_ms ? slots_ms : *oldest_ms;
+    *oldest_ms = asked_ms < *oldest_ms ? asked_ms : *oldest_ms;
     return flying;
 }
 
 bool lc_node_has_loss(const lc_node *node)
 {
     return lc_journal_has_loss(&node->outbox.lane[LC_OUTBOX_RECORD].journal) ||
-           lc_journal_has_loss(&node->outbox.lane[LC_OUTBOX_EVENT].journal);
+           lc_journal_has_loss(&node->outbox.lane[LC_OUTBOX_EVENT].journal) ||
+           lc_journal_has_loss(&node->outbox.lane[LC_OUTBOX_CORRECTION].journal);
 }
 
 bool lc_node_busy(const lc_node *node)
 {
-    bool busy = node->running.ticket != 0 || lc_outbox_waiting(&node->outbox) > 0 ||
+    bool busy = node->running.ticket != 0 || lc_escalate_owing(&node->esc) > 0 || lc_outbox_waiting(&node->outbox) > 0 ||
                 node->outbox.gap.count + node->outbox.gap.events > 0 || lc_node_has_loss(node);
     for (uint32_t i = 0; i < node->inbox.count; i++) {
         const lc_inbox_source *source = &node->inbox.source[i];
@@ -435,7 +475,7 @@ static void journals_look(const lc_outbox *outbox, lc_node_counts *counts)
     for (lc_outbox_kind kind = 0; kind < LC_OUTBOX_KINDS; kind++) {
         const lc_lane *lane = &outbox->lane[kind];
         uint64_t *oldest = &counts->journal_oldest_ts_ms, ts_ms = lane->oldest_ts_ms;
-        counts->keeps = counts->keeps && lc_outbox_keeps(outbox, kind);
+        counts->keeps = counts->keeps && !lc_outbox_failed(outbox, kind);
         counts->journal_bytes += lc_journal_bytes(&lane->journal);
         counts->journal_stored_bytes += lane->journal.stored_total;
         counts->journal_text_bytes += lane->journal.text_total;
@@ -444,7 +484,7 @@ static void journals_look(const lc_outbox *outbox, lc_node_counts *counts)
     }
 }
 
-void lc_node_look(const lc_node *node, uint64_t now_ms, lc_node_counts *counts)
+void lc_node_look(lc_node *node, uint64_t now_ms, lc_node_counts *counts)
 {
     const lc_outbox *outbox = &node->outbox;
     uint64_t oldest;
@@ -479,4 +519,10 @@ void lc_node_look(const lc_node *node, uint64_t now_ms, lc_node_counts *counts)
     memcpy(counts->decided, node->decided, sizeof counts->decided);
     journals_look(outbox, counts);
     inbox_look(&node->inbox, counts);
+    lc_escalate_look(&node->esc, now_ms, &counts->esc);
+}
+
+const lc_times *lc_node_asking(const lc_node *node)
+{
+    return &node->esc.times;
 }

@@ -1,7 +1,7 @@
 /* node.h - the daemon's behaviour without its operating system: events and now_ms in, actions out.
  *
- *   events   lc_node_line, _finish, _link_up, _link_down, _ack, _collected, _clock, _command,
- *            _health, _stop
+ *   events   lc_node_line, _finish, _link_up, _link_down, _ack, _collected, _worker, _answer,
+ *            _clock, _command, _health, _stop
  *   actions  lc_node_next gives one at a time until it has none; then lc_node_wake_ms says when
  *            to ask again if nothing happens before
  * Time is an argument, memory comes from the arena of lc_node_open, nothing is global, and no call
@@ -19,6 +19,7 @@
 #include "../../runtime/bytes.h"
 #include "../../runtime/err.h"
 #include "actor.h"
+#include "escalate.h"
 #include "link.h"
 #include "port.h"
 #include "say.h"
@@ -41,6 +42,7 @@ typedef enum lc_topic {
     LC_TOPIC_HEALTH,
     LC_TOPIC_GAP,
     LC_TOPIC_LOG, /* of a level: its number stands in `task` */
+    LC_TOPIC_ASK, /* a request for upstream */
     LC_TOPIC_COUNT
 } lc_topic;
 
@@ -62,6 +64,7 @@ typedef struct lc_node_options {
     uint32_t window, batch;
     uint32_t deadline_ms;
     const lc_actor_options *acts; /* outputs, and which labels move them; NULL: none */
+    const lc_esc_options *ask;    /* NULL: hard lines stay here */
     bool link;                    /* there is a broker to connect to */
     uint64_t seed;
     const lc_port *port;    /* NULL: nothing outlives a restart; the next three are not read */
@@ -79,6 +82,8 @@ typedef struct lc_node_record {
     int32_t label;    /* -1: null */
     bool alarm;       /* this label is one that up/event tells about */
     lc_str label_name;
+    lc_str ask; /* what may leave of the line, for upstream; data NULL: nothing */
+    const lc_redactions *map;
 } lc_node_record;
 
 typedef enum lc_action_kind {
@@ -106,6 +111,7 @@ typedef struct lc_work {
     lc_str tq;      /* quality of the clock */
     bool late;      /* its deadline has passed already: only stages that cost nothing */
     bool online;    /* an escalation could be asked */
+    float bar;      /* if the answer is at least so unsure */
 } lc_work;
 
 typedef struct lc_message {
@@ -117,6 +123,8 @@ typedef struct lc_message {
     bool retain;
     const char *payload; /* [bytes], until the next event */
     uint32_t bytes;
+    const uint8_t *ask_id; /* [LC_ESC_ID_BYTES] of a request, else NULL */
+    uint32_t expiry_s;     /* 0: none */
 } lc_message;
 
 typedef struct lc_action {
@@ -150,6 +158,7 @@ typedef struct lc_node_counts {
     uint64_t journal_text_bytes;
     uint64_t journal_commits;
     uint64_t journal_oldest_ts_ms; /* when the oldest of them was made, 0: none, or not known */
+    lc_esc_counts esc;
 } lc_node_counts;
 
 typedef struct lc_node lc_node;
@@ -179,6 +188,10 @@ void lc_node_link_down(lc_node *node, uint64_t now_ms, lc_link_reason reason);
 void lc_node_ack(lc_node *node, uint64_t now_ms, uint32_t id, uint32_t reason);
 /* The collector has all records of this start up to seq, and its events up to this number. */
 void lc_node_collected(lc_node *node, uint64_t now_ms, uint32_t boot, uint64_t seq, uint64_t event);
+/* What _esc/state says; NULL: no worker any more. */
+void lc_node_worker(lc_node *node, uint64_t now_ms, const lc_esc_worker *worker);
+/* An answer to a request; NULL: one that cannot be read. */
+void lc_node_answer(lc_node *node, uint64_t now_ms, const lc_esc_answer *answer);
 /* What the wall clock says now, and how good it is ("ntp" "rtc" "none", static). */
 void lc_node_clock(lc_node *node, uint64_t now_ms, uint64_t wall_ms, lc_str quality);
 void lc_node_command(lc_node *node, uint64_t now_ms, lc_str name);
@@ -202,7 +215,9 @@ uint64_t lc_node_wake_ms(const lc_node *node, uint64_t now_ms);
 
 /* ---- looking in ---- */
 
-void lc_node_look(const lc_node *node, uint64_t now_ms, lc_node_counts *counts);
+void lc_node_look(lc_node *node, uint64_t now_ms, lc_node_counts *counts);
+/* Request to answer, in the current health window. */
+const lc_times *lc_node_asking(const lc_node *node);
 /* Arrival of a line to its finish; start to finish. In the current and the last health window. */
 const lc_times *lc_node_latency(const lc_node *node);
 const lc_times *lc_node_inference(const lc_node *node);

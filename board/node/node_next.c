@@ -57,7 +57,9 @@ static bool start_next(lc_node *node, uint64_t now_ms, lc_action *action)
                                    .ts_ms = lc_node_ts_ms(node, now_ms),
                                    .up_ms = now_ms - node->start_ms,
                                    .tq = node->tq,
-                                   .late = node->running.cancelled}};
+                                   .late = node->running.cancelled,
+                                   .online = lc_escalate_could(&node->esc, now_ms),
+                                   .bar = lc_escalate_bar(&node->esc)}};
     return true;
 }
 
@@ -113,6 +115,22 @@ static lc_topic topic_of(const lc_flight *flight)
     return flight->kind == LC_OUTBOX_EVENT ? LC_TOPIC_EVENT : LC_TOPIC_RES;
 }
 
+static bool ask_next(lc_node *node, uint64_t now_ms, uint32_t id, lc_message *message)
+{
+    lc_str payload;
+    const lc_esc_slot *slot =
+        lc_escalate_send(&node->esc, now_ms, lc_node_ts_ms(node, now_ms), id, &payload);
+    if (slot) {
+        uint64_t left_ms = slot->deadline_ms > now_ms ? slot->deadline_ms - now_ms : 0;
+        *message = (lc_message){.topic = LC_TOPIC_ASK,
+                                .payload = payload.data,
+                                .bytes = payload.bytes,
+                                .ask_id = slot->id,
+                                .expiry_s = (uint32_t)((left_ms + 999) / 1000)};
+    }
+    return slot != NULL;
+}
+
 static bool message_next(lc_node *node, uint64_t now_ms, lc_message *message)
 {
     uint32_t id = node->ids == UINT32_MAX ? 1 : node->ids + 1;
@@ -125,7 +143,7 @@ static bool message_next(lc_node *node, uint64_t now_ms, lc_message *message)
                                 .retain = slot->retain,
                                 .payload = slot->payload,
                                 .bytes = slot->bytes};
-    } else {
+    } else if (!ask_next(node, now_ms, id, message)) {
         const lc_flight *flight = lc_outbox_send(&node->outbox, now_ms, id);
         if (!flight) {
             return false;
@@ -234,6 +252,23 @@ static void log_fill(lc_node *node, uint64_t now_ms)
     slot->task = (uint8_t)lc_say_level(saying.code);
 }
 
+/* What upstream said, or did not, goes where its record went. */
+static void corrections_take(lc_node *node, uint64_t now_ms)
+{
+    uint32_t task;
+    uint64_t seq;
+    lc_str json;
+    while (lc_escalate_correct(&node->esc, now_ms, &task, &seq, &json)) {
+        node->corrections++;
+        lc_node_put(node, now_ms, LC_OUTBOX_CORRECTION, task, json.data, json.bytes);
+        if (node->last_seq[task] == seq) {
+            bool fits =
+                lc_slot_set(lc_node_slot(node, LC_SLOT_LAST + task), json.data, json.bytes);
+            lc_assert(fits);
+        }
+    }
+}
+
 static bool act_next(lc_node *node, uint64_t now_ms, lc_action *action)
 {
     *action = (lc_action){.kind = LC_DO_ACT};
@@ -269,6 +304,7 @@ static void goodbye_begin(lc_node *node, uint64_t now_ms)
 {
     uint64_t left = lc_inbox_waiting(&node->inbox);
     left += node->kept ? 0 : lc_outbox_waiting(&node->outbox); /* the others wait on the disk */
+    left += lc_escalate_owing(&node->esc) + node->esc.kept.count;
     if (left > 0) {
         lc_say_put(&node->say, now_ms, LC_SAY_UNSENT, left, (lc_str){0});
     }
@@ -319,7 +355,7 @@ static void disk_watch(lc_node *node, uint64_t now_ms)
     bool keeps = true;
     for (lc_outbox_kind kind = 0; kind < LC_OUTBOX_KINDS; kind++) {
         lc_journal *journal = &node->outbox.lane[kind].journal;
-        keeps = keeps && lc_outbox_keeps(&node->outbox, kind);
+        keeps = keeps && !lc_outbox_failed(&node->outbox, kind);
         if (journal->damaged) {
             journal->damaged = false;
             lc_say_put(&node->say, now_ms, LC_SAY_STORE_DAMAGED, 0, (lc_str){0});
@@ -333,6 +369,7 @@ static void disk_watch(lc_node *node, uint64_t now_ms)
 
 bool lc_node_next(lc_node *node, uint64_t now_ms, lc_action *action)
 {
+    corrections_take(node, now_ms);
     if (node->link.state == LC_LINK_OPEN) {
         gap_fill(node, now_ms);
         log_fill(node, now_ms);
@@ -377,6 +414,7 @@ uint64_t lc_node_wake_ms(const lc_node *node, uint64_t now_ms)
 {
     uint64_t wake = lc_link_wake_ms(&node->link);
     wake = earlier(wake, lc_actor_wake_ms(&node->actor));
+    wake = earlier(wake, lc_escalate_wake_ms(&node->esc, now_ms));
     wake = earlier(wake, lc_outbox_tick_ms(&node->outbox, node->link.state == LC_LINK_OPEN));
     if (!node->stuck) {
         wake = earlier(wake, node->watchdog_ms);

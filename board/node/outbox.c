@@ -139,7 +139,7 @@ static bool message_add(lc_flight *flight, lc_outbox_entry *entry, uint32_t max)
     }
     flight->to = entry->seq;
     flight->records += entry->kind == LC_OUTBOX_RECORD;
-    flight->events += entry->kind == LC_OUTBOX_EVENT;
+    flight->events += entry->kind != LC_OUTBOX_RECORD;
     entry->taken = true;
     return true;
 }

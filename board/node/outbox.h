@@ -10,7 +10,8 @@
  * those of the past, and as long as nothing left the queue, all keep their order.
  *
  * Delivered is what the broker acknowledged, or with `e2e` only what the collector did
- * (lc_outbox_collected): then a new connection starts again after what the collector has.
+ * (lc_outbox_collected): then a new connection starts again after what the collector has. Of
+ * corrections the broker's word is enough.
  * A record that is stated as lost was never sent, unless its place in the journal was taken while
  * it was in flight.
  */
@@ -27,10 +28,15 @@
 #define LC_OUTBOX_AGAIN_MAX_MS 600000u /* the wait doubles up to this */
 
 /* What an entry is; also the topic it goes to, and its journal. */
-typedef enum lc_outbox_kind { LC_OUTBOX_RECORD, LC_OUTBOX_EVENT, LC_OUTBOX_KINDS } lc_outbox_kind;
+typedef enum lc_outbox_kind {
+    LC_OUTBOX_RECORD,
+    LC_OUTBOX_EVENT,
+    LC_OUTBOX_CORRECTION, /* of a record; only where the job escalates */
+    LC_OUTBOX_KINDS
+} lc_outbox_kind;
 
 typedef struct lc_outbox_entry {
-    uint64_t seq;     /* of events: their number */
+    uint64_t seq;     /* of events and corrections: their number */
     uint64_t ordinal; /* in its journal, 0: in none */
     uint32_t boot;
     uint32_t bytes;
@@ -61,7 +67,7 @@ typedef struct lc_flight {
 typedef struct lc_gap {
     uint64_t from, to; /* seq of the first and the last; others between may have been sent */
     uint64_t count;
-    uint64_t events; /* of up/event, dropped with them */
+    uint64_t events; /* and corrections, dropped with them */
 } lc_gap;
 
 /* Entries of one kind on their way through the disk. */
@@ -100,6 +106,7 @@ typedef struct lc_outbox_disk {
     uint32_t boot;
     bool e2e;
     uint32_t backlog_per_s;
+    bool corrects;      /* there will be corrections */
     const lc_str *task; /* [task_count] names */
     uint32_t task_count;
 } lc_outbox_disk;
@@ -142,5 +149,7 @@ uint64_t lc_outbox_dropped(const lc_outbox *outbox);
 lc_str lc_outbox_name(const lc_outbox *outbox, uint32_t task);
 /* Whether the journal of this kind takes what is put. */
 bool lc_outbox_keeps(const lc_outbox *outbox, lc_outbox_kind kind);
+/* Whether it does not, though it should. */
+bool lc_outbox_failed(const lc_outbox *outbox, lc_outbox_kind kind);
 
 #endif

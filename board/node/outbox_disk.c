@@ -16,21 +16,24 @@
 static lc_err lane_init(lc_outbox *outbox, const lc_outbox_disk *disk, lc_outbox_kind kind,
                         lc_arena *state)
 {
-    bool events = kind == LC_OUTBOX_EVENT;
+    static const lc_file files[] = {LC_FILE_RECORDS, LC_FILE_EVENTS, LC_FILE_CORRECTIONS};
+    static const lc_cell_index cells[] = {LC_CELL_RECORDS, LC_CELL_EVENTS, LC_CELL_CORRECTIONS};
+    bool events = kind == LC_OUTBOX_EVENT, records = kind == LC_OUTBOX_RECORD;
+    const lc_port *port = kind != LC_OUTBOX_CORRECTION || disk->corrects ? disk->port : NULL;
     uint64_t part = disk->bytes / EVENTS_PART;
-    lc_journal_options options = {.port = disk->port,
-                                  .file = events ? LC_FILE_EVENTS : LC_FILE_RECORDS,
-                                  .cell = events ? LC_CELL_EVENTS : LC_CELL_RECORDS,
+    lc_journal_options options = {.port = port,
+                                  .file = files[kind],
+                                  .cell = cells[kind],
                                   .text_max = (events ? EVENT_BYTES_MAX : LC_MESSAGE_BYTES_MAX) +
                                               LC_NAME_BYTES_MAX,
                                   .commit_count = events ? 1 : COMMIT_COUNT,
                                   .commit_ms = events ? 0 : COMMIT_MS,
-                                  .strict = disk->e2e};
-    lc_journal_divide(events ? part : disk->bytes - part, &options.segments,
+                                  .strict = disk->e2e && kind != LC_OUTBOX_CORRECTION};
+    lc_journal_divide(records ? disk->bytes - part : part, &options.segments,
                       &options.segment_bytes);
     uint32_t back_bytes = events ? BACK_BYTES_MIN : LC_OUTBOX_BYTES_MIN;
-    uint8_t *back = disk->port ? lc_arena_push(state, back_bytes) : NULL;
-    if (disk->port && !back) {
+    uint8_t *back = port ? lc_arena_push(state, back_bytes) : NULL;
+    if (port && !back) {
         return LC_ERR_ARENA;
     }
     lc_lane unused, *lane = state->measuring ? &unused : &outbox->lane[kind];
@@ -99,20 +102,32 @@ static void oldest_look(lc_lane *lane)
     }
 }
 
+/* Of corrections there is none where no job escalates. */
+static bool wanted(const lc_outbox *outbox, lc_outbox_kind kind)
+{
+    return kind != LC_OUTBOX_CORRECTION || outbox->lane[kind].journal.options.port != NULL;
+}
+
 lc_err lc_outbox_open(lc_outbox *outbox, uint64_t now_ms)
 {
     outbox->tokens_ms = now_ms;
-    for (uint32_t kind = 0; kind < LC_OUTBOX_KINDS; kind++) {
-        lc_err err = lc_journal_open(&outbox->lane[kind].journal);
+    for (lc_outbox_kind kind = 0; kind < LC_OUTBOX_KINDS; kind++) {
+        lc_err err = wanted(outbox, kind) ? lc_journal_open(&outbox->lane[kind].journal) : LC_OK;
         if (err != LC_OK) {
-            outbox->lane[LC_OUTBOX_RECORD].journal.open = false;
-            outbox->lane[LC_OUTBOX_EVENT].journal.open = false;
+            for (uint32_t i = 0; i < LC_OUTBOX_KINDS; i++) {
+                outbox->lane[i].journal.open = false;
+            }
             disk_end(outbox);
             return err;
         }
         oldest_look(&outbox->lane[kind]);
     }
     return LC_OK;
+}
+
+bool lc_outbox_failed(const lc_outbox *outbox, lc_outbox_kind kind)
+{
+    return wanted(outbox, kind) && !lc_outbox_keeps(outbox, kind);
 }
 
 bool lc_outbox_keeps(const lc_outbox *outbox, lc_outbox_kind kind)

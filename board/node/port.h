@@ -1,4 +1,4 @@
-/* port.h - what the node needs of a machine to outlive a power cut: four calls on three files.
+/* port.h - what the node needs of a machine to outlive a power cut: four calls on a few files.
  *
  * A write is certain only once `sync` of its file returned OK; until then any part of it may be
  * lost, torn, or there. Each call returns OK or IO; after an IO the file's later state is unknown.
@@ -15,6 +15,7 @@ typedef enum lc_file {
     LC_FILE_STATE,   /* cells */
     LC_FILE_RECORDS, /* journal of records */
     LC_FILE_EVENTS,  /* journal of events */
+    LC_FILE_CORRECTIONS, /* journal of corrections */
     LC_FILE_COUNT
 } lc_file;
 

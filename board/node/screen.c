@@ -29,13 +29,11 @@ static bool is_never(const lc_policy *policy, lc_str name)
 
 static bool answer_private(const lc_policy *policy, const lc_answer *a)
 {
-    if (is_never(policy, a->task->name)) {
-        return true;
-    }
     if (a->skipped) {
         return false;
     }
-    bool found = a->label < 0 || is_never(policy, a->task->label[a->label].name);
+    bool found = a->label < 0 || is_never(policy, a->task->name) ||
+                 is_never(policy, a->task->label[a->label].name);
     for (uint32_t i = 0; i < a->task->label_count && !found; i++) {
         found = (a->in_set[i / 8] >> (i % 8) & 1) != 0 && is_never(policy, a->task->label[i].name);
     }
@@ -73,10 +71,11 @@ void lc_screen_line(lc_screen *screen, const lc_policy *policy, lc_str line, boo
     for (uint32_t i = 0; i < count; i++) {
         wanted = wanted || (!answers[i].skipped && answers[i].decision == LC_ESCALATE);
     }
-    if (!wanted || line.bytes > LC_LINE_BYTES_MAX) {
+    if (!wanted) {
         return;
     }
-    const char *kept = guard(screen, policy, line, answers, count);
+    bool whole = line.bytes <= LC_LINE_BYTES_MAX;
+    const char *kept = whole ? guard(screen, policy, line, answers, count) : "privacy";
     screen->leaves = kept == NULL;
     for (uint32_t i = 0; i < count; i++) {
         lc_answer *a = &answers[i];
