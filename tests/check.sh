@@ -53,7 +53,7 @@ mqtt() {
     LC_BUILD=$PWD/$(mk -s SAN="$SAN" print-build)
     export LC_BUILD
     "$tests/run.sh" "$results" "$name" "$tests"/mqtt/{inputs,flow,faults,kills,soak,sound,senses}.py
-    [ -n "$SAN" ] || "$tests/run.sh" "$results" "$name" "$tests"/mqtt/{test_broker,levels}.py
+    [ -n "$SAN" ] || "$tests/run.sh" "$results" "$name" "$tests"/mqtt/{test_broker,levels,escalate}.py
 }
 
 house() {

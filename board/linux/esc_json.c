@@ -50,7 +50,9 @@ static lc_err version_check(lc_str json)
 
 static uint32_t digit_of(char c)
 {
-    return c >= '0' && c <= '9' ? (uint32_t)(c - '0') : c >= 'a' && c <= 'f' ? (uint32_t)(c - 87) : 16u;
+    return c >= '0' && c <= '9'   ? (uint32_t)(c - '0')
+           : c >= 'a' && c <= 'f' ? (uint32_t)(c - 87)
+                                  : 16u;
 }
 
 static lc_err id_read(lc_str json, uint8_t id[LC_ESC_ID_BYTES])
@@ -173,8 +175,8 @@ static bool quote_read(cursor *c, char **out, const char *out_end, lc_str *quote
 
 static bool span_read(cursor *c, char **out, const char *out_end, lc_esc_span *span)
 {
-    bool good = take(c, '[') && place_read(c, &span->from) && take(c, ',') &&
-                place_read(c, &span->to);
+    bool good =
+        take(c, '[') && place_read(c, &span->from) && take(c, ',') && place_read(c, &span->to);
     if (good && take(c, ',')) {
         good = quote_read(c, out, out_end, &span->quote);
     }

@@ -34,7 +34,9 @@ static lc_record_meta meta_make(const lc_job_engine *engine, const lc_work *work
                                 const uint8_t *hash)
 {
     lc_str text = {NULL, 0};
-    if (engine->text && work->bytes <= LC_LINE_BYTES_MAX) {
+    if (engine->text && engine->screen.kinds != 0 && engine->screen.clear) {
+        text = (lc_str){engine->screen.text, engine->screen.bytes};
+    } else if (engine->text && engine->screen.kinds == 0 && work->bytes <= LC_LINE_BYTES_MAX) {
         text = (lc_str){work->text, work->bytes};
     }
     return (lc_record_meta){.dev = engine->dev,

@@ -27,8 +27,8 @@ typedef struct lc_budget {
     lc_budget_hour hour[LC_BUDGET_HOURS];
     uint64_t now, hour_at; /* ms of its own clock; the hour that hour[] is about */
     uint64_t seen_ms;      /* now_ms of `now` */
-    uint64_t wall_ms;      /* of the cell's value until the clock is known, else of now, 0: unknown */
-    bool waits;            /* the clock was not known since the cell was read */
+    uint64_t wall_ms; /* of the cell's value until the clock is known, else of now, 0: unknown */
+    bool waits;       /* the clock was not known since the cell was read */
     uint64_t calls, money; /* since start */
 } lc_budget;
 

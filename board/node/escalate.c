@@ -10,7 +10,7 @@
 #define REASON_REFUSED 0x80u
 #define TRIES_MAX 2u
 #define ANSWER_TOKENS 64u
-#define KEPT_AGAIN_MS 60000u /* a budget comes back by the hour */
+#define KEPT_AGAIN_MS 60000u                     /* a budget comes back by the hour */
 #define KEPT_SLOTS (LC_ESC_SLOTS - LC_TASKS_MAX) /* the rest is for lines of now */
 
 _Static_assert(LC_ESC_SLOTS >= 2 * LC_TASKS_MAX, "a line of every task finds room");
@@ -188,7 +188,8 @@ static void slot_fill(lc_escalate *esc, lc_esc_slot *slot, const lc_question *q,
     id_make(esc, slot->id);
 }
 
-/* Ends without an answer: a correction if the record owes one. `over`: a late answer still counts. */
+/* Ends without an answer: a correction if the record owes one. `over`: a late answer still counts.
+ */
 static void slot_end(lc_esc_slot *slot, const char *why, bool over)
 {
     slot->why = why;
@@ -560,8 +561,8 @@ void lc_escalate_answer(lc_escalate *esc, uint64_t now_ms, const lc_esc_answer *
     slot->taken = a->cost > slot->taken ? a->cost : slot->taken;
     esc->silent = 0;
     int32_t label = label_find(esc->options.task[slot->task], a->label);
-    bool good = a->status == LC_ESC_OK && label >= 0 && a->p >= 0 && a->p <= 1 &&
-                evidence_holds(slot, a);
+    bool good =
+        a->status == LC_ESC_OK && label >= 0 && a->p >= 0 && a->p <= 1 && evidence_holds(slot, a);
     if (good) {
         esc->counts.answered++;
         esc->counts.late += late;

@@ -122,14 +122,15 @@ typedef struct lc_escalate {
     lc_esc_slot *slot; /* [LC_ESC_SLOTS] */
     lc_ring kept;
     uint64_t kept_ms; /* then they are looked at */
-    char *out; /* [LC_MESSAGE_BYTES_MAX] */
+    char *out;        /* [LC_MESSAGE_BYTES_MAX] */
     lc_facts facts;
     lc_times times;
     lc_esc_counts counts;
 } lc_escalate;
 
 /* options NULL, or a policy that does not escalate: it never asks. */
-lc_err lc_escalate_init(lc_escalate *esc, const lc_esc_options *options, lc_arena *state) LC_CHECKED;
+lc_err lc_escalate_init(lc_escalate *esc, const lc_esc_options *options,
+                        lc_arena *state) LC_CHECKED;
 /* IO: the budget cannot be read, so nothing will be asked. */
 lc_err lc_escalate_open(lc_escalate *esc, uint64_t now_ms, const lc_port *port,
                         uint64_t seed) LC_CHECKED;

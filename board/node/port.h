@@ -12,9 +12,9 @@
 #include "../../runtime/err.h"
 
 typedef enum lc_file {
-    LC_FILE_STATE,   /* cells */
-    LC_FILE_RECORDS, /* journal of records */
-    LC_FILE_EVENTS,  /* journal of events */
+    LC_FILE_STATE,       /* cells */
+    LC_FILE_RECORDS,     /* journal of records */
+    LC_FILE_EVENTS,      /* journal of events */
     LC_FILE_CORRECTIONS, /* journal of corrections */
     LC_FILE_COUNT
 } lc_file;

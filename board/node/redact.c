@@ -196,7 +196,7 @@ static bool is_mac_or_ip6(const scan *s, const word *w)
 
 static bool is_host(const scan *s, const word *w)
 {
-    static const char *const ends[] = {".com", ".net", ".org",  ".edu", ".gov",  ".local",
+    static const char *const ends[] = {".com", ".net", ".org",  ".edu", ".gov",   ".local",
                                        ".lan", ".io",  ".info", ".de",  ".intern"};
     uint32_t dots = count_char(s, w, '.');
     for (size_t i = 0; i < COUNT(ends); i++) {
@@ -261,10 +261,10 @@ static bool is_place(const scan *s, const word *w) /* 52.52003 */
 
 static bool is_street(const scan *s, const word *w)
 {
-    static const char *const ends[] = {"strasse", "straße", "street", "avenue", "gasse", "allee",
-                                       "platz"};
-    static const char *const words[] = {"street", "st", "road", "rd", "avenue", "ave", "lane",
-                                        "drive", "boulevard", "square", "str"};
+    static const char *const ends[] = {"strasse", "straße", "street", "avenue",
+                                       "gasse",   "allee",  "platz"};
+    static const char *const words[] = {"street", "st",    "road",      "rd",     "avenue", "ave",
+                                        "lane",   "drive", "boulevard", "square", "str"};
     for (size_t i = 0; i < COUNT(ends); i++) {
         if (ends_with(s, w, ends[i])) {
             return true;
@@ -299,14 +299,18 @@ static bool is_serial(const scan *s, const word *w)
 static bool is_name_word(const scan *s, const word *w)
 {
     static const char *const machines[] = {
-        "the", "a", "an", "at", "on", "in", "of", "and", "is", "no", "not", "high", "low", "hot",
-        "cold", "new", "old", "all", "after", "since", "when", "line", "unit", "pump", "motor",
-        "fan", "valve", "sensor", "alarm", "error", "warning", "fault", "status", "pressure",
-        "temperature", "temp", "vibration", "speed", "level", "flow", "voltage", "current", "power",
-        "bearing", "compressor", "tank", "boiler", "conveyor", "inlet", "outlet", "room", "station",
-        "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "january",
-        "february", "march", "april", "may", "june", "july", "august", "september", "october",
-        "november", "december", "reading", "supply", "water", "oil", "air", "gas", "door"};
+        "the",      "a",         "an",         "at",      "on",        "in",        "of",
+        "and",      "is",        "no",         "not",     "high",      "low",       "hot",
+        "cold",     "new",       "old",        "all",     "after",     "since",     "when",
+        "line",     "unit",      "pump",       "motor",   "fan",       "valve",     "sensor",
+        "alarm",    "error",     "warning",    "fault",   "status",    "pressure",  "temperature",
+        "temp",     "vibration", "speed",      "level",   "flow",      "voltage",   "current",
+        "power",    "bearing",   "compressor", "tank",    "boiler",    "conveyor",  "inlet",
+        "outlet",   "room",      "station",    "monday",  "tuesday",   "wednesday", "thursday",
+        "friday",   "saturday",  "sunday",     "january", "february",  "march",     "april",
+        "may",      "june",      "july",       "august",  "september", "october",   "november",
+        "december", "reading",   "supply",     "water",   "oil",       "air",       "gas",
+        "door"};
     bool initial = w->to - w->from == 1 && w->after == '.';
     bool rest = true; /* small letters, or a hyphen, an apostrophe, a second capital: McKay */
     for (uint32_t i = w->from + 1; i < w->to; i++) {
@@ -341,17 +345,17 @@ typedef enum announced { NOTHING, ANY_NAME, ANY_SERIAL, ANY_ADDRESS } announced;
 
 static announced announces(const scan *s, const word *w)
 {
-    static const char *const names[] = {"name", "operator", "user", "technician", "tech",
-                                        "engineer", "by", "mr", "mrs", "ms", "dr", "herr", "frau",
-                                        "contact", "caller", "signed", "worker", "inspector",
-                                        "customer", "patient", "owner", "manager", "nurse"};
-    static const char *const serials[] = {"serial", "sn", "s/n", "id", "uuid", "imei", "asset",
-                                          "ticket", "order", "badge", "vin", "account", "iban",
-                                          "serial-no", "serialno", "serial_number", "number",
-                                          "no", "device", "meter", "licence", "license", "plate"};
-    static const char *const addresses[] = {"address", "addr", "ip", "host", "hostname", "phone",
-                                            "tel", "telephone", "mobile", "email", "mail", "fax",
-                                            "street", "url", "location", "gps"};
+    static const char *const names[] = {
+        "name",   "operator",  "user",     "technician", "tech",  "engineer", "by",     "mr",
+        "mrs",    "ms",        "dr",       "herr",       "frau",  "contact",  "caller", "signed",
+        "worker", "inspector", "customer", "patient",    "owner", "manager",  "nurse"};
+    static const char *const serials[] = {
+        "serial", "sn",    "s/n",    "id",      "uuid",    "imei",      "asset",    "ticket",
+        "order",  "badge", "vin",    "account", "iban",    "serial-no", "serialno", "serial_number",
+        "number", "no",    "device", "meter",   "licence", "license",   "plate"};
+    static const char *const addresses[] = {
+        "address", "addr",  "ip",   "host", "hostname", "phone", "tel",      "telephone",
+        "mobile",  "email", "mail", "fax",  "street",   "url",   "location", "gps"};
     return word_is(s, w, names, COUNT(names))           ? ANY_NAME
            : word_is(s, w, serials, COUNT(serials))     ? ANY_SERIAL
            : word_is(s, w, addresses, COUNT(addresses)) ? ANY_ADDRESS

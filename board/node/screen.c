@@ -50,17 +50,50 @@ bool lc_screen_private(const lc_policy *policy, const lc_answer *answers, uint32
 }
 
 /* The name of the guard that keeps the line here, NULL: none. */
-static const char *guard(lc_screen *screen, const lc_policy *policy, lc_str line,
-                         const lc_answer *answers, uint32_t count)
+static const char *guard(const lc_screen *screen, const lc_policy *policy, const lc_answer *answers,
+                         uint32_t count)
+{
+    return lc_screen_private(policy, answers, count) ? "privacy" : screen->clear ? NULL : "redact";
+}
+
+static bool touched(const lc_screen *screen, const lc_fact *fact)
+{
+    bool found = !screen->clear;
+    for (uint32_t i = 0; i < screen->map.count; i++) {
+        const lc_redaction *r = &screen->map.item[i];
+        found = found || (fact->at < r->to && r->from < fact->end);
+    }
+    return found;
+}
+
+/* Facts of all answers are one object. */
+static void facts_screen(lc_screen *screen, lc_answer *answers, uint32_t count)
+{
+    screen->facts.count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const lc_facts *all = answers[i].facts;
+        if (answers[i].skipped || !all) {
+            continue;
+        }
+        screen->facts.count = 0;
+        for (uint32_t j = 0; j < all->count; j++) {
+            if (!touched(screen, &all->fact[j])) {
+                screen->facts.fact[screen->facts.count++] = all->fact[j];
+            }
+        }
+        answers[i].facts = &screen->facts;
+    }
+}
+
+static void line_redact(lc_screen *screen, lc_str line)
 {
     uint32_t replaced;
-    if (lc_screen_private(policy, answers, count)) {
-        return "privacy";
+    screen->clear = line.bytes <= LC_LINE_BYTES_MAX;
+    if (screen->clear) {
+        size_t bytes = lc_utf8_clean(line.data, line.bytes, screen->clean, &replaced);
+        screen->clear = lc_redact(screen->kinds, screen->clean, (uint32_t)bytes, screen->text,
+                                  LC_LINE_BYTES_MAX, &screen->bytes, &screen->map) == LC_OK;
     }
-    size_t bytes = lc_utf8_clean(line.data, line.bytes, screen->clean, &replaced);
-    lc_err err = lc_redact(screen->kinds, screen->clean, (uint32_t)bytes, screen->text,
-                           LC_LINE_BYTES_MAX, &screen->bytes, &screen->map);
-    return err == LC_OK ? NULL : "redact";
 }
 
 void lc_screen_line(lc_screen *screen, const lc_policy *policy, lc_str line, bool online, float bar,
@@ -71,11 +104,17 @@ void lc_screen_line(lc_screen *screen, const lc_policy *policy, lc_str line, boo
     for (uint32_t i = 0; i < count; i++) {
         wanted = wanted || (!answers[i].skipped && answers[i].decision == LC_ESCALATE);
     }
+    if (!wanted && screen->kinds == 0) {
+        return;
+    }
+    line_redact(screen, line);
+    if (screen->kinds != 0) {
+        facts_screen(screen, answers, count);
+    }
     if (!wanted) {
         return;
     }
-    bool whole = line.bytes <= LC_LINE_BYTES_MAX;
-    const char *kept = whole ? guard(screen, policy, line, answers, count) : "privacy";
+    const char *kept = guard(screen, policy, answers, count);
     screen->leaves = kept == NULL;
     for (uint32_t i = 0; i < count; i++) {
         lc_answer *a = &answers[i];

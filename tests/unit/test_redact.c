@@ -123,8 +123,9 @@ static void too_much_to_take_lets_nothing_leave(void **state)
 static void any_text_keeps_what_is_not_taken(void **state)
 {
     (void)state;
-    static const char *const pieces[] = {"John ", "Street ", "12 ", ".", ":", "id", "=", "@", "é",
-                                         "96C ", "by ", "\xff", "<NAME_1>", "+49 ", "AB12345", "#"};
+    static const char *const pieces[] = {"John ",    "Street ", "12 ",     ".",    ":",   "id",
+                                         "=",        "@",       "é",       "96C ", "by ", "\xff",
+                                         "<NAME_1>", "+49 ",    "AB12345", "#"};
     uint32_t random = 1;
     for (int round = 0; round < 20000; round++) {
         char text[256];
