@@ -110,7 +110,7 @@ TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(SIM_BIN) $(if $(CROSS),,$(R
 
 # ---- targets ----
 
-.PHONY: boards count-model count-labels mca bench-peers all help tests demo check check-levels check-static check-board check-fresh count soak fuzz fuzz-programs packages install deb clean
+.PHONY: boards count-model count-labels mca bench-peers all help tests level-tests demo check check-levels check-static check-board check-fresh count soak fuzz fuzz-programs packages install deb clean
 .DELETE_ON_ERROR:
 .PRECIOUS: $(SOURCES)/%/.ready
 .SUFFIXES:
@@ -122,6 +122,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 tests: $(TEST_BIN) build/insn_count.so ## build every test program
+level-tests: $(KTEST_BIN) $(GOLDEN_BIN) build/insn_count.so
 
 # Packages come first, so these start make again once a compiler is there.
 demo: ## install what is missing, build, classify 60 sensor lines, send them through a broker

@@ -68,7 +68,7 @@ levels() {
     [ "$(uname -m)" != aarch64 ] || cross=
     # Named in full, so that `make check CC=...` changes the native build only.
     local build=(CROSS="$cross" CC="${cross}gcc" AR="${cross}ar")
-    built levels "${build[@]}" all tests || return 0
+    built levels "${build[@]}" all level-tests || return 0
     LC_BUILD=$PWD/$(mk -s "${build[@]}" print-build)
     export LC_BUILD
     mapfile -t list < <(
