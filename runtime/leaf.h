@@ -35,7 +35,8 @@ typedef enum lc_section_type {
     LC_SECTION_NOTES = 9,   /* where it came from: UTF-8 text, for people */
     LC_SECTION_ADAPTER = 10, /* low-rank corrections of a base's linears */
     LC_SECTION_PREFIX = 11,  /* keys and values of a prompt; index = number of its stage */
-    LC_SECTION_CHAT = 12     /* which chat template the model was trained with */
+    LC_SECTION_CHAT = 12,    /* which chat template the model was trained with */
+    LC_SECTION_FOLD = 13     /* channels are multiplied otherwise than in the source */
 } lc_section_type;
 
 typedef struct lc_section {

@@ -17,7 +17,7 @@
 
 typedef struct request {
     const char *in, *out;
-    const char *type, *text, *trim;
+    const char *type, *text, *trim, *fold;
     const char *adapter, *base, *labels;
     lc_texts lora;              /* FILE[:SCALE] to merge */
     lc_adapter_file *lora_file; /* [lora.count] */
@@ -72,6 +72,8 @@ static void print_json(const request *r, const lc_pack_report *report)
         lc_emit_u64(&e, "bytes", t->bytes);
         lc_emit_real(&e, "sqnr_db", t->sqnr_db, 2);
         lc_emit_bool(&e, "kept", t->kept);
+        lc_emit_u64(&e, "folded", t->folded);
+        lc_emit_u64(&e, "wide_rows", t->wide_rows);
         if (report->loss.measured) {
             lc_emit_real(&e, "output_db", t->output_db, 2);
             lc_emit_bool(&e, "compensated", t->compensated);
@@ -81,6 +83,20 @@ static void print_json(const request *r, const lc_pack_report *report)
     lc_emit_close(&e);
     emit_loss(&e, &report->loss);
     lc_emit_close(&e);
+}
+
+/* How it was rounded, and which of its rows do not suit one scale. */
+static void describe(const lc_pack_tensor *t, char *note, size_t bytes)
+{
+    const char *how = t->kept ? "Q4_0 nibbles kept" : t->compensated ? "compensated" : "";
+    char folded[32] = "", wide[32] = "";
+    if (t->folded > 0) {
+        snprintf(folded, sizeof folded, "%s%u folded", *how ? ", " : "", t->folded);
+    }
+    if (t->wide_rows > 0) {
+        snprintf(wide, sizeof wide, "%s%u wide rows", *how || *folded ? ", " : "", t->wide_rows);
+    }
+    snprintf(note, bytes, "%s%s%s", how, folded, wide);
 }
 
 static void print_tensor(const lc_column *columns, uint32_t n, const lc_pack_tensor *t)
@@ -94,7 +110,8 @@ static void print_tensor(const lc_column *columns, uint32_t n, const lc_pack_ten
     if (isfinite(t->output_db)) {
         snprintf(out, sizeof out, "%.2f", t->output_db);
     }
-    const char *note = t->kept ? "Q4_0 nibbles kept" : t->compensated ? "compensated" : "";
+    char note[80];
+    describe(t, note, sizeof note);
     const char *cell[] = {t->name, lc_pack_wtype_name(t->type), shape, bytes, db, out, note};
     lc_table_row(stdout, columns, n, cell);
 }
@@ -176,6 +193,14 @@ static int inputs_open(const request *r, inputs *in)
     return rc;
 }
 
+/* "auto", "on" or "off", checked with the options. */
+static lc_pack_fold fold_of(const char *word)
+{
+    return strcmp(word, "on") == 0    ? LC_PACK_FOLD_ON
+           : strcmp(word, "off") == 0 ? LC_PACK_FOLD_OFF
+                                      : LC_PACK_FOLD_AUTO;
+}
+
 typedef struct packing {
     const request *r;
     inputs in;
@@ -198,6 +223,7 @@ static int pack_into(packing *run, const lc_pack_files *files)
                                .trim_bytes = run->in.trim.bytes,
                                .tokens = r->tokens,
                                .budget = r->budget,
+                               .fold = fold_of(r->fold),
                                .labels = r->labels,
                                .lora_count = r->lora.count};
     lc_lora_file lora[LC_UI_FILES_MAX];
@@ -275,8 +301,9 @@ static const char *adapter_wrong(const request *r)
     if (r->in || !r->base || !r->out) {
         return "pack --adapter FILE wants --base BASE and -o OUT.leaf, and no other file";
     }
-    return r->lora.count > 0 || r->align > 0 || r->text || r->trim || r->budget
-               ? "--lora, --align, --text, --trim and --budget do not go with --adapter"
+    return r->lora.count > 0 || r->align > 0 || r->text || r->trim || r->budget ||
+                   strcmp(r->fold, "auto") != 0
+               ? "--lora, --align, --text, --trim, --budget and --fold do not go with --adapter"
                : NULL;
 }
 
@@ -299,6 +326,9 @@ static const char *request_wrong(const request *r)
     if (!lc_pack_type_find(r->type, &type)) {
         return "--type takes q4, t16, q8 or f32";
     }
+    if (strcmp(r->fold, "auto") != 0 && fold_of(r->fold) == LC_PACK_FOLD_AUTO) {
+        return "--fold takes auto, on or off";
+    }
     if (r->budget && (type == LC_PACK_Q8 || type == LC_PACK_F32)) {
         return "--budget chooses between T16, T16A and R8 itself; --type q8 and f32 do not go with "
                "it";
@@ -319,7 +349,7 @@ static int request_check(const request *r)
 
 int lc_verb_pack(int argc, char **argv)
 {
-    request r = {.type = "q4", .threads = 1};
+    request r = {.type = "q4", .fold = "auto", .threads = 1};
     const lc_opt options[] = {
         {"o", "FILE", LC_OPT_TEXT, &r.out, "the pack to write"},
         {"type", "TYPE", LC_OPT_TEXT, &r.type,
@@ -332,6 +362,8 @@ int lc_verb_pack(int argc, char **argv)
          "of the pack: T16, T16A or R8 for each tensor, by what it loses"},
         {"trim", "FILE", LC_OPT_TEXT, &r.trim,
          "keep only the tokens that these lines need (labels among them), and single bytes"},
+        {"fold", "WHEN", LC_OPT_TEXT, &r.fold,
+         "powers of two of wide columns to what they read: auto (with --text), on, off"},
         {"lora", "FILE[:SCALE]", LC_OPT_TEXTS, &r.lora,
          "merge a low-rank adapter; may be repeated"},
         {"adapter", "FILE", LC_OPT_TEXT, &r.adapter,

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-#include "calib.h"
 #include "fail.h"
+#include "fold.h"
 #include "quant.h"
 #include "real.h"
 
@@ -71,11 +71,11 @@ static lc_err measure(choice *c, const lc_pack_options *options, lc_calib *calib
     return err;
 }
 
-static lc_err measure_layer(choice *list, uint32_t count, uint32_t layer,
+static lc_err measure_layer(choice *list, uint32_t count, uint32_t layer, lc_pack_plan *plan,
                             const lc_pack_options *options, lc_calib *calib, lc_diag *diag)
 {
     bool inside = calib && layer != LC_GLOBAL;
-    lc_err err = inside ? lc_calib_layer(calib, layer, diag) : LC_OK;
+    lc_err err = layer == LC_GLOBAL ? LC_OK : lc_fold_layer(plan, options, layer, calib, diag);
     for (uint32_t i = 0; !err && i < count; i++) {
         if (list[i].item->layer == layer) {
             err = measure(&list[i], options, calib, diag);
@@ -150,10 +150,10 @@ lc_err lc_budget_choose(lc_pack_plan *plan, const lc_pack_options *options, cons
     }
     lc_err err = options->text ? lc_calib_open(plan, options, tokenizer, &calib, diag) : LC_OK;
     if (!err) {
-        err = measure_layer(list, count, LC_GLOBAL, options, calib, diag);
+        err = measure_layer(list, count, LC_GLOBAL, plan, options, calib, diag);
     }
     for (uint32_t layer = 0; !err && layer < plan->source.info.layers; layer++) {
-        err = measure_layer(list, count, layer, options, calib, diag);
+        err = measure_layer(list, count, layer, plan, options, calib, diag);
     }
     if (!err) {
         err = choose(list, count, options->budget, fixed_bytes, diag);

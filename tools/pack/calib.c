@@ -48,14 +48,6 @@ static void *aligned_zeros(uint64_t bytes)
     return memory;
 }
 
-static lc_mat mat_of(uint32_t type, uint32_t rows, uint32_t cols, const uint8_t *data)
-{
-    lc_mat m = {.type = (uint8_t)type, .rows = rows, .cols = cols, .data = data};
-    uint64_t bytes = LC_ROUND_UP(lc_mat_data_bytes(type, rows, cols), 64);
-    m.scale = lc_mat_scale_bytes(type, rows) ? (const float *)(const void *)(data + bytes) : NULL;
-    return m;
-}
-
 /* Rows of an item from its file. */
 typedef struct window {
     const lc_pack_item *item;
@@ -84,7 +76,7 @@ void *lc_calib_rows(const lc_calib *c, const lc_pack_item *item, uint32_t first,
         free(data);
         return NULL;
     }
-    *mat = mat_of(type, rows, item->cols, data);
+    *mat = lc_quant_mat(type, rows, item->cols, data);
     return data;
 }
 
@@ -359,6 +351,7 @@ static lc_err load_layer(lc_calib *c, lc_diag *diag)
             continue;
         }
         void **memory = &c->memory[F32][item->role];
+        free(*memory);
         *memory = lc_calib_rows(c, item, 0, item->rows, LC_W_F32, &t.mat);
         if (!*memory) {
             return lc_fail_format(diag, LC_ERR_NUMBER, item->from->offset,
@@ -423,9 +416,21 @@ static lc_err learn_inputs(lc_calib *c, lc_diag *diag)
 
 lc_err lc_calib_layer(lc_calib *c, uint32_t layer, lc_diag *diag)
 {
+    layer_free(c);
     c->layer_number = layer;
     lc_err err = load_layer(c, diag);
     return err ? err : learn_inputs(c, diag);
+}
+
+const double *lc_calib_mean(const lc_calib *c, uint32_t role)
+{
+    return c->input[input_of(role)].mean;
+}
+
+lc_err lc_calib_fold(lc_calib *c, uint32_t role, const int8_t *shift, lc_diag *diag)
+{
+    lc_calib_input_shift(&c->input[input_of(role)], shift);
+    return load_layer(c, diag);
 }
 
 /* ---- a tensor ---- */
@@ -456,7 +461,7 @@ static lc_err try_rounding(lc_calib *c, const lc_pack_item *item, const lc_mat *
     }
     lc_err err = lc_quant_matrix(item->type, &source, c->tasks.count, a->data, &a->sqnr_db, diag);
     if (!err && slot < LC_CALIB_INPUTS && item->type != LC_W_F32) {
-        lc_mat m = mat_of(item->type, f32->rows, f32->cols, a->data);
+        lc_mat m = lc_quant_mat(item->type, f32->rows, f32->cols, a->data);
         err = lc_calib_output_db(&c->input[slot], c->k, &c->tasks, f32, &m, &a->output_db);
         err = err ? lc_fail(diag, err, 0, "outputs cannot be compared") : LC_OK;
     }
@@ -466,7 +471,7 @@ static lc_err try_rounding(lc_calib *c, const lc_pack_item *item, const lc_mat *
 /* The F32 matrix of an item; a vector is one row. */
 static lc_mat float_mat(const lc_calib *c, const lc_pack_item *item)
 {
-    lc_mat m = mat_of(LC_W_F32, item->rows, item->cols, c->memory[F32][item->role]);
+    lc_mat m = lc_quant_mat(LC_W_F32, item->rows, item->cols, c->memory[F32][item->role]);
     if (item->cols == 1) {
         m.rows = 1;
         m.cols = item->rows;
@@ -498,7 +503,7 @@ lc_err lc_calib_tensor(lc_calib *c, lc_pack_item *item, uint8_t *out, lc_diag *d
         item->compensated = best == &comp;
         c->memory[PACKED][item->role] = best->data;
         lc_tensor t = {.role = item->role, .layer = item->layer};
-        t.mat = mat_of(item->type, item->rows, item->cols, best->data);
+        t.mat = lc_quant_mat(item->type, item->rows, item->cols, best->data);
         lc_layer_bind(&c->plan->source.info, &t, &c->layer[PACKED]);
         best->data = NULL;
     }

@@ -24,6 +24,11 @@ void lc_calib_close(lc_calib *calib);
 /* Runs a layer in F32 on what the quantised layers before it gave, and learns the inputs of its
  * matrices. Layers come in order. */
 lc_err lc_calib_layer(lc_calib *calib, uint32_t layer, lc_diag *diag) LC_CHECKED;
+/* The mean of x^2 of each column of what reaches a role's matrix, [cols], all above 0. */
+const double *lc_calib_mean(const lc_calib *calib, uint32_t role);
+/* The layer's items are folded otherwise than before, so that column k of what reaches a role's
+ * matrix is 2^shift[k] of what it was: goes on with that. */
+lc_err lc_calib_fold(lc_calib *calib, uint32_t role, const int8_t *shift, lc_diag *diag) LC_CHECKED;
 /* Quantises one tensor of that layer to out, which is zero, by the way that loses less; fills
  * sqnr_db, output_db and compensated of the item. */
 lc_err lc_calib_tensor(lc_calib *calib, lc_pack_item *item, uint8_t *out, lc_diag *diag) LC_CHECKED;

@@ -91,6 +91,32 @@ bool lc_calib_input_finish(lc_calib_input *in, const lc_tasks *tasks)
     return work != NULL;
 }
 
+static double power(int e)
+{
+    double by = 1.0, step = e < 0 ? 0.5 : 2.0;
+    for (int i = e < 0 ? -e : e; i > 0; i--) {
+        by *= step;
+    }
+    return by;
+}
+
+void lc_calib_input_shift(lc_calib_input *in, const int8_t *shift)
+{
+    for (uint32_t k = 0; k < in->cols; k++) {
+        double by = power(shift[k]);
+        if (shift[k] == 0) {
+            continue;
+        }
+        in->mean[k] *= by * by;
+        for (uint32_t t = 0; t < in->held_count; t++) {
+            in->held[(size_t)t * in->cols + k] *= (float)by;
+        }
+        for (uint32_t i = 0; in->sum && i <= k; i++) {
+            in->sum[(size_t)i * in->cols + k] /= by;
+        }
+    }
+}
+
 /* ---- loss of outputs ---- */
 
 typedef struct product {

@@ -40,6 +40,8 @@ void lc_calib_input_add(lc_calib_input *in, const lc_tasks *tasks, uint32_t n, c
 void lc_calib_input_hold(lc_calib_input *in, uint32_t n, const float *x);
 /* Everything was added: sum becomes the inverse root. False: memory is short. */
 bool lc_calib_input_finish(lc_calib_input *in, const lc_tasks *tasks);
+/* Column k is 2^shift[k] of what it was. */
+void lc_calib_input_shift(lc_calib_input *in, const int8_t *shift);
 /* Signal over noise of w's outputs against those of the F32 matrix, in dB, on the held-out part. */
 lc_err lc_calib_output_db(const lc_calib_input *in, const lc_kernels *k, const lc_tasks *tasks,
                           const lc_mat *f32, const lc_mat *w, double *db) LC_CHECKED;

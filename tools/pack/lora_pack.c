@@ -248,6 +248,12 @@ lc_err lc_lora_pack(const lc_lora_file *file, const lc_model *base, const char *
                     lc_lora_report *report, lc_diag *diag)
 {
     lc_lora_source source;
+    lc_section fold;
+    if (lc_leaf_find(&base->leaf, LC_SECTION_FOLD, 0, &fold)) {
+        return lc_fail(diag, LC_ERR_UNSUPPORTED, 0,
+                       "the base was packed with folded columns, which adapters do not fit: pack "
+                       "it with --fold off");
+    }
     lc_err err = lc_lora_open(file, &base->info, &source, diag);
     if (err) {
         return err;

@@ -8,6 +8,7 @@
 #include "budget.h"
 #include "calib.h"
 #include "fail.h"
+#include "fold.h"
 #include "gguf_types.h"
 #include "lora_merge.h"
 #include "pack_plan.h"
@@ -102,6 +103,9 @@ static lc_err put_tensor(packer *p, lc_pack_item *item, lc_buf *body)
     bool calibrated = p->calib && item->layer != LC_GLOBAL;
     lc_err err =
         calibrated ? lc_calib_tensor(p->calib, item, out, p->diag) : put_weights(p, item, out);
+    if (!err && (item->type == LC_W_T16 || item->type == LC_W_T16A)) {
+        err = lc_fold_wide_rows(item, &item->wide_rows, p->diag);
+    }
     p->done += (uint64_t)item->rows * item->cols;
     if (!err && p->options->progress) {
         p->options->progress(p->options->progress_ctx, p->done, p->plan.source.info.parameters);
@@ -211,8 +215,8 @@ static lc_err write_layer(packer *p, uint32_t layer)
 {
     lc_buf *body;
     lc_err err = new_section(p, LC_SECTION_LAYER, layer, &body);
-    if (!err && p->calib) {
-        err = lc_calib_layer(p->calib, layer, p->diag);
+    if (!err) {
+        err = lc_fold_layer(&p->plan, p->options, layer, p->calib, p->diag);
     }
     if (!err) {
         err = put_tensors(p, LC_SECTION_LAYER, layer, body);
@@ -413,6 +417,24 @@ static lc_err write_chat(packer *p)
     return err;
 }
 
+/* Tells that adapters trained on the source do not fit what passes between the matrices. */
+static lc_err write_fold(packer *p)
+{
+    uint32_t columns = 0;
+    lc_buf *body;
+    for (uint32_t i = 0; i < p->plan.count; i++) {
+        columns += lc_fold_count(&p->plan.item[i]);
+    }
+    if (columns == 0) {
+        return LC_OK;
+    }
+    lc_err err = new_section(p, LC_SECTION_FOLD, 0, &body);
+    if (!err) {
+        lc_buf_put_u32(body, columns);
+    }
+    return err;
+}
+
 /* Bytes of everything but the matrices whose types are to be chosen, rather too many: sections with
  * padding, tables, names. */
 static uint64_t fixed_bytes(const packer *p)
@@ -491,6 +513,9 @@ static lc_err write_all(packer *p, lc_buf *out)
     if (!err) {
         err = write_chat(p);
     }
+    if (!err) {
+        err = write_fold(p);
+    }
     if (err) {
         return err;
     }
@@ -538,6 +563,8 @@ static bool make_report(const packer *p, lc_pack_report *report)
         row->kept = item->keep;
         row->output_db = item->output_db;
         row->compensated = item->compensated;
+        row->folded = lc_fold_count(item);
+        row->wide_rows = item->wide_rows;
         bytes += item->bytes;
     }
     report->bits_per_weight = (double)bytes * 8.0 / (double)report->info.parameters;

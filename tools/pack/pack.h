@@ -17,6 +17,13 @@ typedef enum lc_pack_type {
     LC_PACK_F32
 } lc_pack_type;
 
+/* Whether factors of two may move between matrices and what produces their inputs (fold.h). */
+typedef enum lc_pack_fold {
+    LC_PACK_FOLD_AUTO = 0, /* with a text, where it loses less */
+    LC_PACK_FOLD_ON,       /* without one too; an F32 pack is folded as T16A would be */
+    LC_PACK_FOLD_OFF
+} lc_pack_fold;
+
 /* Files instead of memory for the result: the pack, and one for sections that are done. */
 typedef struct lc_pack_files {
     int to, spill;
@@ -37,6 +44,7 @@ typedef struct lc_pack_options {
     uint64_t budget;  /* bytes of the pack at most, types are chosen to fit; 0: as `type` says */
     const char *trim; /* lines whose tokens the vocabulary keeps (tok_trim.h), NULL: all tokens */
     size_t trim_bytes;
+    lc_pack_fold fold;
     const lc_lora_file *lora; /* [lora_count] adapters to merge, at most LC_LORA_FILES_MAX */
     uint32_t lora_count;
     const char
@@ -50,10 +58,12 @@ typedef struct lc_pack_tensor {
     uint32_t type; /* lc_wtype */
     uint32_t rows, cols;
     uint64_t bytes;
-    double sqnr_db;   /* infinite: nothing lost */
-    bool kept;        /* nibbles of a Q4_0 source, as T16 */
-    double output_db; /* of its outputs for the held-out text; NaN: not measured */
-    bool compensated; /* rounding errors handed on from column to column */
+    double sqnr_db;     /* infinite: nothing lost */
+    bool kept;          /* nibbles of a Q4_0 source, as T16 */
+    double output_db;   /* of its outputs for the held-out text; NaN: not measured */
+    bool compensated;   /* rounding errors handed on from column to column */
+    uint32_t folded;    /* columns that gave a power of two to what produces their input */
+    uint32_t wide_rows; /* T16, T16A: whose groups' largest weights still span more than 32 */
 } lc_pack_tensor;
 
 /* What the packed model lost against F32 on the held-out quarter of the text; NaN where a figure

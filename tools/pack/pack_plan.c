@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fail.h"
+#include "fold.h"
 #include "gguf_types.h"
 #include "lora_merge.h"
 #include "real.h"
@@ -105,6 +106,7 @@ void lc_pack_row(const lc_pack_item *item, uint32_t r, float *out)
     if (item->lora) {
         lc_lora_sum_row(item->lora, r, item->cols, out);
     }
+    lc_fold_row(item, r, out);
 }
 
 const uint8_t *lc_pack_kept(const lc_pack_item *item)
@@ -425,6 +427,7 @@ void lc_pack_plan_trim(lc_pack_plan *plan, const lc_tok_trim *trim)
 
 void lc_pack_plan_free(lc_pack_plan *plan)
 {
+    lc_fold_free(plan->fold, plan->source.info.layers);
     free(plan->item);
     memset(plan, 0, sizeof *plan);
 }

@@ -17,18 +17,22 @@ typedef struct lc_pack_item {
     const uint32_t *old_row;    /* [rows] which rows of it; NULL: all in order */
     bool keep;                  /* Q4_0 nibbles */
     struct lc_lora_sum *lora;   /* what adapters add to the rows; NULL: nothing */
+    const int8_t *fold_in;      /* [cols] columns are divided by 2^ these (fold.h); NULL: not */
+    const int8_t *fold_out;     /* [rows] rows are multiplied by 2^ these; NULL: not */
     /* filled when the tensor is written */
     uint64_t offset, bytes;
     double sqnr_db;
-    double output_db; /* with a text: held-out outputs; else NaN */
-    bool compensated; /* errors of rounding were handed on */
+    double output_db;   /* with a text: held-out outputs; else NaN */
+    bool compensated;   /* errors of rounding were handed on */
+    uint32_t wide_rows; /* T16, T16A: whose groups' largest weights span more than 32 */
 } lc_pack_item;
 
 typedef struct lc_pack_plan {
     lc_pack_source source;
     const lc_gguf_tensor *rope_factors; /* [rope_dims/2] F32, or NULL */
     uint32_t count;
-    lc_pack_item *item; /* [count] in the order of the pack, heap */
+    lc_pack_item *item;   /* [count] in the order of the pack, heap */
+    struct lc_fold *fold; /* [layers] heap, NULL: nothing is folded */
 } lc_pack_plan;
 
 /* Checks that the GGUF holds every tensor the architecture needs in the right shape, and no other:

@@ -71,6 +71,8 @@ typedef struct lc_quant_source {
 
 /* Data and scales as stored, scales at a multiple of 64 (FORMAT.md). */
 uint64_t lc_quant_bytes(uint32_t type, uint32_t rows, uint32_t cols);
+/* The matrix whose lc_quant_bytes lie at data, 64-byte aligned. */
+lc_mat lc_quant_mat(uint32_t type, uint32_t rows, uint32_t cols, const uint8_t *data);
 /* Writes lc_quant_bytes at out, which must be zero. *sqnr_db is 10 log10(signal / noise) against
  * the source, infinite when nothing is lost. Errors: NUMBER (a weight is not finite or too large),
  * with the row as the offset; ARENA. */

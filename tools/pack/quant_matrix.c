@@ -16,6 +16,14 @@ uint64_t lc_quant_bytes(uint32_t type, uint32_t rows, uint32_t cols)
     return scales ? LC_ROUND_UP(data, 64) + scales : data;
 }
 
+lc_mat lc_quant_mat(uint32_t type, uint32_t rows, uint32_t cols, const uint8_t *data)
+{
+    lc_mat m = {.type = (uint8_t)type, .rows = rows, .cols = cols, .data = data};
+    uint64_t bytes = LC_ROUND_UP(lc_mat_data_bytes(type, rows, cols), 64);
+    m.scale = lc_mat_scale_bytes(type, rows) ? (const float *)(const void *)(data + bytes) : NULL;
+    return m;
+}
+
 /* What all threads share; each writes only its own panels and its own rows of loss. */
 typedef struct job {
     uint32_t type;
