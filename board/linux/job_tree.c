@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../../runtime/job_parts.h"
+#include "../node/order.h"
 #include "job_labels.h"
 #include "job_policy.h"
 
@@ -213,19 +214,17 @@ static lc_err check_forms(writer *w, const cJSON *label)
     return LC_OK;
 }
 
-/* "kind:what; kind:what": small letters, a colon, something. */
+/* As the daemon will read it. */
 static lc_err check_action(writer *w, const char *action)
 {
+    lc_order order[LC_ORDERS_MAX];
+    uint32_t count;
+    lc_diag why = {0};
     size_t back = lc_json_path_key(&w->path, "action");
-    for (const char *at = action; *at != '\0';) {
-        at += strspn(at, " ");
-        size_t kind = strspn(at, "abcdefghijklmnopqrstuvwxyz");
-        size_t all = strcspn(at, ";");
-        if (kind == 0 || at[kind] != ':' || all <= kind + 1) {
-            return fail(w, "wants kind:what, more of them after ;");
-        }
-        at += all;
-        at += *at == ';';
+    lc_err err = lc_orders_parse(lc_str_from(action), order, &count, &why);
+    if (err != LC_OK) {
+        return lc_json_fail(w->diag, err, w->path.text, "at byte %llu: %s",
+                            (unsigned long long)why.offset, why.text);
     }
     lc_json_path_back(&w->path, back);
     return LC_OK;

@@ -11,7 +11,7 @@
 #include "job_make.h"
 
 #define LABELS                                                                                     \
-    "\"labels\":[{\"name\":\"red\",\"needs\":\"evidence\",\"action\":\"gpio:a=1;tone:b\"},"        \
+    "\"labels\":[{\"name\":\"red\",\"needs\":\"evidence\",\"action\":\"gpio:a=1;clip:b\"},"        \
     "{\"name\":\"green\"},{\"name\":\"blue\"}]"
 #define RULES                                                                                      \
     "{\"id\":\"rules\",\"type\":\"rules\",\"rules\":["                                             \
