@@ -139,10 +139,18 @@ typedef struct lc_answer {
     const lc_facts *facts;
 } lc_answer;
 
+/* What the models of a job keep of the tokens so far, in the state arena. */
+typedef struct lc_job_past {
+    uint32_t kv; /* lc_kv of all models, AUTO: they differ */
+    size_t bytes;
+} lc_job_past;
+
 typedef struct lc_job_options {
     const lc_kernels *kernels;
     lc_tasks tasks;
     uint32_t ctx; /* 0: the packs' own */
+    uint32_t kv;  /* lc_kv, AUTO: as the bundle says; prefixes of another kind are refused */
+    lc_job_past *past; /* NULL, or to be filled, also when measuring */
     const volatile bool *cancel;
 } lc_job_options;
 

@@ -242,7 +242,7 @@ static lc_err read_prior(opener *o, const lc_task *task, lc_labels *labels)
 /* What it asks of its pack, and the prefix, which is its number's section. */
 static lc_err place_prompt(opener *o, uint32_t pack, lc_labels *labels)
 {
-    lc_section prefix;
+    lc_section prefix = {.data = NULL};
     lc_pack *p = &o->pack[pack];
     uint32_t tokens = lc_labels_tokens(labels);
     o->reserved[pack] = o->reserved[pack] > tokens ? o->reserved[pack] : tokens;
@@ -252,10 +252,8 @@ static lc_err place_prompt(opener *o, uint32_t pack, lc_labels *labels)
     if (found != (labels->prefix > 0)) {
         return lc_in_wrong(&o->in, "prefix of a prompt missing, or not asked for");
     }
-    if (found) {
-        labels->snapshot = prefix.data;
-        labels->snapshot_bytes = (size_t)prefix.bytes;
-    }
+    labels->snapshot = prefix.data;
+    labels->snapshot_bytes = (size_t)prefix.bytes;
     return LC_OK;
 }
 
@@ -628,12 +626,24 @@ static lc_err open_adapter(opener *o, uint32_t i, lc_object_find *find, void *fi
     return LC_OK;
 }
 
+static lc_err read_kv(opener *o)
+{
+    if (o->version < LC_JOB_VERSION_KV) {
+        return LC_OK;
+    }
+    o->job.kv = lc_read_u8(&o->in.r);
+    return !o->in.r.failed && (o->job.kv == LC_KV_F16 || o->job.kv == LC_KV_I8)
+               ? LC_OK
+               : lc_in_fail(&o->in, LC_ERR_UNSUPPORTED, "unknown kind of KV cache");
+}
+
 static lc_err open_adapters(opener *o, lc_object_find *find, void *find_ctx)
 {
     if (o->version == LC_JOB_VERSION_PLAIN) {
         return LC_OK;
     }
-    lc_err err = lc_in_count(&o->in, 1, LC_ADAPTERS_MAX, &o->job.adapter_count);
+    uint32_t least = o->version == LC_JOB_VERSION_ADAPTERS;
+    lc_err err = lc_in_count(&o->in, least, LC_ADAPTERS_MAX, &o->job.adapter_count);
     if (err != LC_OK) {
         return err;
     }
@@ -644,7 +654,7 @@ static lc_err open_adapters(opener *o, lc_object_find *find, void *find_ctx)
     for (uint32_t i = 0; i < o->job.adapter_count && err == LC_OK; i++) {
         err = open_adapter(o, i, find, find_ctx);
     }
-    return err;
+    return err == LC_OK ? read_kv(o) : err;
 }
 
 static lc_err open_packs(opener *o, lc_object_find *find, void *find_ctx)
@@ -678,9 +688,17 @@ static lc_err start_packs(opener *o, const lc_job_options *options, lc_arena *sc
 static lc_err size_packs(opener *o, const lc_job_options *options)
 {
     lc_err err = LC_OK;
+    lc_job_past past = {.bytes = 0};
     for (uint32_t i = 0; i < o->job.pack_count && err == LC_OK; i++) {
-        o->pack[i].kernels = options->kernels;
-        err = lc_pack_size(&o->pack[i], options->ctx, o->reserved[i], o->inner[i], o->in.diag);
+        lc_pack *p = &o->pack[i];
+        p->kernels = options->kernels;
+        p->kv = lc_net_kv(&p->model, options->kv != LC_KV_AUTO ? options->kv : o->job.kv);
+        err = lc_pack_size(p, options->ctx, o->reserved[i], o->inner[i], o->in.diag);
+        past.kv = i == 0 || past.kv == p->kv ? p->kv : LC_KV_AUTO;
+        past.bytes += err == LC_OK ? lc_net_kv_bytes(&p->model, p->kv, p->ctx) : 0;
+    }
+    if (options->past != NULL) {
+        *options->past = past;
     }
     return err;
 }
@@ -720,7 +738,7 @@ static lc_err open_section(opener *o, const lc_object *bundle)
     o->in.base = section.offset;
     o->in.r = lc_reader_make(section.data, (size_t)section.bytes);
     o->version = lc_read_u32(&o->in.r);
-    if (o->version != LC_JOB_VERSION && o->version != LC_JOB_VERSION_PLAIN) {
+    if (o->version < LC_JOB_VERSION_PLAIN || o->version > LC_JOB_VERSION_KV) {
         return lc_in_fail(&o->in, LC_ERR_VERSION, "job of another version");
     }
     o->job.ver = lc_read_u32(&o->in.r);
@@ -757,26 +775,22 @@ lc_err lc_job_open(const lc_object *bundle, lc_object_find *find, void *find_ctx
     if (made == NULL) {
         return lc_fail(diag, LC_ERR_ARENA, 0, "state arena too small for a job");
     }
-    size_t mark = lc_arena_mark(scratch);
     o.job.kernels = options->kernels;
     o.job.scratch = scratch;
-    o.job.mark = mark;
+    o.job.mark = lc_arena_mark(scratch);
     lc_err err = read_all(&o, bundle, find, find_ctx);
     if (err == LC_OK) {
         err = size_packs(&o, options);
     }
     if (err == LC_OK) {
         err = start_packs(&o, options, scratch);
-        lc_arena_rewind(scratch, mark);
+        lc_arena_rewind(scratch, o.job.mark);
     }
     if (err == LC_OK) {
         err = load_prompts(&o);
     }
     if (err != LC_OK) {
-        if (err == LC_ERR_ARENA) {
-            return lc_fail(diag, err, 0, "arenas too small for the job");
-        }
-        return err;
+        return err == LC_ERR_ARENA ? lc_fail(diag, err, 0, "arenas too small for the job") : err;
     }
     KEEP(&o, made, 0, o.job);
     *job = made;

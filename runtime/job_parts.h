@@ -4,8 +4,9 @@
 
 #include "stages.h"
 
-#define LC_JOB_VERSION 2u       /* with adapters */
-#define LC_JOB_VERSION_PLAIN 1u /* without */
+#define LC_JOB_VERSION_PLAIN 1u
+#define LC_JOB_VERSION_ADAPTERS 2u /* stages name them */
+#define LC_JOB_VERSION_KV 3u       /* as 2, adapters or none, and the kind of KV cache */
 #define LC_JOB_NO_ADAPTER 0xffu
 #define LC_CLEAN_BYTES_MAX (3u * LC_LINE_BYTES_MAX) /* each byte may become U+FFFD */
 
@@ -28,6 +29,7 @@ struct lc_job {
     uint32_t pack_count;
     lc_adapter *adapter; /* [adapter_count] */
     uint32_t adapter_count;
+    uint32_t kv; /* lc_kv of its models */
     lc_policy policy;
     const lc_kernels *kernels;
     lc_arena *scratch;

@@ -129,13 +129,20 @@ void lc_net_keep(const lc_net *net, lc_net_past *past, uint32_t position, uint32
 
 /* ---- snapshot ---- */
 
-#define SNAPSHOT_VERSION 1u
-#define SNAPSHOT_HEADER_BYTES 48u /* version, kind of cache, tokens, zero, root of the pack */
+/* The header: version, kind of cache, tokens, zero, root of the pack, and of the adapter if the net
+ * works with one. */
+#define SNAPSHOT_PLAIN 1u
+#define SNAPSHOT_ADAPTED 2u
+
+static size_t header_bytes(const lc_net *net)
+{
+    return net->adapter == NULL ? 48 : 80;
+}
 
 size_t lc_net_snapshot_bytes(const lc_net *net, uint32_t tokens)
 {
     size_t attention = 2 * (tokens * row_bytes(net) + scale_bytes(net, tokens));
-    size_t bytes = SNAPSHOT_HEADER_BYTES;
+    size_t bytes = header_bytes(net);
     for (uint32_t i = 0; i < net->kv_layers; i++) {
         bool conv = lc_layer_is_conv(&net->model->info, i);
         bytes += conv ? tokens * input_bytes(net) : attention;
@@ -186,10 +193,22 @@ static void move_layers(const lc_net *net, mover m)
 
 void lc_net_snapshot_save(const lc_net *net, uint8_t *out)
 {
-    const uint32_t head[4] = {SNAPSHOT_VERSION, net->kv, net->position, 0};
+    const uint32_t version = net->adapter == NULL ? SNAPSHOT_PLAIN : SNAPSHOT_ADAPTED;
+    const uint32_t head[4] = {version, net->kv, net->position, 0};
     memcpy(out, head, sizeof head);
-    memcpy(out + sizeof head, net->model->leaf.root, 32);
-    move_layers(net, (mover){.out = out + SNAPSHOT_HEADER_BYTES});
+    memcpy(out + 16, net->model->leaf.root, 32);
+    if (net->adapter != NULL) {
+        memcpy(out + 48, net->adapter->leaf.root, 32);
+    }
+    move_layers(net, (mover){.out = out + header_bytes(net)});
+}
+
+/* Keys and values are those of the adapter, too, that they were computed with. */
+static bool of_this_adapter(const lc_net *net, uint32_t version, lc_reader *r)
+{
+    const uint8_t *root = version == SNAPSHOT_PLAIN ? NULL : lc_read_bytes(r, 32);
+    return net->adapter == NULL ? version == SNAPSHOT_PLAIN
+                                : root != NULL && memcmp(root, net->adapter->leaf.root, 32) == 0;
 }
 
 /* Checks the header of a snapshot; *tokens is what it holds. */
@@ -208,7 +227,7 @@ static lc_err check_snapshot(const lc_net *net, const uint8_t *data, size_t byte
     if (root == NULL) {
         return lc_fail(diag, LC_ERR_FORMAT, r.at, "snapshot ends early");
     }
-    if (version != SNAPSHOT_VERSION) {
+    if (version != SNAPSHOT_PLAIN && version != SNAPSHOT_ADAPTED) {
         return lc_fail(diag, LC_ERR_VERSION, 0, "unknown version of a snapshot");
     }
     if (kv != net->kv || zero != 0) {
@@ -216,6 +235,9 @@ static lc_err check_snapshot(const lc_net *net, const uint8_t *data, size_t byte
     }
     if (memcmp(root, net->model->leaf.root, 32) != 0) {
         return lc_fail(diag, LC_ERR_FORMAT, 16, "snapshot of another model");
+    }
+    if (!of_this_adapter(net, version, &r)) {
+        return lc_fail(diag, LC_ERR_FORMAT, 48, "snapshot of another adapter");
     }
     if (*tokens > net->ctx) {
         return lc_fail(diag, LC_ERR_LIMIT, 8, "snapshot longer than the context");
@@ -235,6 +257,6 @@ lc_err lc_net_snapshot_load(lc_net *net, const uint8_t *data, size_t bytes, lc_d
         return err;
     }
     net->position = tokens;
-    move_layers(net, (mover){.in = data + SNAPSHOT_HEADER_BYTES});
+    move_layers(net, (mover){.in = data + header_bytes(net)});
     return LC_OK;
 }

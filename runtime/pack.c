@@ -75,6 +75,7 @@ lc_err lc_pack_start(lc_pack *pack, const lc_job_options *options, lc_arena *sta
                           .tasks = options->tasks,
                           .ctx = pack->ctx,
                           .batch = pack->batch,
+                          .kv = pack->kv,
                           .rank = pack->rank,
                           .cancel = options->cancel};
     char *copy;

@@ -28,7 +28,7 @@ typedef struct lc_pack {
     lc_model model;
     lc_net *net;
     const lc_kernels *kernels;
-    uint32_t ctx, batch;
+    uint32_t ctx, batch, kv; /* lc_kv */
     size_t tok_bytes; /* scratch for the tokenizer, sized for the longest line */
     uint32_t *ids;    /* [ctx], per line on scratch as all that follows */
     float *pooled;    /* [width] */
@@ -44,7 +44,7 @@ typedef struct lc_pack {
     const struct lc_labels *stands; /* stage whose prefix the net stands after, NULL: none */
 } lc_pack;
 
-/* Context, batch and tokenizer scratch; the model is open, nodes, classes and rank are set. ctx 0:
+/* Context, batch and tokenizer scratch; the model is open, nodes, classes, rank and kv are set. ctx 0:
  * a default, on top of which comes what prompts take. reserved: tokens of the context that are not
  * for lines; inner: nodes of a trie that are run. Errors: LIMIT. */
 lc_err lc_pack_size(lc_pack *pack, uint32_t ctx, uint32_t reserved, uint32_t inner,

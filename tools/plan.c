@@ -90,12 +90,14 @@ static lc_err find_counted(void *ctx, const uint8_t root[32], lc_object *object)
     return err;
 }
 
-lc_err lc_plan_bundle(lc_job_source *source, uint32_t ctx, lc_plan *plan, lc_diag *diag)
+lc_err lc_plan_bundle(lc_job_source *source, uint32_t ctx, uint32_t kv, lc_plan *plan,
+                      lc_diag *diag)
 {
     lc_arena state, scratch, io;
     lc_job *job;
     counter packs = {&source->objects, 0};
-    lc_job_options options = {.kernels = lc_level_at(0), .ctx = ctx};
+    lc_job_past past = {.bytes = 0};
+    lc_job_options options = {.kernels = lc_level_at(0), .ctx = ctx, .kv = kv, .past = &past};
     measure(&state, &scratch, &io);
     lc_err err =
         lc_job_open(&source->bundle, find_counted, &packs, &options, &state, &scratch, &job, diag);
@@ -105,18 +107,21 @@ lc_err lc_plan_bundle(lc_job_source *source, uint32_t ctx, lc_plan *plan, lc_dia
     (void)LC_PUSH(&state, lc_answer, LC_TASKS_MAX);
     (void)LC_PUSH(&io, char, LC_RECORD_BYTES_MAX + 1);
     plan->ctx = ctx;
+    plan->job = true;
+    plan->kv = past.kv;
+    plan->kv_bytes = past.bytes;
     plan->model = source->bundle.bytes + packs.bytes;
     take(&state, &scratch, &io, plan);
     return LC_OK;
 }
 
-int lc_plan_job(const char *path, uint32_t ctx, lc_plan *plan)
+int lc_plan_job(const char *path, uint32_t ctx, uint32_t kv, lc_plan *plan)
 {
     lc_job_source source;
     lc_diag diag = {0};
     const lc_job_choice choice = {.job = path};
     int rc = lc_job_source_open(&source, &choice);
-    if (rc == LC_UI_GO && lc_plan_bundle(&source, ctx, plan, &diag) != LC_OK) {
+    if (rc == LC_UI_GO && lc_plan_bundle(&source, ctx, kv, plan, &diag) != LC_OK) {
         rc = lc_ui_diag(path, &diag, NULL);
     }
     lc_job_source_close(&source);

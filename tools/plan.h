@@ -14,8 +14,9 @@ typedef struct lc_plan {
     size_t scratch; /* one line */
     size_t io;      /* one record */
     size_t total;
-    uint32_t kv;     /* lc_kv of a model; AUTO: a job, whose models each have their own */
+    uint32_t kv;     /* lc_kv; AUTO: a job whose models differ in it */
     size_t kv_bytes; /* of state: its KV cache */
+    bool job;        /* which says itself what kind of cache it wants */
 } lc_plan;
 
 /* A pack that answers lines of text: its network for ctx tokens (0: its own, at most
@@ -26,11 +27,12 @@ lc_err lc_plan_model(const lc_map *pack, uint32_t ctx, uint32_t kv, lc_plan *pla
  * are there) and will be a pack of so many bytes. */
 lc_err lc_plan_sketch(const lc_model *model, size_t pack_bytes, lc_plan *plan,
                       lc_diag *diag) LC_CHECKED;
-/* An opened bundle or job file with all its packs, which stay in source->objects. */
-lc_err lc_plan_bundle(struct lc_job_source *source, uint32_t ctx, lc_plan *plan,
+/* An opened bundle or job file with all its packs, which stay in source->objects. kv AUTO: the
+ * cache that it asks for. */
+lc_err lc_plan_bundle(struct lc_job_source *source, uint32_t ctx, uint32_t kv, lc_plan *plan,
                       lc_diag *diag) LC_CHECKED;
 /* A bundle or job file with all its packs, as `classify` runs it. LC_UI_GO, or the exit code after
  * a message. */
-int lc_plan_job(const char *path, uint32_t ctx, lc_plan *plan);
+int lc_plan_job(const char *path, uint32_t ctx, uint32_t kv, lc_plan *plan);
 
 #endif

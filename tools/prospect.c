@@ -97,7 +97,7 @@ lc_err lc_prospect_pack(const lc_map *file, const lc_model *model, lc_prospect *
 
 static lc_err bundle_add(lc_job_source *source, lc_prospect *p, lc_diag *diag)
 {
-    lc_err err = lc_plan_bundle(source, 0, &p->plan, diag);
+    lc_err err = lc_plan_bundle(source, 0, LC_KV_AUTO, &p->plan, diag);
     for (uint32_t i = 0; !err && i < source->objects.map_count; i++) {
         const lc_map *map = &source->objects.map[i];
         lc_leaf leaf;
@@ -219,7 +219,7 @@ void lc_prospect_print(const lc_prospect *p)
         printf(" at %u tokens of context", plan->ctx);
     }
     printf(": model %.1f, state %.1f", megabytes(plan->model), megabytes(plan->state));
-    if (plan->kv != LC_KV_AUTO) {
+    if (plan->kv_bytes > 0) {
         printf(" (keys and values %s %.1f)", kv_name(plan->kv), megabytes(plan->kv_bytes));
     }
     printf(", scratch %.1f\n\n", megabytes(plan->scratch + plan->io));

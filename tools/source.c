@@ -30,7 +30,9 @@ static const char *remedy_of(const char *reason)
          "convert the original again with a converter that knows its tokenizer"},
         {"a tensor that the architecture",
          "it is a variant; the model that it was made from can be packed"},
-        {"rope.scaling", "supported: none, linear, and factors as a tensor (Llama 3)"},
+        {"rope.scaling", "supported: none, linear, yarn, and factors as a tensor (Llama 3)"},
+        {"rope_type", "supported: default, linear, llama3 and yarn"},
+        {"quantization_config", "the checkpoint that it was made from can be packed"},
         {"expert", "dense models of the same architecture can be packed"},
     };
     if (strstr(reason, "general.architecture") || strstr(reason, "architectures")) {

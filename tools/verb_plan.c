@@ -23,9 +23,9 @@ static bool is_bundle(const lc_map *file)
 
 static int plan_job(const request *r, lc_plan *plan)
 {
-    return r->kv == LC_KV_AUTO ? lc_plan_job(r->path, r->ctx, plan)
-                               : lc_ui_error(LC_EXIT_USAGE, r->path, NULL,
-                                             "--kv is for models: those of a job have their own");
+    return r->kv_name == NULL ? lc_plan_job(r->path, r->ctx, r->kv, plan)
+                              : lc_ui_error(LC_EXIT_USAGE, r->path, NULL,
+                                            "--kv is for models: a job says it with its key kv");
 }
 
 static int plan_make(const request *r, lc_plan *plan)
@@ -69,7 +69,7 @@ static void print_json(const lc_plan *plan, uint64_t ram)
     lc_emit_u64(&e, "scratch", plan->scratch);
     lc_emit_u64(&e, "io", plan->io);
     lc_emit_close(&e);
-    if (plan->kv != LC_KV_AUTO) {
+    if (plan->kv_bytes > 0) {
         lc_emit_open(&e, "kv", '{');
         lc_emit_text(&e, "kind", lc_ui_kv_name(plan->kv));
         lc_emit_u64(&e, "bytes", plan->kv_bytes);
@@ -96,9 +96,10 @@ static void print_header(const request *r, const lc_plan *plan)
 
 static void print_table(const lc_plan *plan)
 {
-    char kv[80];
-    snprintf(kv, sizeof kv, "of state: keys and values of %u tokens as %s", plan->ctx,
-             lc_ui_kv_name(plan->kv));
+    char kv[80], tokens[32] = "";
+    snprintf(tokens, sizeof tokens, plan->ctx > 0 ? " of %u tokens" : "", plan->ctx);
+    snprintf(kv, sizeof kv, "of state: keys and values%s as %s", tokens,
+             plan->kv == LC_KV_AUTO ? "each model has them" : lc_ui_kv_name(plan->kv));
     const struct {
         const char *name, *holds;
         size_t bytes;
@@ -113,7 +114,7 @@ static void print_table(const lc_plan *plan)
     const lc_column columns[] = {{"arena", 8, false}, {"bytes", 12, true}, {"holds", 0, false}};
     lc_table_head(stdout, columns, LC_COUNT(columns));
     for (size_t i = 0; i < LC_COUNT(rows); i++) {
-        if (rows[i].holds == kv && plan->kv == LC_KV_AUTO) {
+        if (rows[i].holds == kv && plan->kv_bytes == 0) {
             continue;
         }
         char bytes[24];
@@ -130,9 +131,11 @@ static int say_missing(const request *r, const lc_plan *plan, uint64_t ram)
     lc_plan other = {0};
     char remedy[128] = "a shorter --ctx or a smaller model needs less";
     narrow.kv = LC_KV_I8;
-    if (plan->kv != LC_KV_AUTO && plan->kv != LC_KV_I8 && plan_make(&narrow, &other) == LC_UI_GO &&
+    narrow.kv_name = NULL;
+    if (plan->kv_bytes > 0 && plan->kv != LC_KV_I8 && plan_make(&narrow, &other) == LC_UI_GO &&
         other.total <= ram) {
-        snprintf(remedy, sizeof remedy, "it fits with --kv i8: %zu bytes in all", other.total);
+        snprintf(remedy, sizeof remedy, "it fits with %s: %zu bytes in all",
+                 plan->job ? "\"kv\":\"i8\" in the job" : "--kv i8", other.total);
     }
     return lc_ui_error(LC_EXIT_BOARD, r->path, remedy, "does not fit: %llu bytes are missing",
                        (unsigned long long)(plan->total - ram));

@@ -24,23 +24,28 @@ static lc_err out_of_memory(lc_json_diag *diag)
 /* ---- the container ---- */
 
 /* What stands before the tasks: versions, name, packs. */
-static void put_head(const cJSON *job, const lc_pack_files *packs, lc_buf *section)
+static void put_head(const cJSON *job, const lc_pack_files *packs, uint32_t kv, lc_buf *section)
 {
     const char *name = lc_json_text(job, "job", "");
-    bool plain = packs->adapter_count == 0; /* then older programs read it, too */
-    lc_buf_put_u32(section, plain ? LC_JOB_VERSION_PLAIN : LC_JOB_VERSION);
+    uint32_t version = kv != LC_KV_AUTO            ? LC_JOB_VERSION_KV
+                       : packs->adapter_count != 0 ? LC_JOB_VERSION_ADAPTERS
+                                                   : LC_JOB_VERSION_PLAIN;
+    lc_buf_put_u32(section, version); /* the oldest that can say it: older programs read it, too */
     lc_buf_put_u32(section, (uint32_t)lc_json_real(job, "ver", 0));
     lc_buf_put_str(section, name, strlen(name));
     lc_buf_put_u16(section, (uint16_t)packs->count);
     for (uint32_t i = 0; i < packs->count; i++) {
         lc_buf_put(section, packs->pack[i].model.leaf.root, 32);
     }
-    if (!plain) {
+    if (version != LC_JOB_VERSION_PLAIN) {
         lc_buf_put_u16(section, (uint16_t)packs->adapter_count);
     }
     for (uint32_t i = 0; i < packs->adapter_count; i++) {
         lc_buf_put_u8(section, (uint8_t)packs->adapter[i].pack);
         lc_buf_put(section, packs->adapter[i].adapter.leaf.root, 32);
+    }
+    if (version == LC_JOB_VERSION_KV) {
+        lc_buf_put_u8(section, (uint8_t)kv);
     }
 }
 
@@ -51,7 +56,7 @@ static lc_err put_sections(const cJSON *job, const lc_pack_files *packs, const l
     if (section == NULL) {
         return LC_ERR_LIMIT;
     }
-    put_head(job, packs, section);
+    put_head(job, packs, body->kv, section);
     lc_buf_put(section, body->tasks.data, body->tasks.bytes);
     for (uint32_t i = 0; i < body->prefix_count; i++) {
         if (body->prefix[i].bytes > 0) {

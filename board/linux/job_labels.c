@@ -16,6 +16,7 @@ static const char *const empty_lines[] = {"", "N/A", "[MASK]"};
 typedef struct trial {
     const lc_model *model;
     const lc_adapter *adapter;
+    uint32_t kv;         /* lc_kv */
     const uint8_t *data; /* [bytes] of section JOB, from the flag `blank` */
     size_t bytes;
     uint32_t labels;
@@ -39,6 +40,7 @@ static lc_err layout(void *ctx, lc_arenas *arenas, lc_diag *diag)
     }
     t->stage.adapter = t->adapter;
     *pack = (lc_pack){.model = *t->model, .kernels = t->options.kernels, .nodes = t->stage.nodes};
+    pack->kv = t->kv;
     pack->rank = t->adapter != NULL ? t->adapter->rank : 0;
     uint32_t reserved = lc_labels_tokens(&t->stage), most = t->model->info.ctx;
     uint32_t wanted = reserved + EMPTY_TOKENS;
@@ -112,8 +114,9 @@ static lc_err measure(trial *t, lc_buf *out, lc_buf *snapshot, lc_diag *why)
     return err;
 }
 
-lc_err lc_job_labels_put(const lc_model *model, const lc_adapter *adapter, const lc_job_prompt *job,
-                         lc_buf *out, lc_buf *prefix, const char *path, lc_json_diag *diag)
+lc_err lc_job_labels_put(const lc_model *model, const lc_adapter *adapter, uint32_t kv,
+                         const lc_job_prompt *job, lc_buf *out, lc_buf *prefix, const char *path,
+                         lc_json_diag *diag)
 {
     lc_ids ids;
     lc_diag why = {0};
@@ -136,6 +139,7 @@ lc_err lc_job_labels_put(const lc_model *model, const lc_adapter *adapter, const
     } else {
         *t = (trial){.model = model,
                      .adapter = adapter,
+                     .kv = kv,
                      .data = stage.data,
                      .bytes = stage.bytes,
                      .prefix = &ids};

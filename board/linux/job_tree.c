@@ -19,6 +19,7 @@ static const lc_json_key job_keys[] = {
     {"job", LC_JSON_TEXT, 1, LC_NAME_BYTES_MAX, true, "name of the job"},
     {"ver", LC_JSON_INTEGER, 0, 4294967295.0, true, "version of the job, stands in records"},
     {"tasks", LC_JSON_ARRAY, 1, LC_TASKS_MAX, true, "questions, answered in order"},
+    {"kv", LC_JSON_TEXT, 1, 8, false, "keys and values of its models: auto, f16 or i8"},
     {"trend", LC_JSON_OBJECT, 0, 0, false, "task=label: n of m lines before anything acts"},
     {"escalate", LC_JSON_OBJECT, 0, 0, false, "asking a larger model upstream"},
     {"privacy", LC_JSON_OBJECT, 0, 0, false, "what never leaves, what is removed"},
@@ -100,7 +101,7 @@ typedef struct writer {
     const cJSON *tasks;
     size_t task;   /* index of the one being written */
     bool own;      /* rules see its labels */
-    bool adapters; /* some stage of the job names one, so all say which */
+    bool adapters; /* all stages say which, if any: some name one, or `kv` is not auto */
     void *rule_memory;
 } writer;
 
@@ -465,7 +466,7 @@ static lc_err put_label_score(writer *w, const cJSON *task, const cJSON *stage)
     }
     const lc_job_prompt job = {lc_str_from(prompt), lc_json_bool(stage, "chat", false),
                                labels_of(task)};
-    err = lc_job_labels_put(model, adapter, &job, w->out,
+    err = lc_job_labels_put(model, adapter, w->body->kv, &job, w->out,
                             &w->body->prefix[w->body->prefix_count++], w->path.text, w->diag);
     free(prompt);
     if (err == LC_OK) {
@@ -738,6 +739,17 @@ static bool names_adapters(const cJSON *job)
     return false;
 }
 
+static lc_err read_kv(writer *w, const cJSON *job)
+{
+    const char *kind = lc_json_text(job, "kv", "auto");
+    bool f16 = strcmp(kind, "f16") == 0, i8 = strcmp(kind, "i8") == 0;
+    if (!f16 && !i8 && strcmp(kind, "auto") != 0) {
+        return lc_json_fail(w->diag, LC_ERR_FORMAT, "kv", "%s is none of auto, f16 and i8", kind);
+    }
+    w->body->kv = f16 ? LC_KV_F16 : i8 ? LC_KV_I8 : LC_KV_AUTO;
+    return LC_OK;
+}
+
 lc_err lc_job_tree_put(const cJSON *job, lc_pack_files *packs, lc_job_body *body,
                        lc_json_diag *diag)
 {
@@ -745,6 +757,9 @@ lc_err lc_job_tree_put(const cJSON *job, lc_pack_files *packs, lc_job_body *body
     lc_err err = check(&w, job, job_keys, COUNT(job_keys));
     if (err == LC_OK) {
         err = check_name(&w, job, "job", true);
+    }
+    if (err == LC_OK) {
+        err = read_kv(&w, job);
     }
     if (err != LC_OK) {
         return err;
@@ -754,7 +769,7 @@ lc_err lc_job_tree_put(const cJSON *job, lc_pack_files *packs, lc_job_body *body
         return lc_json_fail(diag, LC_ERR_ARENA, "", "out of memory");
     }
     w.tasks = get(job, "tasks");
-    w.adapters = names_adapters(job);
+    w.adapters = names_adapters(job) || body->kv != LC_KV_AUTO;
     err = put_list(&w, w.tasks, "tasks", put_task, NULL);
     free(w.rule_memory);
     return err == LC_OK ? lc_job_policy_put(job, &body->tasks, diag) : err;

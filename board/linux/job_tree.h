@@ -6,6 +6,7 @@
 
 /* What a compiled job is made of. */
 typedef struct lc_job_body {
+    uint32_t kv;                                 /* lc_kv */
     lc_buf tasks;                                /* section JOB from its tasks on */
     lc_buf prefix[LC_TASKS_MAX * LC_STAGES_MAX]; /* [prefix_count] sections PREFIX, some empty */
     uint32_t prefix_count;

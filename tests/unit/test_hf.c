@@ -378,7 +378,19 @@ static const breakage llama_breakages[] = {
      "layer_types: sliding_attention is not"},
     {CONFIG, "\"mlp_bias\"", "\"layer_types\": [], \"mlp_bias\"", "layer_types: not one for each"},
     {CONFIG, "\"mlp_bias\"", "\"layer_types\": 3, \"mlp_bias\"", "layer_types: not one for each"},
-    {CONFIG, "\"llama3\"", "\"yarn\"", "scaling yarn is not supported"},
+    {CONFIG, "\"llama3\"", "\"yarn\", \"truncate\": false", "truncate: false is not supported"},
+    {CONFIG, "\"llama3\"", "\"yarn\", \"mscale\": 1.0", "mscale: not supported"},
+    {CONFIG, "\"llama3\"", "\"yarn\", \"beta_fast\": -1", "beta_fast: not a number over 0"},
+    {CONFIG,
+     "4.0,\n    \"high_freq_factor\": 4.0,\n    \"low_freq_factor\": 1.0,\n    "
+     "\"original_max_position_embeddings\": 16,\n    \"rope_theta\": 10000.0,\n    "
+     "\"rope_type\": \"llama3\"",
+     "0.5, \"original_max_position_embeddings\": 16, \"rope_type\": \"yarn\"",
+     "factor: missing or out of range"},
+    {CONFIG,
+     "\"original_max_position_embeddings\": 16,\n    \"rope_theta\": 10000.0,\n    "
+     "\"rope_type\": \"llama3\"",
+     "\"rope_type\": \"yarn\"", "original_max_position_embeddings: missing or out of range"},
     {CONFIG, "\"llama3\"", "\"dynamic\"", "scaling dynamic is not supported"},
     {CONFIG, "\"factor\": 4.0", "\"factor\": 0", "factor: not a number over 0"},
     {CONFIG, "\"factor\": 4.0", "\"factor\": \"4\"", "factor: not a number over 0"},
@@ -498,6 +510,43 @@ static const breakage gemma_breakages[] = {
     {WEIGHTS, "layers.0.", "layers.x.", "layers.x."},
 };
 
+static float real_of(const lc_gguf *g, const char *key)
+{
+    float value = 0;
+    assert_true(lc_gguf_f32(g, key, &value));
+    return value;
+}
+
+/* Under the names that a GGUF has for it, where scores grow by 1 + log(4) / 10 unless told. */
+static void yarn_is_said_as_in_gguf(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *more;
+        float fast, attention;
+    } rows[] = {{"", 32.0f, 1.0f},
+                {", \"beta_fast\": 16", 16.0f, 1.0f},
+                {", \"attention_factor\": 2.277258872", 32.0f, 2.0f}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char to[96];
+        uint32_t old = 0;
+        lc_str type;
+        lc_diag diag = {0};
+        (void)snprintf(to, sizeof to, "\"yarn\"%s", rows[i].more);
+        patched *p = folder_make("hf-llama", CONFIG, "\"llama3\"", to);
+        assert_int_equal(folder_check(&p->hf, &diag), LC_OK);
+        assert_true(lc_gguf_str(&p->hf.g, "llama.rope.scaling.type", &type));
+        assert_true(lc_str_equal(type, lc_str_from("yarn")));
+        assert_true(real_of(&p->hf.g, "llama.rope.scaling.factor") == 4.0f);
+        assert_true(real_of(&p->hf.g, "llama.rope.scaling.yarn_beta_fast") == rows[i].fast);
+        float off = real_of(&p->hf.g, "llama.rope.scaling.attn_factor") - rows[i].attention;
+        assert_true(off < 1e-6f && off > -1e-6f);
+        assert_true(lc_gguf_u32(&p->hf.g, "llama.rope.scaling.original_context_length", &old));
+        assert_int_equal(old, 16);
+        folder_free(p);
+    }
+}
+
 static void gemma_is_checked(void **state)
 {
     (void)state;
@@ -575,6 +624,7 @@ int main(void)
         cmocka_unit_test(folders_compute_as_transformers_does),
         cmocka_unit_test(folders_tokenise_as_the_library_does),
         cmocka_unit_test(llama_is_checked),
+        cmocka_unit_test(yarn_is_said_as_in_gguf),
         cmocka_unit_test(gemma_is_checked),
         cmocka_unit_test(classifiers_are_checked),
         cmocka_unit_test(what_does_not_fit_is_refused_where_it_is_missing),

@@ -16,173 +16,9 @@
 #include "../../runtime/leafcutter.h"
 #include "../../tools/pack/pack.h"
 #include "gguf_make.h"
+#include "labels_make.h"
 
-#define FOLDER "models/golden/"
 #define STORIES "models/stories260K/stories260K-f32.gguf"
-#define ARENA_BYTES (8u << 20)
-
-/* ---- a pack, and bundles around it, in a folder of their own ---- */
-
-static char folder[] = "/tmp/lc-labels-XXXXXX";
-static char pack_path[64], prompt_path[64];
-static lc_object pack;
-
-static void *aligned(size_t bytes)
-{
-    void *p = aligned_alloc(64, LC_ROUND_UP(bytes + 64, 64));
-    assert_non_null(p);
-    return memset(p, 0, LC_ROUND_UP(bytes + 64, 64));
-}
-
-static lc_object copy_of(const lc_buf *file)
-{
-    uint8_t *copy = aligned(file->bytes);
-    memcpy(copy, file->data, file->bytes);
-    return (lc_object){copy, file->bytes};
-}
-
-static void object_free(lc_object *object)
-{
-    free((void *)(uintptr_t)object->data);
-}
-
-static void write_file(const char *path, const void *data, size_t bytes)
-{
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(data, 1, bytes, f), bytes);
-    fclose(f);
-}
-
-static void pack_from(const void *file, size_t bytes, lc_pack_type type)
-{
-    lc_gguf gguf;
-    lc_diag diag = {0};
-    lc_buf leaf = {0};
-    const lc_pack_options options = {.type = type, .threads = 1};
-    assert_int_equal(lc_gguf_open(file, bytes, &gguf, &diag), LC_OK);
-    assert_int_equal(lc_pack_gguf(&gguf, &options, &leaf, NULL, &diag), LC_OK);
-    lc_gguf_close(&gguf);
-    object_free(&pack);
-    pack = copy_of(&leaf);
-    write_file(pack_path, leaf.data, leaf.bytes);
-    lc_buf_free(&leaf);
-}
-
-static void pack_use(const char *gguf_path, lc_pack_type type)
-{
-    static uint8_t file[4 << 20];
-    FILE *f = fopen(gguf_path, "rb");
-    assert_non_null(f);
-    size_t bytes = fread(file, 1, sizeof file, f);
-    fclose(f);
-    pack_from(file, bytes, type);
-}
-
-static lc_err find_pack(void *ctx, const uint8_t root[32], lc_object *object)
-{
-    lc_leaf leaf;
-    (void)ctx;
-    assert_int_equal(lc_leaf_open(pack.data, pack.bytes, &leaf, NULL), LC_OK);
-    *object = pack;
-    return memcmp(leaf.root, root, 32) == 0 ? LC_OK : LC_ERR_NOT_FOUND;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    assert_non_null(mkdtemp(folder));
-    snprintf(pack_path, sizeof pack_path, "%s/m.leaf", folder);
-    snprintf(prompt_path, sizeof prompt_path, "%s/p.txt", folder);
-    return 0;
-}
-
-static int clean_up(void **state)
-{
-    (void)state;
-    unlink(pack_path);
-    unlink(prompt_path);
-    rmdir(folder);
-    object_free(&pack);
-    return 0;
-}
-
-#define STAGE "{\"id\":\"s\",\"type\":\"label_score\",\"model\":\"m.leaf\",\"prompt\":\"p.txt\"}"
-#define TASK(name, labels, stages)                                                                 \
-    "{\"task\":\"" name "\",\"labels\":[" labels "],\"stages\":[" stages "]}"
-#define JOB(tasks) "{\"version\":1,\"job\":\"j\",\"ver\":1,\"tasks\":[" tasks "]}"
-#define RED "{\"name\":\"red\"},"
-#define THREE RED "{\"name\":\"rest\"},{\"name\":\"blue\"}"
-
-static lc_err build(const char *json, const char *prompt, lc_buf *out, lc_json_diag *diag)
-{
-    write_file(prompt_path, prompt, strlen(prompt));
-    return lc_job_build(json, strlen(json), folder, NULL, out, diag);
-}
-
-static lc_object bundle_of(const char *json, const char *prompt)
-{
-    lc_buf out = {0};
-    lc_json_diag diag = {0};
-    if (build(json, prompt, &out, &diag) != LC_OK) {
-        fail_msg("%s", diag.text);
-    }
-    lc_object bundle = copy_of(&out);
-    lc_buf_free(&out);
-    return bundle;
-}
-
-/* ---- a job on arenas of exactly the planned size ---- */
-
-typedef struct made {
-    lc_object bundle;
-    lc_job_options options;
-    lc_arena state, scratch;
-    void *memory[2];
-    lc_job *job;
-    lc_answer answers[LC_TASKS_MAX];
-} made;
-
-static void job_open(made *m, lc_object bundle, const lc_job_options *options)
-{
-    lc_diag diag = {0};
-    m->bundle = bundle;
-    m->options = *options;
-    lc_arena_measure(&m->state);
-    lc_arena_measure(&m->scratch);
-    lc_err err =
-        lc_job_open(&bundle, find_pack, NULL, options, &m->state, &m->scratch, &m->job, &diag);
-    assert_int_equal(err, LC_OK);
-    size_t state = m->state.peak, scratch = m->scratch.peak;
-    m->memory[0] = aligned(state);
-    m->memory[1] = aligned(scratch);
-    lc_arena_init(&m->state, m->memory[0], state);
-    lc_arena_init(&m->scratch, m->memory[1], scratch);
-    err = lc_job_open(&bundle, find_pack, NULL, options, &m->state, &m->scratch, &m->job, &diag);
-    if (err != LC_OK) {
-        fail_msg("%s", diag.text);
-    }
-    assert_int_equal(m->state.used, state);
-    lc_arena_seal(&m->state);
-}
-
-static void job_close(made *m)
-{
-    object_free(&m->bundle);
-    free(m->memory[0]);
-    free(m->memory[1]);
-}
-
-static const lc_answer *job_run(made *m, const char *text)
-{
-    assert_int_equal(lc_job_run(m->job, text, strlen(text), false, m->answers), LC_OK);
-    return &m->answers[0];
-}
-
-static lc_job_options plain_options(void)
-{
-    return (lc_job_options){.kernels = lc_level_at(0), .ctx = 0};
-}
 
 /* ---- the plain method: each form alone after the whole prompt, all logits ---- */
 
@@ -210,11 +46,12 @@ static void plain_open(plain *p)
     memset(p, 0, sizeof *p);
     p->kernels = lc_level_at(0);
     lc_net_options options = {.kernels = p->kernels};
-    p->memory[0] = aligned(ARENA_BYTES);
-    p->memory[1] = aligned(ARENA_BYTES);
+    p->memory[0] = labels_memory(ARENA_BYTES);
+    p->memory[1] = labels_memory(ARENA_BYTES);
     lc_arena_init(&p->state, p->memory[0], ARENA_BYTES);
     lc_arena_init(&p->scratch, p->memory[1], ARENA_BYTES);
-    assert_int_equal(lc_model_open(pack.data, pack.bytes, &p->state, &p->model, &diag), LC_OK);
+    assert_int_equal(
+        lc_model_open(labels_object.data, labels_object.bytes, &p->state, &p->model, &diag), LC_OK);
     assert_int_equal(lc_net_init(&p->model, &options, &p->state, &p->scratch, &p->net, &diag),
                      LC_OK);
     p->logits = LC_PUSH(&p->state, float, p->model.info.vocab);
@@ -340,12 +177,12 @@ static const char *const lines[] = {"temp 81 C", "x", "the pump is quiet today, 
 /* Forms part at once or after some tokens; one is the beginning of another. */
 static void check_exact(void)
 {
-    static made m;
+    static labels_made m;
     static plain p;
-    const lc_job_options options = plain_options();
-    job_open(
+    const lc_job_options options = labels_options();
+    labels_open(
         &m,
-        bundle_of(
+        labels_bundle(
             JOB(TASK("t", RED "{\"name\":\"rest\"},{\"name\":\"redo\"},{\"name\":\"ab\"}", STAGE)),
             "Say: {text}\nIt is: \n"),
         &options);
@@ -359,7 +196,7 @@ static void check_exact(void)
         float z[4];
         snprintf(spelled, sizeof spelled, " %s", lines[i]);
         plain_calibrated(&p, "Say:", spelled, "\nIt is:", 4, z);
-        const lc_answer *a = job_run(&m, lines[i]);
+        const lc_answer *a = labels_run(&m, lines[i]);
         assert_int_equal(a->score_count, 4);
         for (uint32_t k = 0; k < 4; k++) {
             if (memcmp(&z[k], &a->score[k], sizeof z[k]) != 0) {
@@ -369,7 +206,7 @@ static void check_exact(void)
         }
     }
     plain_close(&p);
-    job_close(&m);
+    labels_close(&m);
 }
 
 static const char *const models[] = {"tiny-causal", "tiny-qwen2", "tiny-qwen3", "tiny-gemma3",
@@ -381,9 +218,9 @@ static void scores_are_those_of_forms_run_alone(void **state)
     for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
         char path[64];
         snprintf(path, sizeof path, FOLDER "%s.gguf", models[i]);
-        pack_use(path, LC_PACK_F32);
+        labels_pack(path, LC_PACK_F32);
         check_exact();
-        pack_use(path, LC_PACK_Q4);
+        labels_pack(path, LC_PACK_Q4);
         check_exact();
     }
 }
@@ -398,9 +235,9 @@ static void scores_of_stories(void **state)
         print_message("skipped: %s not found\n", path);
         skip();
     }
-    pack_use(path, LC_PACK_F32);
+    labels_pack(path, LC_PACK_F32);
     check_exact();
-    pack_use(path, LC_PACK_Q4);
+    labels_pack(path, LC_PACK_Q4);
     check_exact();
 }
 
@@ -411,23 +248,23 @@ static void scores_of_stories(void **state)
 static void bits_are_those_of_any_level_and_thread_count(void **state)
 {
     (void)state;
-    static made m;
+    static labels_made m;
     float first[3] = {0};
     uint32_t features = lc_cpu_features();
-    pack_use(FOLDER "tiny-causal.gguf", LC_PACK_Q4);
+    labels_pack(FOLDER "tiny-causal.gguf", LC_PACK_Q4);
     for (uint32_t level = 0; level < lc_level_count(); level++) {
         const lc_kernels *k = lc_level_at(level);
         for (uint32_t threads = 1; threads <= 4 && (k->needs & ~features) == 0; threads++) {
             static lc_pool pool;
             assert_int_equal(lc_pool_open(&pool, threads), LC_OK);
             const lc_job_options options = {.kernels = k, .tasks = lc_pool_tasks(&pool)};
-            job_open(&m, bundle_of(JOB(TASK("t", THREE, STAGE)), PROMPT), &options);
-            const lc_answer *a = job_run(&m, lines[0]);
+            labels_open(&m, labels_bundle(JOB(TASK("t", THREE, STAGE)), PROMPT), &options);
+            const lc_answer *a = labels_run(&m, lines[0]);
             if (level == 0 && threads == 1) {
                 memcpy(first, a->score, sizeof first);
             }
             assert_memory_equal(first, a->score, sizeof first);
-            job_close(&m);
+            labels_close(&m);
             lc_pool_close(&pool);
         }
     }
@@ -437,59 +274,59 @@ static void bits_are_those_of_any_level_and_thread_count(void **state)
 static void lines_leave_nothing_behind(void **state)
 {
     (void)state;
-    static made m;
+    static labels_made m;
     static volatile bool cancel;
     static char longest[LC_LINE_BYTES_MAX + 1];
-    lc_job_options options = plain_options();
+    lc_job_options options = labels_options();
     options.cancel = &cancel;
-    pack_use(FOLDER "tiny-qwen3.gguf", LC_PACK_Q4);
-    job_open(&m, bundle_of(JOB(TASK("t", THREE, STAGE)), PROMPT), &options);
+    labels_pack(FOLDER "tiny-qwen3.gguf", LC_PACK_Q4);
+    labels_open(&m, labels_bundle(JOB(TASK("t", THREE, STAGE)), PROMPT), &options);
     static lc_answer first;
-    first = *job_run(&m, lines[0]);
+    first = *labels_run(&m, lines[0]);
     assert_int_equal(first.tokens, strlen(lines[0]) + 1); /* letters and the blank before them */
     assert_int_equal(first.why_count, 0);
     memset(longest, 'x', LC_LINE_BYTES_MAX);
-    const lc_answer *a = job_run(&m, longest);
+    const lc_answer *a = labels_run(&m, longest);
     assert_true(lc_str_equal(a->why[0], lc_str_from("input:cut")));
     /* what the context of 96 leaves: 4 before the line, 7 after it, 3 inner nodes */
     assert_int_equal(a->tokens, 96 - 4 - 7 - 3);
     assert_int_equal(a->score_count, 3);
     cancel = true;
-    a = job_run(&m, lines[1]);
+    a = labels_run(&m, lines[1]);
     assert_int_equal(a->decision, LC_DEFER);
     assert_int_equal(a->label, -1);
     assert_true(lc_str_equal(a->why[0], lc_str_from("model:cancelled")));
     cancel = false;
-    a = job_run(&m, lines[0]);
+    a = labels_run(&m, lines[0]);
     assert_memory_equal(a->score, first.score, 3 * sizeof(float));
     assert_int_equal(m.scratch.refused + m.state.refused, 0);
-    job_close(&m);
+    labels_close(&m);
 }
 
 /* A line over a batch goes through the net in two pieces. */
 static void a_long_line_has_the_plain_scores(void **state)
 {
     (void)state;
-    static made m;
+    static labels_made m;
     static plain p;
     float z[2];
     char line[76], spelled[80];
-    const lc_job_options options = plain_options();
+    const lc_job_options options = labels_options();
     for (size_t i = 0; i < sizeof line - 1; i++) {
         line[i] = (char)('a' + i % 7);
     }
     line[sizeof line - 1] = '\0';
     snprintf(spelled, sizeof spelled, " %s", line);
-    pack_use(FOLDER "tiny-gemma3.gguf", LC_PACK_Q4);
-    job_open(&m, bundle_of(JOB(TASK("t", RED "{\"name\":\"rod\"}", STAGE)), "I {text}: \n"),
-             &options);
+    labels_pack(FOLDER "tiny-gemma3.gguf", LC_PACK_Q4);
+    labels_open(&m, labels_bundle(JOB(TASK("t", RED "{\"name\":\"rod\"}", STAGE)), "I {text}: \n"),
+                &options);
     plain_open(&p);
     plain_form_add(&p, 0, " red");
     plain_form_add(&p, 1, " rod");
     plain_calibrated(&p, "I", spelled, ":", 2, z);
-    assert_memory_equal(job_run(&m, line)->score, z, sizeof z);
+    assert_memory_equal(labels_run(&m, line)->score, z, sizeof z);
     plain_close(&p);
-    job_close(&m);
+    labels_close(&m);
 }
 
 /* ---- several forms, several stages ---- */
@@ -498,18 +335,19 @@ static void a_long_line_has_the_plain_scores(void **state)
 static void forms_of_a_label_add_up(void **state)
 {
     (void)state;
-    static made m;
+    static labels_made m;
     static plain p;
     float z[2];
-    const lc_job_options options = plain_options();
-    pack_use(FOLDER "tiny-causal.gguf", LC_PACK_F32);
-    job_open(&m,
-             bundle_of(JOB(TASK("t",
-                                "{\"name\":\"red\",\"forms\":[\"red\",\"hot\",\"hotter\",\"how\"]},"
-                                "{\"name\":\"cold\",\"forms\":[\"cold\",\"rest\"]}",
-                                STAGE)),
-                       PROMPT),
-             &options);
+    const lc_job_options options = labels_options();
+    labels_pack(FOLDER "tiny-causal.gguf", LC_PACK_F32);
+    labels_open(
+        &m,
+        labels_bundle(JOB(TASK("t",
+                               "{\"name\":\"red\",\"forms\":[\"red\",\"hot\",\"hotter\",\"how\"]},"
+                               "{\"name\":\"cold\",\"forms\":[\"cold\",\"rest\"]}",
+                               STAGE)),
+                      PROMPT),
+        &options);
     plain_open(&p);
     const char *const red[] = {" red", " hot\n", " hotter", " how"}, *const cold[] = {" cold",
                                                                                       " rest"};
@@ -520,81 +358,83 @@ static void forms_of_a_label_add_up(void **state)
         plain_form_add(&p, 1, cold[i]);
     }
     plain_calibrated(&p, "Say:", " temp 81 C", "\nIt is:", 2, z);
-    const lc_answer *a = job_run(&m, "temp 81 C");
+    const lc_answer *a = labels_run(&m, "temp 81 C");
     for (uint32_t k = 0; k < 2; k++) {
         float off = a->score[k] - z[k];
         assert_true(off < 1e-5f && off > -1e-5f); /* what is not summed is not rounded */
     }
     plain_close(&p);
-    job_close(&m);
+    labels_close(&m);
 }
 
 /* Two prompts of one pack take turns in its net. */
 static void prompts_share_a_net(void **state)
 {
     (void)state;
-    static made both, one;
-    const lc_job_options options = plain_options();
-    pack_use(FOLDER "tiny-granite.gguf", LC_PACK_Q4);
-    job_open(&both,
-             bundle_of(JOB(TASK("a", THREE, STAGE) "," TASK("b", RED "{\"name\":\"ok\"}", STAGE)),
-                       PROMPT),
-             &options);
-    job_open(&one, bundle_of(JOB(TASK("b", RED "{\"name\":\"ok\"}", STAGE)), PROMPT), &options);
+    static labels_made both, one;
+    const lc_job_options options = labels_options();
+    labels_pack(FOLDER "tiny-granite.gguf", LC_PACK_Q4);
+    labels_open(
+        &both,
+        labels_bundle(JOB(TASK("a", THREE, STAGE) "," TASK("b", RED "{\"name\":\"ok\"}", STAGE)),
+                      PROMPT),
+        &options);
+    labels_open(&one, labels_bundle(JOB(TASK("b", RED "{\"name\":\"ok\"}", STAGE)), PROMPT),
+                &options);
     for (size_t i = 0; i < 2; i++) {
-        (void)job_run(&both, lines[i]);
-        const lc_answer *b = job_run(&one, lines[i]);
+        (void)labels_run(&both, lines[i]);
+        const lc_answer *b = labels_run(&one, lines[i]);
         assert_memory_equal(both.answers[1].score, b->score, 2 * sizeof(float));
         assert_int_equal(both.answers[0].score_count, 3);
     }
-    job_close(&both);
-    job_close(&one);
+    labels_close(&both);
+    labels_close(&one);
 }
 
 /* One label has nothing to be compared with. */
 static void one_label_is_certain(void **state)
 {
     (void)state;
-    static made m;
-    const lc_job_options options = plain_options();
-    pack_use(FOLDER "tiny-causal.gguf", LC_PACK_Q4);
-    job_open(&m, bundle_of(JOB(TASK("t", "{\"name\":\"red\"}", STAGE)), PROMPT), &options);
-    const lc_answer *a = job_run(&m, lines[0]);
+    static labels_made m;
+    const lc_job_options options = labels_options();
+    labels_pack(FOLDER "tiny-causal.gguf", LC_PACK_Q4);
+    labels_open(&m, labels_bundle(JOB(TASK("t", "{\"name\":\"red\"}", STAGE)), PROMPT), &options);
+    const lc_answer *a = labels_run(&m, lines[0]);
     assert_true(a->p == 1.0f && a->score[0] == 0.0f);
-    job_close(&m);
+    labels_close(&m);
 }
 
 /* The prompt may begin with the line: then there is no prefix, and no section for it. */
 static void a_prompt_may_begin_with_the_line(void **state)
 {
     (void)state;
-    static made m;
+    static labels_made m;
     static plain p;
     float z[2];
     lc_leaf leaf;
     lc_section section;
-    const lc_job_options options = plain_options();
-    pack_use(FOLDER "tiny-causal.gguf", LC_PACK_Q4);
-    lc_object bundle = bundle_of(JOB(TASK("t", RED "{\"name\":\"ok\"}", STAGE)), "{text}: ");
+    const lc_job_options options = labels_options();
+    labels_pack(FOLDER "tiny-causal.gguf", LC_PACK_Q4);
+    lc_object bundle = labels_bundle(JOB(TASK("t", RED "{\"name\":\"ok\"}", STAGE)), "{text}: ");
     assert_int_equal(lc_leaf_open(bundle.data, bundle.bytes, &leaf, NULL), LC_OK);
     assert_false(lc_leaf_find(&leaf, LC_SECTION_PREFIX, 0, &section));
-    job_open(&m, bundle, &options);
+    labels_open(&m, bundle, &options);
     plain_open(&p);
     plain_form_add(&p, 0, " red");
     plain_form_add(&p, 1, " ok");
-    const lc_answer *a = job_run(&m, lines[0]);
+    const lc_answer *a = labels_run(&m, lines[0]);
     float of[2][2];
     plain_scores(&p, "", lines[0], ":", 2, z);
     plain_scores(&p, "", lines[1], ":", 2, of[1]);
     assert_true(a->score[0] - z[0] - (a->score[1] - z[1]) < 20.0f);
     memcpy(of[0], a->score, sizeof of[0]);
-    a = job_run(&m, lines[1]); /* the prior is the same for both lines */
+    a = labels_run(&m, lines[1]); /* the prior is the same for both lines */
     for (uint32_t k = 0; k < 2; k++) {
         float off = (of[0][k] - z[k]) - (a->score[k] - of[1][k]);
         assert_true(off < 1e-5f && off > -1e-5f);
     }
     plain_close(&p);
-    job_close(&m);
+    labels_close(&m);
 }
 
 static void add_template(gguf_make *m)
@@ -611,23 +451,23 @@ static void add_template(gguf_make *m)
 static void a_prompt_may_be_a_turn_of_a_template(void **state)
 {
     (void)state;
-    static made m;
+    static labels_made m;
     static plain p;
     float z[2];
-    const lc_job_options options = plain_options();
+    const lc_job_options options = labels_options();
     const gguf_llama spec = {.change = add_template};
     lc_buf file = gguf_llama_make(&spec);
-    pack_from(file.data, file.bytes, LC_PACK_Q4);
+    labels_pack_from(file.data, file.bytes, LC_PACK_Q4);
     lc_buf_free(&file);
-    job_open(&m, bundle_of(JOB(TASK("t", RED "{\"name\":\"ok\"}", CHAT)), "Say: {text}.\n"),
-             &options);
+    labels_open(&m, labels_bundle(JOB(TASK("t", RED "{\"name\":\"ok\"}", CHAT)), "Say: {text}.\n"),
+                &options);
     plain_open(&p);
     plain_form_add(&p, 0, " red");
     plain_form_add(&p, 1, " ok");
     plain_calibrated(&p, "[INST] Say:", " pump", ".[/INST]", 2, z);
-    assert_memory_equal(job_run(&m, "pump")->score, z, sizeof z);
+    assert_memory_equal(labels_run(&m, "pump")->score, z, sizeof z);
     plain_close(&p);
-    job_close(&m);
+    labels_close(&m);
 }
 
 /* ---- what is refused ---- */
@@ -636,7 +476,7 @@ static void refuses(const char *json, const char *prompt, const char *said)
 {
     lc_buf out = {0};
     lc_json_diag diag = {0};
-    assert_int_not_equal(build(json, prompt, &out, &diag), LC_OK);
+    assert_int_not_equal(labels_build(json, prompt, &out, &diag), LC_OK);
     assert_null(out.data);
     if (strstr(diag.text, said) == NULL) {
         fail_msg("%s, not: %s", diag.text, said);
@@ -647,7 +487,7 @@ static void prompts_that_are_wrong(void **state)
 {
     (void)state;
     const char *job = JOB(TASK("t", THREE, STAGE));
-    pack_use(FOLDER "tiny-causal.gguf", LC_PACK_Q4);
+    labels_pack(FOLDER "tiny-causal.gguf", LC_PACK_Q4);
     refuses(job, "no place", "tasks[0].stages[0].prompt: the prompt must have {text} once");
     refuses(job, "{text} {text}:", "tasks[0].stages[0].prompt: the prompt must have {text} once");
     refuses(job, "Say {text}", "tasks[0].stages[0].prompt: the prompt must go on after {text}");
@@ -667,7 +507,7 @@ static void prompts_that_are_wrong(void **state)
             PROMPT, "tasks[0].stages[0].prompt: ");
     refuses(JOB(TASK("t", THREE, CHAT)), PROMPT,
             "tasks[0].stages[0].prompt: the model has no chat template that is known");
-    pack_use(FOLDER "tiny-bidi.gguf", LC_PACK_Q4);
+    labels_pack(FOLDER "tiny-bidi.gguf", LC_PACK_Q4);
     refuses(job, PROMPT, "this model reads texts whole");
 }
 
@@ -791,81 +631,6 @@ static void too_many_forms_are_refused(void **state)
     lc_buf_free(&b);
 }
 
-/* ---- bundles that were damaged ---- */
-
-static lc_err try(const lc_object *bundle, lc_job **job, lc_diag *diag)
-{
-    static void *memory[2];
-    static lc_arena state, scratch;
-    const lc_job_options options = plain_options();
-    for (size_t i = 0; i < 2; i++) {
-        memory[i] = memory[i] == NULL ? aligned(ARENA_BYTES) : memory[i];
-    }
-    lc_arena_init(&state, memory[0], ARENA_BYTES);
-    lc_arena_init(&scratch, memory[1], ARENA_BYTES);
-    return lc_job_open(bundle, find_pack, NULL, &options, &state, &scratch, job, diag);
-}
-
-/* Every byte of the job, and of the prefix's header, changed: refused with a reason, or run. */
-static void damaged_bundles_are_survived(void **state)
-{
-    (void)state;
-    lc_leaf leaf;
-    lc_section section[2];
-    lc_job *job;
-    lc_diag diag = {0};
-    uint32_t refused = 0;
-    pack_use(FOLDER "tiny-causal.gguf", LC_PACK_Q4);
-    lc_object bundle = bundle_of(JOB(TASK("t", THREE, STAGE)), PROMPT);
-    uint8_t *bytes = (uint8_t *)(uintptr_t)bundle.data;
-    assert_int_equal(lc_leaf_open(bundle.data, bundle.bytes, &leaf, NULL), LC_OK);
-    assert_true(lc_leaf_find(&leaf, LC_SECTION_JOB, 0, &section[0]));
-    assert_true(lc_leaf_find(&leaf, LC_SECTION_PREFIX, 0, &section[1]));
-    for (size_t s = 0; s < 2; s++) {
-        for (size_t i = 0; i < (s == 0 ? section[0].bytes : 48); i++) {
-            for (int bit = 0; bit < 8; bit += s == 0 ? 3 : 1) {
-                uint8_t *at = bytes + section[s].offset + i;
-                static lc_answer answers[LC_TASKS_MAX];
-                *at ^= (uint8_t)(1u << bit);
-                diag = (lc_diag){0};
-                if (try(&bundle, &job, &diag) == LC_OK) {
-                    assert_int_equal(s, 0); /* nothing in that header is free */
-                    assert_int_equal(lc_job_run(job, "temp 81", 7, false, answers), LC_OK);
-                } else {
-                    assert_non_null(diag.text);
-                    refused++;
-                }
-                *at ^= (uint8_t)(1u << bit);
-            }
-        }
-    }
-    assert_true(refused > 48 * 8);
-    object_free(&bundle);
-}
-
-/* Numbers in a prefix are not looked at when it is loaded; what is none is found by the run. */
-static void a_prefix_of_no_numbers_defers(void **state)
-{
-    (void)state;
-    lc_leaf leaf;
-    lc_section prefix;
-    lc_job *job;
-    lc_diag diag = {0};
-    static lc_answer answers[LC_TASKS_MAX];
-    pack_use(FOLDER "tiny-causal.gguf", LC_PACK_Q4);
-    lc_object bundle = bundle_of(JOB(TASK("t", THREE, STAGE)), PROMPT);
-    assert_int_equal(lc_leaf_open(bundle.data, bundle.bytes, &leaf, NULL), LC_OK);
-    assert_true(lc_leaf_find(&leaf, LC_SECTION_PREFIX, 0, &prefix));
-    memset((uint8_t *)(uintptr_t)bundle.data + prefix.offset + 48, 0xff, prefix.bytes - 48);
-    assert_int_equal(try(&bundle, &job, &diag), LC_OK);
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(lc_job_run(job, "temp 81", 7, false, answers), LC_OK);
-        assert_int_equal(answers[0].decision, LC_DEFER);
-        assert_true(lc_str_equal(answers[0].why[0], lc_str_from("model:number")));
-    }
-    object_free(&bundle);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -882,8 +647,6 @@ int main(void)
         cmocka_unit_test(prompts_that_are_wrong),
         cmocka_unit_test(tries_that_are_wrong),
         cmocka_unit_test(too_many_forms_are_refused),
-        cmocka_unit_test(damaged_bundles_are_survived),
-        cmocka_unit_test(a_prefix_of_no_numbers_defers),
     };
-    return cmocka_run_group_tests(tests, set_up, clean_up);
+    return cmocka_run_group_tests(tests, labels_set_up, labels_clean_up);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../kernels/math.h"
 #include "../../runtime/limits.h"
 #include "../../runtime/model.h"
 #include "hf_parts.h"
@@ -23,6 +24,9 @@ static const lc_hf_class classes[] = {
     {"Gemma3TextModel", LC_ARCH_GEMMA3, LC_HF_BARE},
     {"Gemma3ForCausalLM", LC_ARCH_GEMMA3, LC_HF_LM},
     {"Gemma3TextForSequenceClassification", LC_ARCH_GEMMA3, LC_HF_SCORES},
+    {"Gemma2Model", LC_ARCH_GEMMA2, LC_HF_BARE},
+    {"Gemma2ForCausalLM", LC_ARCH_GEMMA2, LC_HF_LM},
+    {"Gemma2ForSequenceClassification", LC_ARCH_GEMMA2, LC_HF_SCORES},
     {"BertModel", LC_ARCH_BERT, LC_HF_BARE},
     {"BertForMaskedLM", LC_ARCH_BERT, LC_HF_MASKED},
     {"BertForPreTraining", LC_ARCH_BERT, LC_HF_MASKED},
@@ -38,7 +42,8 @@ static const lc_hf_class classes[] = {
 
 #define BIT(arch) (1u << LC_ARCH_##arch)
 #define ENCODERS (BIT(BERT) | BIT(MODERN_BERT))
-#define DECODERS (BIT(LLAMA) | BIT(QWEN2) | BIT(QWEN3) | BIT(GEMMA3) | BIT(GRANITE))
+#define GEMMAS (BIT(GEMMA2) | BIT(GEMMA3))
+#define DECODERS (BIT(LLAMA) | BIT(QWEN2) | BIT(QWEN3) | GEMMAS | BIT(GRANITE))
 #define ALL (ENCODERS | DECODERS | BIT(LFM2))
 
 typedef enum measure { WHOLE, REAL } measure;
@@ -68,7 +73,8 @@ static const row rows[] = {
     {"residual_multiplier", "residual_scale", REAL, BIT(GRANITE), 0},
     {"attention_multiplier", "attention.scale", REAL, BIT(GRANITE), 0},
     {"logits_scaling", "logit_scale", REAL, BIT(GRANITE), 0},
-    {"final_logit_softcapping", "final_logit_softcapping", REAL, BIT(GEMMA3), BIT(GEMMA3)},
+    {"attn_logit_softcapping", "attn_logit_softcapping", REAL, BIT(GEMMA2), 0}, /* null: none */
+    {"final_logit_softcapping", "final_logit_softcapping", REAL, GEMMAS, BIT(GEMMA3)},
 };
 
 /* What must say this, null or nothing: anything else computes otherwise. */
@@ -80,15 +86,15 @@ typedef struct guard {
 } guard;
 
 static const guard guards[] = {
-    {"hidden_act", "silu", DECODERS & ~BIT(GEMMA3), true},
+    {"hidden_act", "silu", DECODERS & ~GEMMAS, true},
     {"hidden_act", "gelu", BIT(BERT), true},
-    {"hidden_activation", "gelu_pytorch_tanh", BIT(GEMMA3), true},
+    {"hidden_activation", "gelu_pytorch_tanh", GEMMAS, true},
     {"hidden_activation", "gelu", BIT(MODERN_BERT), true},
     {"classifier_activation", "gelu", BIT(MODERN_BERT), false},
     {"conv_bias", NULL, BIT(LFM2), false},
     {"position_embedding_type", "absolute", BIT(BERT), false},
     {"use_sliding_window", NULL, DECODERS, false},
-    {"attn_logit_softcapping", NULL, DECODERS, false},
+    {"attn_logit_softcapping", NULL, DECODERS & ~BIT(GEMMA2), false},
     {"use_bidirectional_attention", NULL, DECODERS, false},
     {"is_decoder", NULL, BIT(BERT), false},
     {"add_cross_attention", NULL, BIT(BERT), false},
@@ -193,14 +199,20 @@ static lc_err read_real(lc_hf_read *r, const cJSON *object, const char *key, dou
     return LC_OK;
 }
 
-/* q . k is scaled by query_pre_attn_scalar^-0.5, which is the head size but in the largest ones. */
+/* q . k is scaled by query_pre_attn_scalar^-0.5, which is the head size but in the largest Gemma 2,
+ * which pack_info knows by its layers. */
 static lc_err read_attn_scale(lc_hf_read *r)
 {
     double scalar = 0.0, size = lc_json_real(r->config, "head_dim", 0.0);
-    if (r->arch->id != LC_ARCH_GEMMA3) {
+    if ((GEMMAS >> r->arch->id & 1) == 0) {
         return LC_OK;
     }
     lc_err err = read_real(r, r->config, "query_pre_attn_scalar", &scalar);
+    if (r->arch->id == LC_ARCH_GEMMA2 &&
+        lc_json_real(r->config, "num_hidden_layers", 0.0) == 46.0) {
+        size = lc_json_real(r->config, "hidden_size", 0.0) /
+               lc_json_real(r->config, "num_attention_heads", 1.0);
+    }
     if (!err && scalar != size) {
         err = wrong(r, LC_ERR_UNSUPPORTED, "query_pre_attn_scalar",
                     "other than head_dim is not supported");
@@ -283,6 +295,46 @@ uint32_t lc_hf_head_size(const lc_hf_read *r)
     return stated ? size : known ? width / heads : 0;
 }
 
+/* YaRN under its names in GGUF. There scores grow by 1 + log(factor) / 10 and attn_factor; here
+ * that is what they grow by unless attention_factor says another number. */
+static lc_err put_yarn(lc_hf_read *r, const rope *from)
+{
+    char key[96];
+    double factor = 0.0, fast = 32.0, slow = 1.0, attention = 0.0, old = 0.0;
+    const struct {
+        const char *theirs, *ours;
+        double *value;
+    } reals[] = {{"factor", "rope.scaling.factor", &factor},
+                 {"beta_fast", "rope.scaling.yarn_beta_fast", &fast},
+                 {"beta_slow", "rope.scaling.yarn_beta_slow", &slow},
+                 {"attention_factor", "rope.scaling.attn_factor", &attention},
+                 {"original_max_position_embeddings", NULL, &old}};
+    lc_err err = LC_OK;
+    for (size_t i = 0; !err && i < sizeof reals / sizeof reals[0]; i++) {
+        err = read_real(r, from->scaling, reals[i].theirs, reals[i].value);
+    }
+    if (!err && !lc_json_bool(from->scaling, "truncate", true)) {
+        err = wrong(r, LC_ERR_UNSUPPORTED, "truncate", "false is not supported");
+    }
+    if (!err &&
+        (lc_hf_get(from->scaling, "mscale") || lc_hf_get(from->scaling, "mscale_all_dim"))) {
+        err = wrong(r, LC_ERR_UNSUPPORTED, "mscale", "not supported");
+    }
+    if (!err && (factor < 1.0 || old < 1.0 || old > 1e9)) {
+        err = wrong(r, LC_ERR_FORMAT, factor < 1.0 ? reals[0].theirs : reals[4].theirs,
+                    "missing or out of range");
+    }
+    double own = 1.0 + 0.1 * lc_log(factor < 1.0 ? 1.0 : factor);
+    attention = attention > 0.0 ? attention / own : 1.0;
+    lc_hf_put_str(r, lc_hf_key(r, "rope.scaling.type", key), "yarn");
+    for (size_t i = 0; i < 4; i++) {
+        lc_hf_put_f32(r, lc_hf_key(r, reals[i].ours, key), *reals[i].value);
+    }
+    lc_hf_put_u32(r, lc_hf_key(r, "rope.scaling.original_context_length", key),
+                  err ? 0 : (uint32_t)old);
+    return err;
+}
+
 static lc_err put_scaling(lc_hf_read *r, const rope *from)
 {
     char key[96];
@@ -297,6 +349,9 @@ static lc_err put_scaling(lc_hf_read *r, const rope *from)
         lc_hf_put_str(r, lc_hf_key(r, "rope.scaling.type", key), "linear");
         lc_hf_put_f32(r, lc_hf_key(r, "rope.scaling.factor", key), factor);
         return err;
+    }
+    if (strcmp(type, "yarn") == 0) {
+        return put_yarn(r, from);
     }
     uint32_t dims = lc_hf_head_size(r);
     if (strcmp(type, "llama3") == 0 && r->arch->id != LC_ARCH_GEMMA3) {
@@ -363,6 +418,12 @@ static lc_err read_layer_type(lc_hf_read *r, const cJSON *item, bool *local)
                          "neither sliding_attention nor full_attention");
 }
 
+/* Architectures with layers that look back a window only. */
+static bool has_window(const lc_hf_read *r)
+{
+    return ((GEMMAS | BIT(MODERN_BERT)) >> r->arch->id & 1) != 0;
+}
+
 /* layer_types, one for each layer. */
 static lc_err put_layer_types(lc_hf_read *r, const cJSON *types, uint32_t layers, bool *any)
 {
@@ -381,7 +442,7 @@ static lc_err put_layer_types(lc_hf_read *r, const cJSON *types, uint32_t layers
         *any = *any || local[i];
         i++;
     }
-    if (*any && r->arch->allows >> LC_T_ROPE_FREQ_LOCAL & 1) {
+    if (*any && has_window(r)) {
         lc_hf_put_array(r, lc_hf_key(r, "attention.sliding_window_pattern", key), LC_GGUF_BOOL,
                         layers);
         for (i = 0; i < layers; i++) {
@@ -394,7 +455,7 @@ static lc_err put_layer_types(lc_hf_read *r, const cJSON *types, uint32_t layers
 static lc_err read_window(lc_hf_read *r)
 {
     char key[96];
-    bool modern = r->arch->id == LC_ARCH_MODERN_BERT, has = modern || r->arch->id == LC_ARCH_GEMMA3;
+    bool modern = r->arch->id == LC_ARCH_MODERN_BERT, has = has_window(r);
     const char *size = modern ? "local_attention" : "sliding_window";
     const char *period = modern ? "global_attn_every_n_layers" : "sliding_window_pattern";
     const cJSON *types = lc_hf_get(r->config, "layer_types");
@@ -606,7 +667,7 @@ static lc_err read_tied(lc_hf_read *r)
     if (item && !cJSON_IsBool(item)) {
         return wrong(r, LC_ERR_FORMAT, "tie_word_embeddings", "neither true nor false");
     }
-    bool tied = r->arch->id == LC_ARCH_GEMMA3 || r->arch->id == LC_ARCH_LFM2;
+    bool tied = ((GEMMAS | BIT(LFM2)) >> r->arch->id & 1) != 0;
     r->tied = item ? cJSON_IsTrue(item) : tied;
     return LC_OK;
 }

@@ -126,6 +126,7 @@ static const spare spares[] = {
 static const name_row *rows_of(uint32_t arch)
 {
     switch (arch) {
+    case LC_ARCH_GEMMA2:
     case LC_ARCH_GEMMA3:
         return gemma;
     case LC_ARCH_LFM2:
@@ -272,7 +273,8 @@ static void set_reading(const lc_hf_read *r, lc_gguf_tensor *t, const char *ours
         t->ne[1] = t->ne[2];
         t->ne[2] = 1;
     }
-    t->plus_one = r->arch->id == LC_ARCH_GEMMA3 && t->dims == 1;
+    bool less_one = r->arch->id == LC_ARCH_GEMMA2 || r->arch->id == LC_ARCH_GEMMA3;
+    t->plus_one = less_one && t->dims == 1;
 }
 
 static lc_err add_tensor(lc_hf_read *r, const lc_hf_file *file, const lc_gguf_tensor *from)
