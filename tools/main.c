@@ -28,6 +28,7 @@ static const verb verbs[] = {
     {"bench", "speed of this board", lc_verb_bench},
     {"status", "what the daemon of this machine is doing", lc_verb_status},
     {"doctor", "what is wrong between sensor and broker, and the remedy", lc_verb_doctor},
+    {"collect", "records what devices report, and tells them so", lc_verb_collect},
     {"upstream", "answers what devices escalate, by a larger model", lc_verb_upstream},
     {"selftest", "every kernel level of this CPU against plain C", lc_verb_selftest},
 };

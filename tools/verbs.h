@@ -4,6 +4,7 @@
 
 int lc_verb_bench(int argc, char **argv);
 int lc_verb_classify(int argc, char **argv);
+int lc_verb_collect(int argc, char **argv);
 int lc_verb_doctor(int argc, char **argv);
 int lc_verb_generate(int argc, char **argv);
 int lc_verb_init(int argc, char **argv);
