@@ -101,7 +101,8 @@ GOLDEN_BIN := $(patsubst tests/golden/%.c,$(B)/tests/golden_%,$(GOLDEN_SRC))
 SIM_BIN := $(patsubst tests/sim/%.c,$(B)/tests/%,$(SIM_SRC))
 REPLAY_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/replay_%,$(FUZZ_SRC))
 ADAPTER_SEEDS := $(B)/tests/seeds/adapter-causal.leaf $(B)/tests/seeds/adapter-bert.leaf
-JOB_SEEDS := $(B)/tests/seeds/tiny-job.leaf $(B)/tests/seeds/tiny-labels.leaf
+JOB_SEEDS := $(B)/tests/seeds/tiny-job.leaf $(B)/tests/seeds/tiny-labels.leaf \
+    $(B)/tests/seeds/tiny-kv.leaf
 SEEDS := $(if $(CROSS)$(FUZZ),,$(B)/tests/seeds/tiny-causal.leaf $(B)/tests/seeds/tiny-bidi.leaf \
     $(B)/tests/seeds/tiny-gemma3.leaf $(B)/tests/seeds/tiny-lfm2.leaf \
     $(B)/tests/seeds/tiny-bert.leaf $(JOB_SEEDS) $(ADAPTER_SEEDS))

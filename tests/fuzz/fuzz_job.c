@@ -7,7 +7,7 @@
 
 #define TASKS_MAX 64u
 
-const char *const fuzz_seeds[] = {"@/tiny-job.leaf", "@/tiny-labels.leaf", NULL};
+const char *const fuzz_seeds[] = {"@/tiny-job.leaf", "@/tiny-labels.leaf", "@/tiny-kv.leaf", NULL};
 
 static const char *const pack_names[] = {"tiny-bidi.leaf", "tiny-causal.leaf"};
 static lc_object packs[2];

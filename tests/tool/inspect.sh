@@ -54,6 +54,31 @@ job, plan = (json.load(open(p)) for p in sys.argv[1:])
 print(job["memory"]["total"] == plan["total"], len(job["estimates"]) == 6)
 ' "$tmp/job.json" "$tmp/plan.json")"
 
+# A job whose models keep keys and values as it says.
+echo "Say: {text} It is:" > "$tmp/p.txt"
+printf '{"version":1,"job":"j","ver":1,"kv":"i8","tasks":[{"task":"t","labels":[{"name":"red"},
+    {"name":"rest"}],"stages":[{"id":"s","type":"label_score","model":"m.leaf","prompt":"p.txt"}]}]}' \
+    > "$tmp/j.json"
+tool plan --json "$tmp/j.json" > "$tmp/i8.json"
+sed -i 's/"kv":"i8"/"kv":"auto"/' "$tmp/j.json"
+tool plan --json "$tmp/j.json" > "$tmp/own.json"
+is "a job's own cache" "i8 f16 True True" "$(python3 -c '
+import json, sys
+i8, own = (json.load(open(p)) for p in sys.argv[1:])
+print(i8["kv"]["kind"], own["kv"]["kind"], i8["kv"]["bytes"] < own["kv"]["bytes"],
+      i8["arenas"]["state"] < own["arenas"]["state"])
+' "$tmp/i8.json" "$tmp/own.json")"
+tool plan --kv i8 "$tmp/j.json" 2> "$tmp/err"
+is "--kv is for models" "2 1" "$? $(grep -c "a job says it with its key kv" "$tmp/err")"
+
+# A checkpoint folder says the same of itself as a GGUF of its weights would.
+tool inspect models/golden/hf-llama > "$tmp/out"
+for word in "hf-llama: checkpoint" "^arch  *llama: causal, 3 layers of 24, 3 heads on 1 of 8" \
+    "^tokenizer  *gpt2/llama-bpe, 334 tokens" "^packed .* bits a weight" \
+    "^memory .* at 256 tokens" "^Zero 2 W" "^this machine"; do
+    is "of a folder: $word" 1 "$(grep -c "$word" "$tmp/out")"
+done
+
 # refused NAME FILE REASON REMEDY: a line for each
 refused() {
     tool inspect "$2" > "$tmp/out" 2> "$tmp/err"
@@ -63,6 +88,10 @@ refused() {
 sed 's/llama\x0c/mamba\x0c/' $model > "$tmp/mamba.gguf"
 refused "an architecture of others" "$tmp/mamba.gguf" "mamba is not supported" \
     "supported: llama qwen2 .*bert"
+cp -r models/golden/hf-llama "$tmp/folder"
+sed -i 's/"llama3"/"dynamic"/' "$tmp/folder/config.json"
+refused "a scaling of others" "$tmp/folder" "scaling dynamic is not supported" \
+    "supported: default, linear, llama3 and yarn"
 printf 'PK\003\004archive' > "$tmp/model.pt"
 refused "a PyTorch archive" "$tmp/model.pt" "model.pt" "convert it to GGUF"
 printf '\100\000\000\000\000\000\000\000{"a":{}}' > "$tmp/model.safetensors"
