@@ -72,6 +72,7 @@ typedef struct parts {
     lc_mqtt *mqtt;
     lc_topics topics;
     lc_health health;
+    lc_vitals vitals; /* as last told */
     lc_status status;
     lc_watch worker_watch, signal_watch, postbox_watch;
     int signal_fd;
@@ -363,6 +364,10 @@ static void message_publish(parts *d, uint64_t now_ms, const lc_message *m)
 
 static void health_give(parts *d, uint64_t now_ms)
 {
+    lc_vitals vitals;
+    lc_vitals_read("", d->config->storage, &vitals);
+    lc_vitals_tell(&d->vitals, &vitals);
+    d->vitals = vitals;
     d->health.failed = d->engine.failed;
     uint32_t bytes = lc_health_write(&d->health, now_ms, d->report, sizeof d->report);
     lc_assert(bytes > 0);

@@ -370,6 +370,10 @@ static lc_text health_put(const lc_health *h, uint64_t now_ms, char *out, uint32
     senses_put(&t, h);
     upstream_put(&t, h, &c.esc);
     memory_put(&t, h, &c);
+    lc_vitals vitals;
+    lc_vitals_read("", h->config->storage, &vitals);
+    key_put(&t, "board");
+    lc_vitals_put(&vitals, &t);
     number_put(&t, "cpu_ms", cpu_ms());
     number_put(&t, "wakeups", h->loop->rounds);
     return t;

@@ -12,6 +12,7 @@
 #include "pins.h"
 #include "sensors.h"
 #include "sound.h"
+#include "vitals.h"
 
 /* Everything that a report draws on; read only. */
 typedef struct lc_health {

@@ -1,10 +1,12 @@
 /* What lines are made of besides text: microphone, sensors, recordings, the postbox. */
+#include <ftw.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 /* cmocka needs these */
 #include <cmocka.h>
@@ -12,6 +14,7 @@
 #include "../../board/linux/ear.h"
 #include "../../board/linux/postbox.h"
 #include "../../board/linux/sensors.h"
+#include "../../board/linux/vitals.h"
 #include "../../board/linux/wav.h"
 
 #define PI 3.14159265358979323846
@@ -226,6 +229,59 @@ static void damaged_recordings_are_survived(void **state)
     }
 }
 
+/* ---- vitals ---- */
+
+static void file_make(const char *root, const char *path, const char *text)
+{
+    char full[512];
+    int n = snprintf(full, sizeof full, "%s", root);
+    for (const char *at = path; *at; at++) {
+        if (*at == '/') {
+            mkdir(full, 0700);
+        }
+        full[n++] = *at;
+        full[n] = '\0';
+    }
+    FILE *file = fopen(full, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static int file_remove(const char *path, const struct stat *info, int kind, struct FTW *where)
+{
+    (void)info;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
+static void vitals_are_read(void **state)
+{
+    (void)state;
+    char root[] = "/tmp/lc-vitals-XXXXXX", json[256] = {0};
+    lc_vitals v;
+    assert_non_null(mkdtemp(root));
+    lc_vitals_read(root, "", &v);
+    assert_false(v.has_temp || v.has_throttle || v.storage_free_kb > 0);
+    file_make(root, "/sys/class/thermal/thermal_zone0/temp", "nonsense\n");
+    file_make(root, "/sys/class/thermal/thermal_zone1/temp", "61347\n");
+    file_make(root, "/sys/class/thermal/thermal_zone2/temp", "-4000\n");
+    file_make(root, "/sys/devices/platform/soc/soc:firmware/get_throttled", "50005\n");
+    lc_vitals_read(root, root, &v);
+    assert_true(v.has_temp && v.temp_mc == 61347 && v.storage_free_kb > 0);
+    assert_true(v.has_throttle && v.throttle == 0x50005);
+    v.load_pct = 142;
+    v.storage_free_kb = 9;
+    lc_text text = lc_text_make(json, sizeof json - 1);
+    lc_vitals_put(&v, &text);
+    assert_false(text.full);
+    assert_string_equal(json, "{\"load\":1.42,\"temp_c\":61.3,\"throttled\":[\"undervoltage\","
+                              "\"throttled\"],\"throttled_since_on\":[\"undervoltage\","
+                              "\"throttled\"],\"storage_free_kb\":9}");
+    assert_int_equal(nftw(root, file_remove, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
 /* ---- the postbox ---- */
 
 static void the_postbox_is_bounded(void **state)
@@ -253,15 +309,11 @@ static void the_postbox_is_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(alarms_are_known),
-        cmocka_unit_test(other_sounds_are_no_alarm),
-        cmocka_unit_test(an_alarm_in_noise),
-        cmocka_unit_test(levels_are_told_when_they_change),
-        cmocka_unit_test(numbers_are_found),
-        cmocka_unit_test(changes_and_limits_are_news),
-        cmocka_unit_test(recordings_are_read),
-        cmocka_unit_test(damaged_recordings_are_survived),
-        cmocka_unit_test(the_postbox_is_bounded),
+        cmocka_unit_test(alarms_are_known),    cmocka_unit_test(other_sounds_are_no_alarm),
+        cmocka_unit_test(an_alarm_in_noise),   cmocka_unit_test(levels_are_told_when_they_change),
+        cmocka_unit_test(numbers_are_found),   cmocka_unit_test(changes_and_limits_are_news),
+        cmocka_unit_test(recordings_are_read), cmocka_unit_test(damaged_recordings_are_survived),
+        cmocka_unit_test(vitals_are_read),     cmocka_unit_test(the_postbox_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
