@@ -111,7 +111,7 @@ TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(SIM_BIN) $(if $(CROSS),,$(R
 
 # ---- targets ----
 
-.PHONY: boards count-model count-labels mca bench-peers all help tests level-tests demo check check-levels check-static check-board check-fresh count soak fuzz fuzz-programs packages install deb clean
+.PHONY: boards count-model count-labels mca bench-peers kl all help tests level-tests demo check check-levels check-static check-board check-fresh count soak fuzz fuzz-programs packages install deb clean
 .DELETE_ON_ERROR:
 .PRECIOUS: $(SOURCES)/%/.ready
 .SUFFIXES:
@@ -171,6 +171,9 @@ count-load: build/insn_count.so all ## packing and loading a 0.5B model, beside 
 	@tests/perf/load.py $(B)/leafcutter --model $(or $(MODEL),qwen2.5-0.5b) \
 	    --arm build/aarch64-linux-gnu/leafcutter \
 	    $$($(MAKE) -s CROSS=aarch64-linux-gnu- print-sysroot) build/insn_count.so
+
+kl: all ## loss of packing against F32 and Q4_0; KL=--small in a minute, KL="--clinc FILE" more
+	@tests/perf/kl.py $(B)/leafcutter $(KL)
 
 mca: ## cycles of each kernel's loop by models of Cortex-A53, A72, Neoverse N1 and N2
 	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all

@@ -10,7 +10,7 @@
 #define EXPONENT_MAX 12     /* of a factor, so that fp16 keys and values stay in range */
 #define EXPONENT_MIN 2      /* smaller ones gain nothing that can be told from chance */
 #define WEIGHT_MIN 0x1p-100 /* a smaller weight may lose bits when divided */
-#define WEIGHT_MAX 0x1p100
+#define WEIGHT_MAX 0x1p80   /* a larger one may leave the range of scales when multiplied */
 #define WIDE 32.0f
 #define GAIN 0.95 /* a choice must take this off the error to be made */
 #define LOG_4 1.3862943611198906
