@@ -33,7 +33,7 @@ static void in_parts(void *ctx, lc_task_fn *fn, void *arg, uint32_t n)
 /* Inputs of which neighbours go together, and the mean of their products. */
 static void make_inputs(uint32_t cols, uint32_t parts, double *x, double *sum)
 {
-    const lc_tasks tasks = {NULL, parts, in_parts};
+    const lc_tasks tasks = {.count = parts, .run = in_parts};
     uint32_t stride = (cols + 3) / 4 * 4;
     seed = 5;
     for (uint32_t t = 0; t < TOKENS; t++) {
@@ -62,7 +62,7 @@ static void root_of_inverse(void **state)
     static const uint32_t sizes[] = {1, 31, 32, 65, COLS_MAX};
     static double x[TOKENS * (COLS_MAX + 4)], sum[COLS_MAX * COLS_MAX], u[COLS_MAX * COLS_MAX];
     static double again[COLS_MAX * COLS_MAX], work[LC_DENSE_BLOCK * COLS_MAX];
-    const lc_tasks one = {NULL, 1, in_parts}, three = {NULL, 3, in_parts};
+    const lc_tasks one = {.count = 1, .run = in_parts}, three = {.count = 3, .run = in_parts};
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
         uint32_t n = sizes[s];
         make_inputs(n, 3, x, again);
@@ -131,7 +131,7 @@ static void compensation_pays(void **state)
     static const uint32_t sizes[] = {64, COLS_MAX};
     static double x[TOKENS * (COLS_MAX + 4)], sum[COLS_MAX * COLS_MAX], u[COLS_MAX * COLS_MAX];
     static double work[LC_DENSE_BLOCK * COLS_MAX], mean[COLS_MAX];
-    const lc_tasks one = {NULL, 1, in_parts};
+    const lc_tasks one = {.count = 1, .run = in_parts};
     for (uint32_t i = 0; i < 4; i++) {
         uint32_t cols = sizes[i / 2], type = i % 2 ? LC_W_T16A : LC_W_T16;
         size_t bytes = (size_t)lc_quant_bytes(type, ROWS, cols);
