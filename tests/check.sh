@@ -52,7 +52,7 @@ mqtt() {
     built $name SAN="$SAN" all || return 0
     LC_BUILD=$PWD/$(mk -s SAN="$SAN" print-build)
     export LC_BUILD
-    "$tests/run.sh" "$results" "$name" "$tests"/mqtt/{inputs,flow,faults,kills,soak,sound,senses}.py
+    "$tests/run.sh" "$results" "$name" "$tests"/mqtt/{inputs,flow,faults,kills,soak,sound,senses,upstream,collect}.py
     [ -n "$SAN" ] || "$tests/run.sh" "$results" "$name" "$tests"/mqtt/{test_broker,levels,escalate}.py
 }
 
@@ -150,7 +150,8 @@ native=(test_journal test_kernels test_core test_net test_tok test_no_heap sim_n
     sim_outage sim_restart replay_leaf replay_gguf replay_job replay_expr replay_line damaged.sh
     lines.sh levels.sh records.sh tokens.sh stories.sh cli.sh)
 emulated=(test_kernels levels.sh records.sh lines.sh levels.py)
-brokers=(inputs.py flow.py faults.py kills.py soak.py sound.py senses.py)
+brokers=(inputs.py flow.py faults.py kills.py soak.py sound.py senses.py
+    upstream.py collect.py)
 [ "${1:-all}" != all ] || must "native${SAN:+-san}" "${native[@]}"
 case ${1:-all} in
 all | mqtt)

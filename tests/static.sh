@@ -12,6 +12,10 @@ is "it names no shared library" "" \
 run classify --json demo.txt > "$tmp/records" 2> "$tmp/err"
 is "it classifies with the job inside" "0 $(wc -l < models/triage/demo.txt)" \
     "$? $(wc -l < "$tmp/records")"
+for verb in upstream collect; do
+    run $verb --openai http://localhost 2> "$tmp/err"
+    is "$verb is left out, and it says so" "4 1" "$? $(grep -c "$verb is left out" "$tmp/err")"
+done
 part() {
     sed -E 's/"(dev|boot|seq|ts|tq|up|src|ms|in)":("[^"]*"|[0-9.]+),?//g; s/,\}/}/g' "$1"
 }

@@ -46,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
         schema = asked["response_format"]["json_schema"]["schema"]
         labels = schema["properties"]["label"]["enum"]
         label = next((one for one in labels if one in line), labels[0])
-        said = {"label": label, "evidence": [line.split()[0], "never said"], "p": 0.9}
+        said = {"label": label, "evidence": [line.split()[0], "never said"], "percent": 90}
         if mode == "429":
             return self.send(429, b"{}", extra={"Retry-After": "1"})
         if mode in ("500", "503", "400"):
@@ -56,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
         if mode == "label":
             said["label"] = "no such label"
         if mode == "range":
-            said["p"] = 7
+            said["percent"] = 700
         content = json.dumps(said)
         if mode == "json":
             content = content[:-5]

@@ -2,9 +2,12 @@
 """`leafcutter upstream` between a broker and a server that misbehaves: every trouble of the server,
 streamed and plain; the same request twice; several workers, one of them killed; prices; dry runs.
 
-usage: upstream.py
+usage: upstream.py [--server URL]
+
+With --server a real one is asked instead, plain and streamed, by two workers of which one dies.
 """
 
+import argparse
 import json
 import os
 import signal
@@ -436,8 +439,47 @@ def dry_runs(server):
         stage.ok(f"{name}: exit {rc}", found == rc, found)
 
 
+def real_server(url):
+    """Any answer will do that keeps to the schema: models differ."""
+    real = stage.Mosquitto()
+    devices = Devices(real.port).wait_ready()
+    for kind, options in (("plain", []), ("streamed", ["--stream"])):
+        both = [worker(real.port, url, *options, name=kind + side) for side in ("-left", "-right")]
+        for side in ("-left", "-right"):
+            ready(devices, kind + side)
+        names = [
+            devices.ask(f"pump {n} temp {90 + n} C, bearing warm", deadline_ms=120000, max_tok=200)
+            for n in range(6)
+        ]
+        time.sleep(1)
+        both[0].kill()
+        both[0].wait()
+        for n, name in enumerate(names):
+            devices.ask(
+                f"pump {n} temp {90 + n} C, bearing warm",
+                deadline_ms=120000,
+                max_tok=200,
+                number=int(name, 16),
+            )
+        got = [devices.wait(name, 120) for name in names]
+        stage.ok(
+            f"{kind}: all answered within the schema, though one of two workers died",
+            all(one.get("st") == "ok" and one["label"] in LABELS for one in got),
+            got,
+        )
+        stage.note(f"{kind}: {sorted(one.get('ms', 0) for one in got)} ms")
+        leaves(both[1], devices, kind + "-right")
+    devices.close()
+
+
 def main():
-    stage.limit(120)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--server")
+    url = parser.parse_args().server
+    stage.limit(400 if url else 120)
+    if url:
+        real_server(url)
+        return stage.done()
     server, real = fake_openai.Server(), stage.Mosquitto(kept="end")
     devices = Devices(real.port).wait_ready()
     threads = threading.active_count()

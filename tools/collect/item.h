@@ -14,7 +14,8 @@ typedef struct lc_item_loss {
 } lc_item_loss;
 
 typedef struct lc_item {
-    const char *dev, *body;               /* body: the object as JSON */
+    const char *dev, *body; /* body: [body_bytes], the object as JSON on one line */
+    size_t body_bytes;
     lc_held_kind kind;                    /* EVENT, GAP, AUDIT, RECORD */
     uint32_t boot, rev;                   /* rev: of a record, from 1 */
     uint64_t number;                      /* seq, no, gap */

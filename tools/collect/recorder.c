@@ -149,21 +149,24 @@ static bool name_ok(const char *dev)
            strlen(dev);
 }
 
-static void object_take(recorder *r, const cJSON *tree, lc_held_kind kind, const char *dev,
-                        uint64_t now_ms)
+/* text: [bytes], the object as it came; NULL: one of an array. */
+static void object_take(recorder *r, const cJSON *tree, const char *text, size_t bytes,
+                        lc_held_kind kind, const char *dev, uint64_t now_ms)
 {
     lc_item item;
     if (!lc_item_read(tree, kind, dev, &item)) {
         r->count.strange++;
         return;
     }
-    char *body = cJSON_PrintUnformatted(tree);
+    bool line = text && !memchr(text, '\n', bytes);
+    char *own = line ? NULL : cJSON_PrintUnformatted(tree);
     item.at = wall_now_ms();
-    item.body = body;
-    if (body) {
+    item.body = line ? text : own;
+    item.body_bytes = line ? bytes : own ? strlen(own) : 0;
+    if (item.body) {
         item_take(r, &item, now_ms);
     }
-    cJSON_free(body);
+    cJSON_free(own);
 }
 
 static void message_came(void *ctx, const char *topic, const char *payload, uint32_t bytes,
@@ -186,10 +189,10 @@ static void message_came(void *ctx, const char *topic, const char *payload, uint
         const cJSON *one;
         cJSON_ArrayForEach(one, tree)
         {
-            object_take(r, one, kind, dev, now_ms);
+            object_take(r, one, NULL, 0, kind, dev, now_ms);
         }
     } else {
-        object_take(r, tree, kind, dev, now_ms);
+        object_take(r, tree, payload, bytes, kind, dev, now_ms);
     }
     cJSON_Delete(tree);
 }

@@ -163,8 +163,9 @@ static int sink_open(const char *path, lc_held *held, lc_sink **out)
 
 static bool sink_put(lc_sink *sink, const lc_item *item)
 {
-    fprintf(sink->to, "{\"kind\":\"%s\",\"at\":%llu,\"dev\":\"%s\",\"body\":%s}\n",
-            lc_item_kind_word(item->kind), (unsigned long long)item->at, item->dev, item->body);
+    fprintf(sink->to, "{\"kind\":\"%s\",\"at\":%llu,\"dev\":\"%s\",\"body\":%.*s}\n",
+            lc_item_kind_word(item->kind), (unsigned long long)item->at, item->dev,
+            (int)item->body_bytes, item->body);
     return !ferror(sink->to);
 }
 

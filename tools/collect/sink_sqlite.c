@@ -210,7 +210,7 @@ static bool sink_put(lc_sink *sink, const lc_item *item)
     text_bind(s, 11, item->label);
     text_bind(s, 12, item->word);
     sqlite3_bind_double(s, 13, item->p);
-    text_bind(s, 14, item->body);
+    sqlite3_bind_text(s, 14, item->body, (int)item->body_bytes, SQLITE_STATIC);
     if (!step(sink, s)) {
         return false;
     }

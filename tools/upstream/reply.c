@@ -131,7 +131,7 @@ static void spans_find(const cJSON *quotes, const char *text, lc_reply *reply)
 static lc_err answer_take(const cJSON *tree, const lc_ask *q, lc_reply *reply, lc_json_diag *diag)
 {
     const char *name = lc_json_text(tree, "label", NULL);
-    const cJSON *p = part(tree, "p");
+    double percent = lc_json_real(tree, "percent", -1.0);
     if (!name) {
         return lc_json_fail(diag, LC_ERR_FORMAT, "label", "is missing");
     }
@@ -139,10 +139,10 @@ static lc_err answer_take(const cJSON *tree, const lc_ask *q, lc_reply *reply, l
     if (!reply->label) {
         return lc_json_fail(diag, LC_ERR_FORMAT, "label", "is none of the list");
     }
-    if (!cJSON_IsNumber(p) || !(p->valuedouble >= 0.0 && p->valuedouble <= 1.0)) {
-        return lc_json_fail(diag, LC_ERR_FORMAT, "p", "is no number from 0 to 1");
+    if (!(percent >= 0.0 && percent <= 100.0)) {
+        return lc_json_fail(diag, LC_ERR_FORMAT, "percent", "is no number from 0 to 100");
     }
-    reply->p = p->valuedouble;
+    reply->p = percent / 100.0;
     spans_find(part(tree, "evidence"), q->text, reply);
     return LC_OK;
 }

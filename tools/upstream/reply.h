@@ -23,7 +23,8 @@ typedef struct lc_reply {
 /* stream: server-sent events. Errors: FORMAT, ARENA with the reason in diag. */
 lc_err lc_completion_read(const char *body, size_t bytes, bool stream, lc_completion *out,
                           lc_json_diag *diag) LC_CHECKED;
-/* Errors: FORMAT: no JSON of that shape, a label that is not in the list, a p outside 0 to 1. */
+/* Errors: FORMAT: no JSON of that shape, a label that is not in the list, a percent
+ * outside 0 to 100. */
 lc_err lc_reply_read(const char *content, size_t bytes, const lc_ask *q, lc_reply *reply,
                      lc_json_diag *diag) LC_CHECKED;
 

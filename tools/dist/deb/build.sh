@@ -66,6 +66,7 @@ finish() {
         echo "Maintainer: $(maintainer)"
         echo "Installed-Size: $size"
         [ -z "$depends" ] || echo "Depends: $depends"
+        [ "$name" != leafcutter ] || echo "Recommends: libcurl4"
         [ "$name" != leafcutter ] || echo "Suggests: mosquitto, mosquitto-clients"
         [ "$name" = leafcutter ] || echo "Multi-Arch: same"
         echo "Section: $section"
