@@ -241,6 +241,14 @@ void lc_escalate_ask(lc_escalate *esc, uint64_t now_ms, const lc_question *q)
     slot_fill(esc, slot, q, now_ms, now_ms);
 }
 
+/* Lines of the past take at most half of the budget: the rest is for those of now. */
+static bool kept_may(lc_escalate *esc, uint64_t now_ms)
+{
+    uint64_t calls, money;
+    lc_budget_spent(&esc->budget, now_ms, &calls, &money);
+    return calls < (esc->budget.calls_max + 1) / 2;
+}
+
 /* The oldest line that waits becomes a question; lines that nobody needs any more go. */
 static void kept_ask(lc_escalate *esc, uint64_t now_ms)
 {
@@ -252,7 +260,7 @@ static void kept_ask(lc_escalate *esc, uint64_t now_ms)
     if (!line || slots_used(esc) >= KEPT_SLOTS || now_ms < esc->kept_ms) {
         return;
     }
-    if (guard(esc, now_ms)) {
+    if (guard(esc, now_ms) || !kept_may(esc, now_ms)) {
         esc->kept_ms = now_ms + KEPT_AGAIN_MS;
         return;
     }

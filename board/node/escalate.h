@@ -9,8 +9,8 @@
  * A record that said `escalate` is followed by exactly one with rev 2: what upstream said, or
  * `defer` and why. An answer that is late corrects it once more. A line that was hard while nobody
  * could be asked (`defer`) waits in memory, the oldest dropped and counted when there is no room,
- * and is asked within the job's ttl; a correction follows only if upstream knew. Corrections never
- * act.
+ * and is asked within the job's ttl, of half of the budget; a correction follows only if upstream
+ * knew. Corrections never act.
  */
 #ifndef LC_ESCALATE_H
 #define LC_ESCALATE_H
