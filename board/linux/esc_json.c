@@ -247,7 +247,10 @@ lc_err lc_esc_reply_read(const char *data, uint32_t bytes, lc_esc_reply *reply)
     if (err == LC_OK && reply->answer.status == LC_ESC_OK) {
         err = label_read(json, reply);
     }
-    lc_err priced = err == LC_OK ? number_read("{cost}", json, COST_MAX, &cost) : err;
+    if (err != LC_OK) {
+        return err;
+    }
+    lc_err priced = number_read("{cost}", json, COST_MAX, &cost);
     reply->answer.cost = (uint64_t)(cost * LC_BUDGET_MONEY + 0.5);
     return priced == LC_ERR_NOT_FOUND ? LC_OK : priced;
 }

@@ -592,7 +592,7 @@ static void deadline_pass(lc_escalate *esc, lc_esc_slot *slot, uint64_t now_ms)
         slot_return(esc, slot, why ? why : "upstream:timeout");
         return;
     }
-    if (slot->tries < TRIES_MAX) {
+    if (slot->tries < TRIES_MAX && slot->state != LC_ESC_TO_SEND) {
         slot->state = LC_ESC_TO_SEND; /* once more, the same id */
         slot->deadline_ms = now_ms + esc->options.policy->deadline_ms;
         return;
