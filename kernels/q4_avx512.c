@@ -104,6 +104,10 @@ LC_INLINE void store_rows(int32_t *out, __m512i acc)
 
 /* ---- straight from the tile ---- */
 
+/* Bytes that one token's weights are fetched ahead: what the core runs ahead by itself ends within
+ * a few groups, and its prefetcher at each page. */
+#define FETCH_AHEAD 1024
+
 LC_INLINE void panel_dot(const uint8_t *panel, uint32_t groups, bool offsets, uint32_t tokens,
                          const lc_act *x, int32_t *out)
 {
@@ -114,6 +118,11 @@ LC_INLINE void panel_dot(const uint8_t *panel, uint32_t groups, bool offsets, ui
         acc[t] = _mm512_setzero_si512();
     for (uint32_t i = 0; i < groups * tokens; i += tokens) {
         const uint8_t *d = panel + lc_q4_data_offset(offsets);
+        if (tokens == 1) { /* memory is what it waits for */
+            LC_UNROLL(5)
+            for (uint32_t j = 0; j < LC_ROUND_UP(LC_T16_BYTES, 64u); j += 64)
+                __builtin_prefetch(panel + FETCH_AHEAD + j);
+        }
         group_terms terms = terms_of(x, i, tokens, offsets);
         LC_UNROLL(4)
         for (uint32_t t = 0; t < tokens; t++)

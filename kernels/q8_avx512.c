@@ -59,6 +59,9 @@ void lc_gemv_q8_avx512(const int8_t *w, uint32_t rows, uint32_t groups, const lc
     __m512i sum = _mm512_setzero_si512();
     for (uint32_t g = 0; g < groups; g++) {
         size_t at = (size_t)g * LC_GROUP;
+        LC_UNROLL(8)
+        for (uint32_t j = 0; j < LC_TILE_ROWS * LC_GROUP; j += 64) /* the next sixteen rows */
+            __builtin_prefetch(w + LC_TILE_ROWS * ((size_t)groups * LC_GROUP + at) + j);
         sum = _mm512_add_epi32(sum, group_dots(&from, at, x->a + at, x->c8[g], x->ne[g]));
     }
     sum = _mm512_shuffle_i64x2(sum, sum, 0xd8);
