@@ -111,7 +111,7 @@ TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(SIM_BIN) $(if $(CROSS),,$(R
 
 # ---- targets ----
 
-.PHONY: boards count-model count-labels mca bench-peers kl all help tests level-tests demo check check-levels check-static check-board check-fresh count soak fuzz fuzz-programs packages install deb clean
+.PHONY: boards stack count-model count-labels mca bench-peers kl all help tests level-tests demo check check-levels check-static check-board check-fresh count soak fuzz fuzz-programs packages install deb clean
 .DELETE_ON_ERROR:
 .PRECIOUS: $(SOURCES)/%/.ready
 .SUFFIXES:
@@ -178,6 +178,10 @@ kl: all ## loss of packing against F32 and Q4_0; KL=--small in a minute, KL="--c
 mca: ## cycles of each kernel's loop by models of Cortex-A53, A72, Neoverse N1 and N2
 	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all
 	@tests/perf/cycles.py build/aarch64-linux-gnu
+
+stack: ## bytes of stack that entry points of the library take at most on Arm
+	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all
+	@tests/perf/stack.py build/aarch64-linux-gnu/leafcutter
 
 boards: all ## estimates of speed and memory for known small models: writes cross/boards.md
 	@tests/perf/boards.py $(B)/leafcutter build/boards > cross/boards.md

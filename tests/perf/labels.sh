@@ -56,9 +56,12 @@ if [ -n "${LC_PEER:-}" ]; then
         "$work/peer" labels "$LC_PEER" "$models/$model.q4_0.gguf" "$threads" 96 24 8 3 \
             >> "$work/theirs"
     done
+    mine=$(median < "$work/ours") alone=$(of alone_ms < "$work/theirs" | median)
+    together=$(of together_ms < "$work/theirs" | median)
     printf '%s %s, %s threads, ms a message: ours %s, llama.cpp Q4_0 %s alone, %s by 8\n' \
-        "$model" "$type" "$threads" "$(median < "$work/ours")" \
-        "$(of alone_ms < "$work/theirs" | median)" "$(of together_ms < "$work/theirs" | median)"
+        "$model" "$type" "$threads" "$mine" "$alone" "$together"
+    awk -v mine="$mine" -v alone="$alone" -v together="$together" 'BEGIN {
+        printf "times better than alone %.2f, than by 8 %.2f\n", alone / mine, together / mine }'
 fi
 
 # ---- instructions ----
