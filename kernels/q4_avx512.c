@@ -106,7 +106,7 @@ LC_INLINE void store_rows(int32_t *out, __m512i acc)
 
 /* Bytes that one token's weights are fetched ahead: what the core runs ahead by itself ends within
  * a few groups, and its prefetcher at each page. */
-#define FETCH_AHEAD 1024
+#define FETCH_AHEAD 2048
 
 LC_INLINE void panel_dot(const uint8_t *panel, uint32_t groups, bool offsets, uint32_t tokens,
                          const lc_act *x, int32_t *out)
