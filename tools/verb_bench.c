@@ -18,6 +18,9 @@
 static const char sample_line[] =
     "P2 vib 7.9mm/s rising, temp 81C, motor current 14.2 A, bearing noise on drive end";
 
+/* A token a byte at worst; sentencepiece makes three bytes of each of its 15 blanks. */
+#define SAMPLE_TOKENS_MAX ((uint32_t)sizeof sample_line + 40u)
+
 typedef struct request {
     lc_session_options session;
     uint32_t prompt, gen, reps;
@@ -414,7 +417,7 @@ int lc_verb_bench(int argc, char **argv)
         return rc;
     }
     uint32_t ctx = r.prompt + r.gen;
-    r.session.ctx = ctx > sizeof sample_line + 4 ? ctx : (uint32_t)sizeof sample_line + 4;
+    r.session.ctx = ctx > SAMPLE_TOKENS_MAX ? ctx : SAMPLE_TOKENS_MAX;
     r.session.text_bytes = sizeof sample_line;
     figures f;
     rc = r.tune ? tune(r) : bench_once(&r, false, &f);
