@@ -52,8 +52,10 @@ mqtt() {
     built $name SAN="$SAN" all || return 0
     LC_BUILD=$PWD/$(mk -s SAN="$SAN" print-build)
     export LC_BUILD
-    "$tests/run.sh" "$results" "$name" "$tests"/mqtt/{inputs,flow,faults,kills,soak,sound,senses,upstream,collect}.py
-    [ -n "$SAN" ] || "$tests/run.sh" "$results" "$name" "$tests"/mqtt/{test_broker,levels,escalate}.py
+    "$tests/run.sh" "$results" "$name" \
+        "$tests"/mqtt/{inputs,flow,faults,kills,soak,sound,senses,upstream,collect}.py
+    [ -n "$SAN" ] ||
+        "$tests/run.sh" "$results" "$name" "$tests"/mqtt/{test_broker,levels,escalate}.py
 }
 
 house() {

@@ -151,9 +151,8 @@ def faults(real, devices, server, kind):
         f"{kind}: label, probability, evidence found in the line",
         good.get("label") == "warm"
         and good["p"] == 0.9
-        and good["ev"] == [[0, 4]]
-        and good["quote"] == ["warm"]
-        and text[slice(*good["ev"][0])] == "warm"
+        and good["ev"] == [[0, 4, "warm"]]
+        and text[slice(*good["ev"][0][:2])] == "warm"
         and good["by"] == "big",
         good,
     )

@@ -119,7 +119,8 @@ static void spans_find(const cJSON *quotes, const char *text, lc_reply *reply)
     cJSON_ArrayForEach(quote, quotes)
     {
         const char *words = cJSON_IsString(quote) ? quote->valuestring : "";
-        const char *at = words[0] ? strstr(text, words) : NULL;
+        bool fits = words[0] && strlen(words) <= LC_REPLY_QUOTE_MAX;
+        const char *at = fits ? strstr(text, words) : NULL;
         if (at && reply->spans < LC_REPLY_SPANS_MAX) {
             uint32_t *span = reply->span[reply->spans++];
             span[0] = (uint32_t)(at - text);

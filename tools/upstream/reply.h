@@ -4,7 +4,8 @@
 
 #include "ask.h"
 
-#define LC_REPLY_SPANS_MAX 16u
+#define LC_REPLY_SPANS_MAX 8u   /* as many as a device takes */
+#define LC_REPLY_QUOTE_MAX 512u /* bytes of one; longer ones are no evidence */
 
 typedef struct lc_completion {
     char *content; /* [bytes], NUL after it; freed by the caller */

@@ -146,13 +146,9 @@ static char *answer_write(const job *j, const lc_reply *reply, const char *st, c
             lc_emit_open(&e, NULL, '[');
             lc_emit_u64(&e, NULL, reply->span[i][0]);
             lc_emit_u64(&e, NULL, reply->span[i][1]);
-            lc_emit_close(&e);
-        }
-        lc_emit_close(&e);
-        lc_emit_open(&e, "quote", '[');
-        for (uint32_t i = 0; i < reply->spans; i++) {
             lc_emit_bytes(&e, NULL, j->ask.text + reply->span[i][0],
                           reply->span[i][1] - reply->span[i][0]);
+            lc_emit_close(&e);
         }
         lc_emit_close(&e);
     } else {
