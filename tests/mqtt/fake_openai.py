@@ -31,18 +31,22 @@ class Handler(BaseHTTPRequestHandler):
             self.server.count[line] = self.server.count.get(line, 0) + 1
             if self.server.count[line] > times:
                 mode = "plain"
-            self.server.busy += 1
-            self.server.most = max(self.server.most, self.server.busy)
         try:
             self.answer(mode, line, asked)
         except (BrokenPipeError, ConnectionResetError):
             pass
-        finally:
-            with self.server.lock:
-                self.server.busy -= 1
+
+    def think(self):
+        """Counted as busy: only before the answer, as the next request may follow it at once."""
+        with self.server.lock:
+            self.server.busy += 1
+            self.server.most = max(self.server.most, self.server.busy)
+        time.sleep(self.server.delay_s)
+        with self.server.lock:
+            self.server.busy -= 1
 
     def answer(self, mode, line, asked):
-        time.sleep(self.server.delay_s)
+        self.think()
         schema = asked["response_format"]["json_schema"]["schema"]
         labels = schema["properties"]["label"]["enum"]
         label = next((one for one in labels if one in line), labels[0])
