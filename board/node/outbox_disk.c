@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "../../runtime/limits.h"
+#include "journal_parts.h"
 #include "outbox.h"
 #include "outbox_parts.h"
 
@@ -10,8 +11,19 @@
 #define EVENT_BYTES_MAX 1024u
 #define EVENTS_PART 16u /* of the bytes of both journals: what records can never take */
 #define BACK_BYTES_MIN 4096u
+#define SEGMENTS_LEAST 4u
 
 /* ---- laying out, opening ---- */
+
+/* A segment holds the longest entry, even where the part is small: then it is exceeded. */
+static void segments_widen(lc_journal_options *o)
+{
+    uint32_t least = (LC_SEGMENT_HEAD + LC_ENTRY_HEAD + o->text_max + 4095u) / 4096u * 4096u;
+    if (o->segment_bytes < least) {
+        o->segment_bytes = least;
+        o->segments = SEGMENTS_LEAST;
+    }
+}
 
 static lc_err lane_init(lc_outbox *outbox, const lc_outbox_disk *disk, lc_outbox_kind kind,
                         lc_arena *state)
@@ -31,6 +43,7 @@ static lc_err lane_init(lc_outbox *outbox, const lc_outbox_disk *disk, lc_outbox
                                   .strict = disk->e2e && kind != LC_OUTBOX_CORRECTION};
     lc_journal_divide(records ? disk->bytes - part : part, &options.segments,
                       &options.segment_bytes);
+    segments_widen(&options);
     uint32_t back_bytes = events ? BACK_BYTES_MIN : LC_OUTBOX_BYTES_MIN;
     uint8_t *back = port ? lc_arena_push(state, back_bytes) : NULL;
     if (port && !back) {
