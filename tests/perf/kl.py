@@ -8,7 +8,7 @@ stories to calibrate and to measure on itself), the shipped trunk (calibrated on
 thresholds were set with, measured on the development lines), an encoder trained on CLINC150 by
 clinc_encoder.py, and all-MiniLM-L6-v2 from tools/train/minilm.py. Each is calibrated on text of its
 own kind, on 256 to 20,000 tokens of it, and on text of another kind. What is not there is said.
---quick calibrates each way once, on 16,384 tokens; --small on 1,024 (stories: 6,144), and measures 20
+--quick calibrates each way once, on 16,384 tokens; --small on 1,024 (stories: 6,144), measuring 20
 lines: that it runs, not figures to quote.
 """
 
