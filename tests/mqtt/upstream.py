@@ -17,6 +17,7 @@ import threading
 import time
 
 import client
+import escalate
 import fake_openai
 import stage
 
@@ -400,6 +401,31 @@ def broker_away(real, devices, server):
     leaves(one, devices, "patient")
 
 
+def daemon_asks(server):
+    """The whole way: a line, a daemon, the worker, the server, a correction in the collector."""
+    real = stage.Mosquitto(name="whole", lines=[])
+    one = worker(real.port, server.url, "--model", "big", name="whole-worker")
+    scene = escalate.Scene("whole", real, deadline_ms=4000)
+    heard = scene.ready()
+    took = []
+    for n in range(20):
+        begun = time.monotonic()
+        two = scene.collector.rev(scene.feed(f"drip number {n}, leak suspected"), 2)
+        took.append((time.monotonic() - begun) * 1000)
+        if not two or (two["label"], two["by"], two["ev"]) != ("leak", "upstream", [[0, 4]]):
+            break
+    stage.ok(
+        "a daemon's hard lines come back corrected",
+        heard and len(took) == 20 and two and two["label"] == "leak" and two["ev"] == [[0, 4]],
+        two,
+    )
+    took.sort()
+    stage.note(f"line to correction: p50 {took[10]:.1f} ms, most {took[-1]:.1f} ms")
+    scene.end()
+    one.send_signal(signal.SIGTERM)
+    one.wait(10)
+
+
 def dry_runs(server):
     before = len(server.seen)
     path = os.path.join(stage.folder, "requests")
@@ -492,6 +518,7 @@ def main():
     two_workers(real, devices, server)
     pressure(real, devices, server)
     broker_away(real, devices, server)
+    daemon_asks(server)
     dry_runs(server)
     stage.ok(
         "no request was answered twice but those asked twice", devices.twice <= 3, devices.twice
