@@ -44,9 +44,9 @@ typedef struct lc_pack {
     const struct lc_labels *stands; /* stage whose prefix the net stands after, NULL: none */
 } lc_pack;
 
-/* Context, batch and tokenizer scratch; the model is open, nodes, classes, rank and kv are set. ctx 0:
- * a default, on top of which comes what prompts take. reserved: tokens of the context that are not
- * for lines; inner: nodes of a trie that are run. Errors: LIMIT. */
+/* Context, batch and tokenizer scratch; the model is open, nodes, classes, rank and kv are set.
+ * ctx 0: a default, on top of which comes what prompts take. reserved: tokens of the context that
+ * are not for lines; inner: nodes of a trie that are run. Errors: LIMIT. */
 lc_err lc_pack_size(lc_pack *pack, uint32_t ctx, uint32_t reserved, uint32_t inner,
                     lc_diag *diag) LC_CHECKED;
 /* The net, on state, which keeps the address of the pack; counts on scratch what runs push and

@@ -10,7 +10,7 @@ typedef void lc_task_fn(void *arg, uint32_t i, uint32_t n);
 typedef struct lc_tasks {
     void *ctx;
     uint32_t count; /* threads, at least 1 */
-    uint32_t single; /* of them for a single token, where reading weights is what takes time; 0: all */
+    uint32_t single; /* of them for a single token, when reading weights takes the time; 0: all */
     /* Calls fn(arg, i, n) for every i < n, on any threads, and returns when all are done. */
     void (*run)(void *ctx, lc_task_fn *fn, void *arg, uint32_t n);
 } lc_tasks;

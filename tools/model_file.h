@@ -1,6 +1,8 @@
-/* model_file.h - what `--model FILE` means to every verb: a pack, or a GGUF or checkpoint packed once.
+/* model_file.h - what `--model FILE` means to every verb: a pack, or a GGUF or checkpoint packed
+ * once.
  *
- * Packs of GGUF files and of checkpoint folders (hf.h) are kept in $XDG_CACHE_HOME/leafcutter (else ~/.cache/leafcutter), one per
+ * Packs of GGUF files and of checkpoint folders (hf.h) are kept in $XDG_CACHE_HOME/leafcutter (else
+ * ~/.cache/leafcutter), one per
  * source file and type, replaced when the source or this program changes.
  */
 #ifndef LC_MODEL_FILE_H

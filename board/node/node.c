@@ -108,8 +108,9 @@ lc_err lc_node_open(const lc_node_options *options, uint64_t now_ms, lc_arena *s
                              state);
     }
     if (err == LC_OK) {
-        const lc_outbox_disk disk = {options->port,      options->journal_bytes, options->boot,
-                                     options->e2e,       options->backlog_per_s, options->ask != NULL,
+        const lc_outbox_disk disk = {options->port,      options->journal_bytes,
+                                     options->boot,      options->e2e,
+                                     options->backlog_per_s, options->ask != NULL,
                                      options->task,      options->task_count};
         err = lc_outbox_disk_init(&laid->outbox, &disk, state);
     }
@@ -443,7 +444,8 @@ bool lc_node_has_loss(const lc_node *node)
 
 bool lc_node_busy(const lc_node *node)
 {
-    bool busy = node->running.ticket != 0 || lc_escalate_owing(&node->esc) > 0 || lc_outbox_waiting(&node->outbox) > 0 ||
+    bool busy = node->running.ticket != 0 || lc_escalate_owing(&node->esc) > 0 ||
+                lc_outbox_waiting(&node->outbox) > 0 ||
                 node->outbox.gap.count + node->outbox.gap.events > 0 || lc_node_has_loss(node);
     for (uint32_t i = 0; i < node->inbox.count; i++) {
         const lc_inbox_source *source = &node->inbox.source[i];

@@ -1,7 +1,7 @@
 /* replay.c - runs a fuzz target without libFuzzer: each seed, then mutations of it (TAP).
  *
- *   replay_TARGET              its own seeds and FUZZ_ROUNDS mutations of each (1000); what libFuzzer
- *                              found before (tests/fuzz/corpus/TARGET.found), unchanged
+ *   replay_TARGET              its own seeds and FUZZ_ROUNDS mutations of each (1000); what
+ *                              libFuzzer found before (tests/fuzz/corpus/TARGET.found), unchanged
  *   replay_TARGET FILE...      these inputs, unchanged: to look at a crash
  *
  * The mutations depend on FUZZ_SEED alone (1). An input that crashes or takes longer than ten

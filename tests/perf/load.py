@@ -47,7 +47,8 @@ def packed(tool, source, pack, kind):
     losses = [t["sqnr_db"] for t in tensors if t["sqnr_db"] is not None]
     largest = max(t["bytes"] for t in tensors)
     print(
-        f"pack --type {kind}: {seconds:.0f} s ({used:.0f} s of one processor), peak {kib / 1024:.0f} MiB for a file of "
+        f"pack --type {kind}: {seconds:.0f} s ({used:.0f} s of one processor), "
+        f"peak {kib / 1024:.0f} MiB for a file of "
         f"{os.path.getsize(source) / 2**20:.0f} MiB (mapped pages included), pack "
         f"{os.path.getsize(pack) / 2**20:.0f} MiB, largest tensor of it {largest / 2**20:.0f} MiB"
     )

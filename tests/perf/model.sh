@@ -6,9 +6,10 @@
 #
 # TOOL is an aarch64 build, NATIVE_TOOL packs the model. MODEL: a name of mkmodel.py (smollm2-135m).
 # A prompt of 128 tokens, the last one's logits included, then decoding at that depth: million
-# instructions a token. T16 with an 8-bit head has the peer's bits; q4 is T16A. LC_TYPES and LC_PROMPT change
-# the types and the prompt; LC_HOT=1 lists functions. With LC_PEER=FOLDER, where bench_peers.py has
-# put llama.cpp and its model, its own counts follow. Exact and repeatable; not cycles.
+# instructions a token. T16 with an 8-bit head has the peer's bits; q4 is T16A. LC_TYPES and
+# LC_PROMPT change the types and the prompt; LC_HOT=1 lists functions. With LC_PEER=FOLDER, where
+# bench_peers.py has put llama.cpp and its model, its own counts follow. Exact and repeatable; not
+# cycles.
 # What budget.txt beside this file knows may be 3 % above it, more fails (exit 1).
 set -eu
 tool=$1 counter=$2 sysroot=$3 native=$4
@@ -36,7 +37,9 @@ count() { # CPU SYSROOT PROGRAM...: counts by mark
 say() { # CPU LEVEL TYPE: a row, and whether the budget allows it
     awk -v cpu="$1" -v level="$2" -v type="$3" -v model="$model" -v prompt="$prompt" -v gen=$gen '
         FILENAME != ARGV[2] {
-            if ($1 == model && $2 == prompt && $3 == level && $4 == type) { most[4] = $5; most[5] = $6 }
+            if ($1 == model && $2 == prompt && $3 == level && $4 == type) {
+                most[4] = $5; most[5] = $6
+            }
             next
         }
         $1 != "insn" { next }
@@ -58,7 +61,8 @@ printf '%s, prompt %s: million instructions a token\n' "$model" "$prompt"
 printf '%-12s %-8s %-6s %9s %9s\n' cpu level type prefill decode
 for type in ${LC_TYPES-t16 q4}; do
     pack=$models/$model.$type.leaf
-    [ -e "$pack" ] || "$native" pack "$models/$model.gguf" -o "$pack" --type "$type" > "$work/packed"
+    [ -e "$pack" ] ||
+        "$native" pack "$models/$model.gguf" -o "$pack" --type "$type" > "$work/packed"
     for cpu; do
         count "$cpu" "$sysroot" "$tool" bench --model "$pack" --prompt "$prompt" --gen $gen \
             --reps 1 --json

@@ -57,7 +57,8 @@ print(job["memory"]["total"] == plan["total"], len(job["estimates"]) == 6)
 # A job whose models keep keys and values as it says.
 echo "Say: {text} It is:" > "$tmp/p.txt"
 printf '{"version":1,"job":"j","ver":1,"kv":"i8","tasks":[{"task":"t","labels":[{"name":"red"},
-    {"name":"rest"}],"stages":[{"id":"s","type":"label_score","model":"m.leaf","prompt":"p.txt"}]}]}' \
+    {"name":"rest"}],"stages":[{"id":"s","type":"label_score","model":"m.leaf",
+    "prompt":"p.txt"}]}]}' \
     > "$tmp/j.json"
 tool plan --json "$tmp/j.json" > "$tmp/i8.json"
 sed -i 's/"kv":"i8"/"kv":"auto"/' "$tmp/j.json"

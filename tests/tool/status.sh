@@ -43,7 +43,8 @@ cd "$OLDPWD" || exit 1
 missing=
 for word in "device    pi4-0017, started 1 time" "program .* kernels" "job       golden 3" \
     "inputs .*in" "link .* 0 connections" "lines     20 in, 0 lost, 0 waiting" \
-    "records   [0-9]+: [0-9]+ accept, 0 escalate" "queue .*waiting" "journal   ok, " "gaps      0 stated" \
+    "records   [0-9]+: [0-9]+ accept, 0 escalate" "queue .*waiting" "journal   ok, " \
+    "gaps      0 stated" \
     "latency   p50 .*, of 20 lines" "inference p50" "late      0 lines" "arenas    state"; do
     grep -qE "^$word" "$tmp/table" || missing="$missing [$word]"
 done

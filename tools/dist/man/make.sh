@@ -42,7 +42,8 @@ verb() {
     printf '.Ss %s\n.D1 %s\n.Pp\n' "$name" \
         "$(printf '%s\n' "$help" | sed -n '1 s/^usage: //p' | plain | sed 's/|/ | /g')"
     # A sentence begins a line: mandoc wants it so.
-    printf '%s\n' "$help" | sed -e 1d -e '/^  -/d' | plain | sed 's/\([a-z)]\)\. \([A-Z]\)/\1.\n\2/g'
+    printf '%s\n' "$help" | sed -e 1d -e '/^  -/d' | plain |
+        sed 's/\([a-z)]\)\. \([A-Z]\)/\1.\n\2/g'
     printf '%s\n' "$help" | options
 }
 
