@@ -9,11 +9,13 @@ Between the daemon and mosquitto stands a relay that keeps every byte that left.
 import json
 import os
 import socket
+import subprocess
 import sys
 import threading
 import time
 
 import client
+import fake_openai
 import stage
 
 ROOT = "leafcutter/v1"
@@ -439,10 +441,31 @@ def busy(broker):
     scene.end()
 
 
+def real_worker(broker):
+    """The tool's own worker, asking a server that answers as OpenAI's do."""
+    server = fake_openai.Server()
+    worker = stage.start(
+        [stage.TOOL, "upstream", "--openai", server.url]
+        + ["--broker", f"mqtt://127.0.0.1:{broker.port}"],
+        stderr=subprocess.DEVNULL,
+    )
+    scene = Scene("esc6", broker)
+    stage.ok("the tool's worker is heard", scene.ready(15))
+    two = scene.collector.rev(scene.feed("pump 3 drips, operator Jane Doe"), 2)
+    stage.ok(
+        "and its answer corrects the record",
+        two and two.get("by") == "upstream" and two["label"] in LABELS,
+        (two, scene.status()),
+    )
+    scene.end()
+    worker.terminate()
+    worker.wait()
+
+
 def main():
     stage.limit(120)
     broker = stage.Mosquitto()
-    for part in (asked_and_answered, workers_die, budget, busy):
+    for part in (asked_and_answered, workers_die, budget, busy, real_worker):
         part(broker)
         clear = client.Client(broker.port, "clear").wait_ready()
         clear.publish(STATE, b"", retain=True)
