@@ -108,10 +108,9 @@ lc_err lc_node_open(const lc_node_options *options, uint64_t now_ms, lc_arena *s
                              state);
     }
     if (err == LC_OK) {
-        const lc_outbox_disk disk = {options->port,      options->journal_bytes,
-                                     options->boot,      options->e2e,
-                                     options->backlog_per_s, options->ask != NULL,
-                                     options->task,      options->task_count};
+        const lc_outbox_disk disk = {options->port, options->journal_bytes, options->boot,
+                                     options->e2e,  options->backlog_per_s, options->ask != NULL,
+                                     options->task, options->task_count};
         err = lc_outbox_disk_init(&laid->outbox, &disk, state);
     }
     if (err == LC_OK && options->acts) {
