@@ -381,7 +381,7 @@ static void refusals_name_place_and_reason(void **state)
     assert_int_equal(try(&memory, section, bytes, &diag), LC_ERR_FORMAT);
     assert_string_equal(diag.text, "no such label here, or no such task before this one");
     label[9] = 'g';
-    section[0] = 3;
+    section[0] = 9;
     assert_int_equal(try(&memory, section, bytes, &diag), LC_ERR_VERSION);
     section[0] = 1;
     section[20] ^= 1; /* root of the pack */
