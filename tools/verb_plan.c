@@ -97,7 +97,9 @@ static void print_header(const request *r, const lc_plan *plan)
 static void print_table(const lc_plan *plan)
 {
     char kv[80], tokens[32] = "";
-    snprintf(tokens, sizeof tokens, plan->ctx > 0 ? " of %u tokens" : "", plan->ctx);
+    if (plan->ctx > 0) {
+        snprintf(tokens, sizeof tokens, " of %u tokens", plan->ctx);
+    }
     snprintf(kv, sizeof kv, "of state: keys and values%s as %s", tokens,
              plan->kv == LC_KV_AUTO ? "each model has them" : lc_ui_kv_name(plan->kv));
     const struct {

@@ -31,7 +31,7 @@ static int url_set(request *r)
         bytes--;
     }
     bool version = bytes >= 3 && memcmp(r->openai + bytes - 3, "/v1", 3) == 0;
-    snprintf(r->url, sizeof r->url, "%.*s%s", (int)bytes, r->openai, version ? PATH + 3 : PATH);
+    snprintf(r->url, sizeof r->url, "%.*s%s", (int)bytes, r->openai, version ? &PATH[3] : PATH);
     r->worker.url = r->url;
     return LC_UI_GO;
 }

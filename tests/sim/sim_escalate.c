@@ -112,7 +112,7 @@ static void work_finish(world *w)
                          (unsigned long long)seq, words[decision]);
     int held = snprintf(text, sizeof text, "line %llu %s", (unsigned long long)seq,
                         may_not ? "SECRET" : "drips");
-    lc_node_record record = {.json = json, .bytes = (uint32_t)bytes, .decision = decision};
+    lc_node_record record = {.json = json, .bytes = (uint32_t)bytes, .decision = (uint8_t)decision};
     record.label_name = lc_str_from("normal");
     if (hard && !may_not) {
         record.ask = (lc_str){text, (uint32_t)held};
