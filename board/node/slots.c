@@ -22,7 +22,9 @@ bool lc_slot_set(lc_slot *slot, const char *payload, uint32_t bytes)
     if (bytes > slot->max) {
         return false;
     }
-    memcpy(slot->payload, payload, bytes);
+    if (bytes > 0) { /* an empty one has no address */
+        memcpy(slot->payload, payload, bytes);
+    }
     slot->bytes = bytes;
     slot->dirty = true;
     return true;
