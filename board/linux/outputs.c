@@ -63,19 +63,14 @@ lc_err lc_outputs_bind(lc_outputs *outputs, const lc_config *config, const lc_jo
     return job ? labels_bind(outputs, job, diag) : LC_OK;
 }
 
-/* The name of an output that this board has not; "" when all are there. */
-static lc_str missing_of(const lc_outputs *outputs, const lc_order *act)
+static void missing_tell(const lc_outputs *outputs, lc_str label, const lc_order *order)
 {
-    const lc_actor_options *o = &outputs->options;
-    if (act->kind != LC_ORDER_PIN) {
-        return o->sound ? (lc_str){"", 0} : lc_str_from("sound");
+    if (lc_actor_output(&outputs->options, order) < LC_OUTPUTS_MAX) {
+        return;
     }
-    for (uint32_t i = 0; i < o->pin_count; i++) {
-        if (lc_str_equal(o->pin[i].name, act->name)) {
-            return (lc_str){"", 0};
-        }
-    }
-    return act->name;
+    lc_str missing = order->kind == LC_ORDER_PIN ? order->name : lc_str_from("sound");
+    lc_log(LC_LOG_WARNING, "label %.*s: no output %.*s in the config; left out", (int)label.bytes,
+           label.data, (int)missing.bytes, missing.data);
 }
 
 lc_err lc_outputs_check(const lc_outputs *outputs, const lc_job *job)
@@ -83,21 +78,17 @@ lc_err lc_outputs_check(const lc_outputs *outputs, const lc_job *job)
     for (uint32_t i = 0; i < outputs->options.label_count; i++) {
         const lc_actor_label *l = &outputs->label[i];
         lc_str name = lc_job_task(job, l->task)->label[l->label].name;
-        lc_order act[LC_ORDERS_MAX];
+        lc_order order[LC_ORDERS_MAX];
         uint32_t count;
         lc_diag diag = {0};
-        lc_err err = lc_orders_parse(l->action, act, &count, &diag);
+        lc_err err = lc_orders_parse(l->action, order, &count, &diag);
         if (err != LC_OK) {
             lc_log(LC_LOG_ERROR, "label %.*s: action at byte %llu: %s", (int)name.bytes, name.data,
                    (unsigned long long)diag.offset, diag.text);
             return err;
         }
         for (uint32_t j = 0; j < count; j++) {
-            lc_str missing = missing_of(outputs, &act[j]);
-            if (missing.bytes > 0) {
-                lc_log(LC_LOG_WARNING, "label %.*s: no output %.*s in the config; left out",
-                       (int)name.bytes, name.data, (int)missing.bytes, missing.data);
-            }
+            missing_tell(outputs, name, &order[j]);
         }
     }
     return LC_OK;

@@ -6,8 +6,6 @@ struct lc_actor_rule {
     lc_trend_state trend;
 };
 
-#define NO_OUTPUT LC_OUTPUTS_MAX
-
 static uint32_t output_count(const lc_actor *actor)
 {
     return actor->options.pin_count + (actor->options.sound ? 1 : 0);
@@ -15,19 +13,17 @@ static uint32_t output_count(const lc_actor *actor)
 
 /* ---- opening ---- */
 
-/* The output an act moves, NO_OUTPUT: there is none. */
-static uint32_t output_of(const lc_actor *actor, const lc_order *order)
+uint32_t lc_actor_output(const lc_actor_options *options, const lc_order *order)
 {
-    const lc_actor_options *o = &actor->options;
     if (order->kind != LC_ORDER_PIN) {
-        return o->sound ? o->pin_count : NO_OUTPUT;
+        return options->sound ? options->pin_count : LC_OUTPUTS_MAX;
     }
-    for (uint32_t i = 0; i < o->pin_count; i++) {
-        if (lc_str_equal(o->pin[i].name, order->name)) {
+    for (uint32_t i = 0; i < options->pin_count; i++) {
+        if (lc_str_equal(options->pin[i].name, order->name)) {
             return i;
         }
     }
-    return NO_OUTPUT;
+    return LC_OUTPUTS_MAX;
 }
 
 static lc_err rule_init(lc_actor_rule *rule, const lc_actor_label *label, lc_diag *diag)
@@ -75,8 +71,8 @@ lc_err lc_actor_init(lc_actor *actor, const lc_actor_options *options, lc_arena 
 static void order_begin(lc_actor *actor, uint64_t now_ms, const lc_order *order,
                         const lc_actor_label *label)
 {
-    uint32_t i = output_of(actor, order);
-    if (i == NO_OUTPUT) {
+    uint32_t i = lc_actor_output(&actor->options, order);
+    if (i == LC_OUTPUTS_MAX) {
         actor->missing++;
         return;
     }

@@ -54,6 +54,8 @@ typedef struct lc_actor {
     uint64_t begun, held, limited, missing; /* acts; missing: for an output that is not there */
 } lc_actor;
 
+/* The output that an order moves, as in lc_actor_do; LC_OUTPUTS_MAX: there is none. */
+uint32_t lc_actor_output(const lc_actor_options *options, const lc_order *order);
 /* Parses all actions; the caller keeps options' arrays. With a measuring arena it counts. Errors:
  * ARENA; FORMAT and LIMIT of an action: diag->offset is the label's index. */
 lc_err lc_actor_init(lc_actor *actor, const lc_actor_options *options, lc_arena *state,

@@ -18,7 +18,7 @@ const char *lc_answers_find(lc_answers *answers, const char *dev, const char *id
     char key[KEY_BYTES];
     key_make(key, dev, id);
     for (uint32_t i = 0; i < answers->count; i++) {
-        lc_answer *one = &answers->entry[i];
+        lc_answered *one = &answers->entry[i];
         if (one->key && strcmp(one->key, key) == 0) {
             one->used = ++answers->clock;
             return one->json;
@@ -30,7 +30,7 @@ const char *lc_answers_find(lc_answers *answers, const char *dev, const char *id
 void lc_answers_keep(lc_answers *answers, const char *dev, const char *id, char *json)
 {
     char key[KEY_BYTES];
-    lc_answer *oldest = answers->count > 0 ? &answers->entry[0] : NULL;
+    lc_answered *oldest = answers->count > 0 ? &answers->entry[0] : NULL;
     for (uint32_t i = 1; i < answers->count; i++) {
         if (answers->entry[i].used < oldest->used) {
             oldest = &answers->entry[i];
@@ -44,7 +44,7 @@ void lc_answers_keep(lc_answers *answers, const char *dev, const char *id, char 
     }
     free(oldest->key);
     free(oldest->json);
-    *oldest = (lc_answer){held, json, ++answers->clock};
+    *oldest = (lc_answered){held, json, ++answers->clock};
 }
 
 void lc_answers_free(lc_answers *answers)

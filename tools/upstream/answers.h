@@ -4,14 +4,14 @@
 
 #include <stdint.h>
 
-typedef struct lc_answer {
+typedef struct lc_answered {
     char *key; /* device, blank, id; NULL: free */
     char *json;
     uint64_t used;
-} lc_answer;
+} lc_answered;
 
 typedef struct lc_answers {
-    lc_answer *entry; /* [count] */
+    lc_answered *entry; /* [count] */
     uint32_t count;
     uint64_t clock;
 } lc_answers;

@@ -571,7 +571,7 @@ static int worker_open(worker *w)
         return LC_EXIT_BOARD;
     }
     w->job = calloc(o->queue, sizeof *w->job);
-    w->answers = (lc_answers){.entry = calloc(o->cache, sizeof(lc_answer)), .count = o->cache};
+    w->answers = (lc_answers){.entry = calloc(o->cache, sizeof(lc_answered)), .count = o->cache};
     if (!w->job || !w->answers.entry) {
         return lc_ui_no_memory();
     }
