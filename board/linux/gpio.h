@@ -1,7 +1,7 @@
 /* gpio.h - one GPIO line: an output, or an input whose edges are told. libgpiod behind it.
  *
  * libgpiod 1.6 (Debian 12) and 2.x (Debian 13) have different interfaces: gpio_v1.c and gpio_v2.c,
- * of which the installed gpiod.h chooses one; without it gpio_none.c says UNSUPPORTED.
+ * of which the installed gpiod.h chooses one; without it gpio.c says UNSUPPORTED.
  * No call waits: edges are read when the descriptor is ready.
  */
 #ifndef LC_GPIO_H
@@ -61,7 +61,9 @@ lc_err lc_gpio_get(lc_gpio *gpio, bool *active) LC_CHECKED;
 int lc_gpio_fd(const lc_gpio *gpio);
 /* The oldest edge that has not been read. NOT_FOUND: none; IO: the chip has gone. */
 lc_err lc_gpio_read(lc_gpio *gpio, lc_gpio_edge *edge) LC_CHECKED;
-/* "libgpiod 1.6.3"; "none". */
+/* "libgpiod 1"; "none". */
 const char *lc_gpio_library(void);
+/* What an errno of the library means, for its two files. */
+lc_err lc_gpio_err(int error);
 
 #endif

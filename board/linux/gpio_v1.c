@@ -8,20 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static lc_err err_of(int error)
-{
-    switch (error) {
-    case EBUSY:
-        return LC_ERR_BUSY;
-    case ENOENT:
-    case ENODEV:
-    case EINVAL: /* an offset that the chip does not have */
-        return LC_ERR_NOT_FOUND;
-    default:
-        return LC_ERR_IO;
-    }
-}
-
 static struct gpiod_line *line_find(struct gpiod_chip *chip, const lc_gpio_request *r)
 {
     return r->name ? gpiod_chip_find_line(chip, r->name) : gpiod_chip_get_line(chip, r->offset);
@@ -41,7 +27,7 @@ lc_err lc_gpio_open(const lc_gpio_request *request, lc_gpio *gpio)
     errno = 0;
     struct gpiod_chip *chip = gpiod_chip_open_lookup(request->chip);
     if (!chip) {
-        return err_of(errno ? errno : ENOENT);
+        return lc_gpio_err(errno ? errno : ENOENT);
     }
     errno = 0;
     struct gpiod_line *line = line_find(chip, request);
@@ -49,7 +35,7 @@ lc_err lc_gpio_open(const lc_gpio_request *request, lc_gpio *gpio)
         int error = errno ? errno : ENOENT;
         gpiod_chip_close(chip);
         errno = error;
-        return err_of(error);
+        return lc_gpio_err(error);
     }
     *gpio = (lc_gpio){.chip = chip, .line = line, .offset = gpiod_line_offset(line)};
     return LC_OK;

@@ -11,20 +11,6 @@
 
 #define PATH_BYTES 288 /* /dev/ and a name of the longest kind */
 
-static lc_err err_of(int error)
-{
-    switch (error) {
-    case EBUSY:
-        return LC_ERR_BUSY;
-    case ENOENT:
-    case ENODEV:
-    case EINVAL: /* an offset that the chip does not have */
-        return LC_ERR_NOT_FOUND;
-    default:
-        return LC_ERR_IO;
-    }
-}
-
 static bool has_label(struct gpiod_chip *chip, const char *label)
 {
     struct gpiod_chip_info *info = gpiod_chip_get_info(chip);
@@ -123,7 +109,7 @@ lc_err lc_gpio_open(const lc_gpio_request *request, lc_gpio *gpio)
         int error = errno ? errno : ENOENT;
         lc_gpio_close(&g);
         errno = error;
-        return err_of(error);
+        return lc_gpio_err(error);
     }
     *gpio = g;
     return LC_OK;

@@ -30,6 +30,7 @@ static uint32_t crc_or_none(uint32_t crc, const void *data, size_t bytes)
 #include "../../board/node/cell.c"
 #include "../../board/node/journal.c"
 #include "../../board/node/journal_read.c"
+#include "dice.h"
 #undef lc_crc32c
 
 #define SECTOR_BYTES 512u
@@ -67,14 +68,6 @@ typedef struct disk {
     uint64_t random;
 } disk;
 
-static uint64_t roll(uint64_t *random)
-{
-    *random ^= *random >> 12;
-    *random ^= *random << 25;
-    *random ^= *random >> 27;
-    return (*random * 0x2545F4914F6CDD1Du) >> 16;
-}
-
 static void pending_apply(disk *d, lc_file file)
 {
     uint32_t left = 0;
@@ -102,10 +95,10 @@ static void power_cut(disk *d)
 {
     for (uint32_t i = 0; i < d->pendings; i++) {
         const pending *p = &d->pending[i];
-        uint64_t fate = roll(&d->random) % 3;
+        uint64_t fate = dice_roll(&d->random) % 3;
         uint32_t bytes = fate == 0   ? 0
                          : fate == 1 ? p->bytes
-                                     : (uint32_t)(roll(&d->random) % (p->bytes + 1));
+                                     : (uint32_t)(dice_roll(&d->random) % (p->bytes + 1));
         memcpy(d->kept[p->file] + p->at, p->data, bytes);
     }
     d->pendings = 0;
@@ -226,11 +219,11 @@ static uint32_t text_make(const world *w, uint32_t boot, uint64_t seq, char *out
 {
     uint64_t random = w->seed * 77 + boot * 1000003u + seq * 31 + 5;
     for (int i = 0; i < 4; i++) {
-        roll(&random);
+        dice_roll(&random);
     }
     int bytes = snprintf(out, TEXT_MAX, "{\"boot\":%u,\"seq\":%llu,\"p\":0.%04u,\"pad\":\"%.*s\"}",
-                         boot, (unsigned long long)seq, (unsigned)(roll(&random) % 10000),
-                         (int)(roll(&random) % 100),
+                         boot, (unsigned long long)seq, (unsigned)(dice_roll(&random) % 10000),
+                         (int)(dice_roll(&random) % 100),
                          "the quick brown fox jumps over the lazy dog and back again, then sleeps "
                          "until the morning comes");
     return (uint32_t)bytes;
@@ -430,8 +423,8 @@ static bool start(world *w)
 static void life(world *w, uint32_t steps)
 {
     for (uint32_t i = 0; i < steps && !w->disk.dead && !w->fault; i++) {
-        uint64_t what = roll(&w->random) % 100;
-        w->now_ms += roll(&w->random) % 400;
+        uint64_t what = dice_roll(&w->random) % 100;
+        w->now_ms += dice_roll(&w->random) % 400;
         if (what < 50) {
             record_put(w);
         } else if (what < 62) {
@@ -441,12 +434,12 @@ static void life(world *w, uint32_t steps)
         } else if (what < 92 && w->link) {
             held_deliver(w);
         } else if (what < 95 && w->link) {
-            loss_tell(w, roll(&w->random) % 2 == 0);
+            loss_tell(w, dice_roll(&w->random) % 2 == 0);
         } else {
-            w->now_ms += roll(&w->random) % 20 == 0 ? LC_JOURNAL_LAZY_MS : 0;
+            w->now_ms += dice_roll(&w->random) % 20 == 0 ? LC_JOURNAL_LAZY_MS : 0;
             lc_journal_tick(&w->journal, w->now_ms);
         }
-        if (roll(&w->random) % 4 != 0) {
+        if (dice_roll(&w->random) % 4 != 0) {
             lc_journal_tick(&w->journal, w->now_ms);
         }
         certain_note(w);
@@ -491,7 +484,7 @@ static uint32_t run(world *w, uint64_t seed, uint32_t cut_at, uint32_t more, mis
         w->lives++;
         w->disk.dead = false;
         w->disk.ops = 0;
-        w->disk.cut_at = last ? 0 : i == 0 ? cut_at : (uint32_t)(1 + roll(&w->random) % 120);
+        w->disk.cut_at = last ? 0 : i == 0 ? cut_at : (uint32_t)(1 + dice_roll(&w->random) % 120);
         if (start(w)) {
             life(w, last ? 10 : 150);
         }
@@ -499,7 +492,7 @@ static uint32_t run(world *w, uint64_t seed, uint32_t cut_at, uint32_t more, mis
         if (last) {
             heal(w);
             expect(w, w->boot > 0, "does not start on a whole disk");
-        } else if (w->disk.dead || roll(&w->random) % 2 == 0) {
+        } else if (w->disk.dead || dice_roll(&w->random) % 2 == 0) {
             power_cut(&w->disk);
             w->cuts++;
         } else {

@@ -13,6 +13,7 @@
 
 #include "../../board/node/node.h"
 #include "../../runtime/job.h"
+#include "dice.h"
 
 #define HOURS 72u
 #define HOUR_MS 3600000u
@@ -57,17 +58,9 @@ typedef struct world {
     const char *fault;
 } world;
 
-static uint64_t roll(world *w)
-{
-    w->random ^= w->random >> 12;
-    w->random ^= w->random << 25;
-    w->random ^= w->random >> 27;
-    return (w->random * 0x2545F4914F6CDD1Du) >> 16;
-}
-
 static bool chance(world *w, uint32_t permille)
 {
-    return !w->healing && roll(w) % 1000 < permille;
+    return !w->healing && dice_roll(&w->random) % 1000 < permille;
 }
 
 static void expect(world *w, bool holds, const char *what)
@@ -100,7 +93,7 @@ static void work_finish(world *w)
     static lc_redactions none;
     char json[512], text[64];
     uint64_t seq = w->work.seq;
-    uint64_t kind = roll(w) % 10;
+    uint64_t kind = dice_roll(&w->random) % 10;
     bool hard = kind < 6, may_not = kind < 2;
     lc_decision decision = !hard ? LC_ACCEPT : may_not || !w->work.online ? LC_DEFER : LC_ESCALATE;
     static const char *const words[] = {"accept", "escalate", "defer"};
@@ -186,16 +179,18 @@ static void request_seen(world *w, const lc_message *m)
     if (!w->worker || chance(w, w->lose)) {
         return;
     }
-    thing t = {.kind = ANSWER, .at_ms = w->now_ms + DELAY_MS + roll(w) % 400, .label = "leak"};
+    thing t = {.kind = ANSWER,
+               .at_ms = w->now_ms + DELAY_MS + dice_roll(&w->random) % 400,
+               .label = "leak"};
     memcpy(t.answer.id, m->ask_id, LC_ESC_ID_BYTES);
     t.answer.p = 0.9f;
     t.answer.span_count = 1;
     t.answer.span[0] = (lc_esc_span){0, 4, {"line", 4}};
     if (chance(w, w->late)) {
-        t.at_ms += DELAY_MS + roll(w) % (4 * DEADLINE_MS);
+        t.at_ms += DELAY_MS + dice_roll(&w->random) % (4 * DEADLINE_MS);
     }
     if (chance(w, w->wrong)) {
-        uint64_t how = roll(w) % 4;
+        uint64_t how = dice_roll(&w->random) % 4;
         memcpy(t.label, how == 0 ? "fire" : "leak", 5);
         t.answer.span[0].to = how == 1 ? 9999 : 4;
         t.answer.span[0].quote.data = how == 2 ? "LINE" : "line";
@@ -203,7 +198,7 @@ static void request_seen(world *w, const lc_message *m)
     }
     thing_add(w, t);
     if (chance(w, w->twice)) {
-        t.at_ms += roll(w) % 2000;
+        t.at_ms += dice_roll(&w->random) % 2000;
         thing_add(w, t);
     }
 }
@@ -219,7 +214,8 @@ static void publish(world *w, const lc_message *m)
     if (!chance(w, 2)) { /* else the broker says nothing, until it is connected anew */
         bool unheard = m->topic == LC_TOPIC_ASK && !w->worker;
         thing_add(w, (thing){.kind = ACK,
-                             .at_ms = w->now_ms + DELAY_MS + (chance(w, 50) ? roll(w) % 5000 : 0),
+                             .at_ms = w->now_ms + DELAY_MS +
+                                      (chance(w, 50) ? dice_roll(&w->random) % 5000 : 0),
                              .id = m->id,
                              .reason = unheard ? 0x10 : 0});
     }
@@ -247,7 +243,7 @@ static void actions_run(world *w)
         } else if (a.kind == LC_DO_CONNECT) {
             if (w->healing || w->now_ms >= w->next_link_ms) {
                 w->up = true;
-                w->next_link_ms = w->now_ms + roll(w) % (6 * HOUR_MS);
+                w->next_link_ms = w->now_ms + dice_roll(&w->random) % (6 * HOUR_MS);
                 lc_node_link_up(w->node, w->now_ms, 0);
                 const lc_esc_worker state = {.ready = true, .queue = 0};
                 lc_node_worker(w->node, w->now_ms, w->worker ? &state : NULL);
@@ -288,19 +284,20 @@ static void weather(world *w)
         char text[32];
         int bytes = snprintf(text, sizeof text, "%llu", (unsigned long long)w->now_ms);
         expect(w, lc_node_line(w->node, w->now_ms, 0, text, (size_t)bytes) == LC_OK, "a lost line");
-        w->next_line_ms = w->now_ms + 100 + roll(w) % 40000;
+        w->next_line_ms = w->now_ms + 100 + dice_roll(&w->random) % 40000;
     }
     if (w->up && w->now_ms >= w->next_link_ms && !w->healing) {
         link_cut(w, LC_LINK_CLOSED);
-        w->next_link_ms = w->now_ms + (chance(w, 300) ? HOUR_MS : roll(w) % 60000);
+        w->next_link_ms = w->now_ms + (chance(w, 300) ? HOUR_MS : dice_roll(&w->random) % 60000);
     }
     if (w->now_ms >= w->next_state_ms) { /* a worker comes, goes with or without a word, is busy */
-        w->worker = w->healing || roll(w) % 4 > 0;
-        const lc_esc_worker state = {.ready = true, .queue = (uint32_t)(roll(w) % 100)};
+        w->worker = w->healing || dice_roll(&w->random) % 4 > 0;
+        const lc_esc_worker state = {.ready = true,
+                                     .queue = (uint32_t)(dice_roll(&w->random) % 100)};
         if (w->up && !chance(w, 300)) {
             lc_node_worker(w->node, w->now_ms, w->worker ? &state : NULL);
         }
-        w->next_state_ms = w->now_ms + roll(w) % (2 * HOUR_MS);
+        w->next_state_ms = w->now_ms + dice_roll(&w->random) % (2 * HOUR_MS);
     }
     if (w->works && w->now_ms >= w->work_ms) {
         work_finish(w);

@@ -11,6 +11,7 @@
 
 #include "../../board/node/node.h"
 #include "../../runtime/job.h"
+#include "dice.h"
 
 #define HOURS 9u
 #define SOURCES 3u
@@ -65,17 +66,9 @@ typedef struct world {
     const char *fault;
 } world;
 
-static uint64_t roll(world *w)
-{
-    w->random ^= w->random >> 12;
-    w->random ^= w->random << 25;
-    w->random ^= w->random >> 27;
-    return (w->random * 0x2545F4914F6CDD1Du) >> 16;
-}
-
 static bool chance(world *w, uint32_t permille)
 {
-    return !w->healing && roll(w) % 1000 < permille;
+    return !w->healing && dice_roll(&w->random) % 1000 < permille;
 }
 
 static void expect(world *w, bool holds, const char *what)
@@ -115,8 +108,8 @@ static void line_offer(world *w, uint32_t source)
     uint64_t number = w->offered[source];
     char text[4096];
     int bytes = snprintf(text, sizeof text, "%llu%*s", (unsigned long long)number,
-                         (int)(roll(w) % w->pad), "");
-    size_t claimed = roll(w) % 500 == 0 ? LC_LINE_BYTES_MAX + 1 : (size_t)bytes;
+                         (int)(dice_roll(&w->random) % w->pad), "");
+    size_t claimed = dice_roll(&w->random) % 500 == 0 ? LC_LINE_BYTES_MAX + 1 : (size_t)bytes;
     lc_err err = lc_node_line(w->node, w->now_ms, source, text, claimed);
     if (err == LC_OK) {
         w->taken[source][w->taken_in[source]++ % SEQ_MAX] = number;
@@ -133,11 +126,12 @@ static void line_next(world *w, uint32_t source)
 {
     if (!w->stopped) {
         uint64_t pace = w->pace_ms[source];
-        bool burst = roll(w) % 50 != 0;
+        bool burst = dice_roll(&w->random) % 50 != 0;
         event_add(w, (event){.kind = LINE,
                              .source = source,
-                             .at_ms = w->now_ms + (burst ? roll(w) % (pace / 20 + 1)
-                                                         : pace * 25 + roll(w) % (pace * 50))});
+                             .at_ms = w->now_ms +
+                                      (burst ? dice_roll(&w->random) % (pace / 20 + 1)
+                                             : pace * 25 + dice_roll(&w->random) % (pace * 50))});
     }
 }
 
@@ -168,7 +162,7 @@ static void work_start(world *w, const lc_work *work)
     w->started[work->source]++;
     w->work_hung = chance(w, 20);
     w->work_deadline_ms = w->now_ms + 2000;
-    uint64_t takes = work->late ? 1 : w->work_hung ? 60000 : roll(w) % 40;
+    uint64_t takes = work->late ? 1 : w->work_hung ? 60000 : dice_roll(&w->random) % 40;
     event_add(w, (event){.kind = FINISH, .id = work->ticket, .at_ms = w->now_ms + takes});
 }
 
@@ -176,7 +170,9 @@ static void work_cancel(world *w, uint32_t ticket)
 {
     expect(w, w->work_runs && ticket == w->work.ticket, "cancel of what does not run");
     w->work_cancelled = true;
-    event_add(w, (event){.kind = FINISH, .id = ticket, .at_ms = w->now_ms + 1 + roll(w) % 30});
+    event_add(
+        w,
+        (event){.kind = FINISH, .id = ticket, .at_ms = w->now_ms + 1 + dice_roll(&w->random) % 30});
 }
 
 static void work_finish(world *w, uint32_t ticket)
@@ -187,13 +183,13 @@ static void work_finish(world *w, uint32_t ticket)
         lc_node_finish(w->node, w->now_ms, ticket, NULL, 0); /* stale: must not matter */
         return;
     }
-    uint32_t count = roll(w) % 3 == 0 ? 1 : TASKS;
+    uint32_t count = dice_roll(&w->random) % 3 == 0 ? 1 : TASKS;
     for (uint32_t i = 0; i < count; i++) {
-        bool alarm = roll(w) % 20 == 0;
-        int bytes = snprintf(json[i], sizeof json[i],
-                             "{\"seq\":%llu,\"src\":%u,\"line\":%llu,\"pad\":\"%*s\"}",
-                             (unsigned long long)(w->work.seq + i), w->work.source,
-                             (unsigned long long)w->work_line, (int)(roll(w) % w->pad), "");
+        bool alarm = dice_roll(&w->random) % 20 == 0;
+        int bytes = snprintf(
+            json[i], sizeof json[i], "{\"seq\":%llu,\"src\":%u,\"line\":%llu,\"pad\":\"%*s\"}",
+            (unsigned long long)(w->work.seq + i), w->work.source, (unsigned long long)w->work_line,
+            (int)(dice_roll(&w->random) % w->pad), "");
         record[i] = (lc_node_record){.task = i,
                                      .json = json[i],
                                      .bytes = (uint32_t)bytes,
@@ -294,25 +290,25 @@ static void message_publish(world *w, const lc_message *message)
     event ack = {.kind = ACK,
                  .id = message->id,
                  .connection = w->connection,
-                 .at_ms = w->now_ms + roll(w) % 50};
+                 .at_ms = w->now_ms + dice_roll(&w->random) % 50};
     w->frozen = w->frozen || chance(w, w->freeze);
     if (chance(w, w->refuse)) {
         ack.reason = 0x97;
     } else if (!w->frozen) {
         broker_take(w, message);
-        ack.reason = roll(w) % 10 == 0 ? 0x10 : 0;
+        ack.reason = dice_roll(&w->random) % 10 == 0 ? 0x10 : 0;
     }
     if (!w->frozen && !chance(w, w->lose_ack)) {
         event_add(w, ack);
         if (chance(w, w->double_ack)) {
-            ack.at_ms += roll(w) % 100000;
+            ack.at_ms += dice_roll(&w->random) % 100000;
             event_add(w, ack);
         }
     }
     if (chance(w, w->cut)) {
-        event_add(
-            w,
-            (event){.kind = CUT, .connection = w->connection, .at_ms = w->now_ms + roll(w) % 60});
+        event_add(w, (event){.kind = CUT,
+                             .connection = w->connection,
+                             .at_ms = w->now_ms + dice_roll(&w->random) % 60});
     }
 }
 
@@ -322,15 +318,16 @@ static void link_connect(world *w)
     w->connection++;
     event e = {.kind = comes ? LINK_UP : LINK_DOWN,
                .connection = w->connection,
-               .reason = (uint32_t)(roll(w) % LC_LINK_REASON_COUNT),
-               .at_ms = w->now_ms + roll(w) % 3000};
-    if (comes || roll(w) % 3 != 0) { /* or nothing at all happens, until the node gives up */
+               .reason = (uint32_t)(dice_roll(&w->random) % LC_LINK_REASON_COUNT),
+               .at_ms = w->now_ms + dice_roll(&w->random) % 3000};
+    if (comes ||
+        dice_roll(&w->random) % 3 != 0) { /* or nothing at all happens, until the node gives up */
         event_add(w, e);
     }
-    if (comes && !w->healing && roll(w) % 3 == 0) {
+    if (comes && !w->healing && dice_roll(&w->random) % 3 == 0) {
         event_add(w, (event){.kind = CUT,
                              .connection = w->connection,
-                             .at_ms = w->now_ms + roll(w) % 1200000});
+                             .at_ms = w->now_ms + dice_roll(&w->random) % 1200000});
     }
 }
 
@@ -351,7 +348,7 @@ static void link_event(world *w, const event *e)
         w->up = true;
         w->frozen = false;
         w->published_on_it = 0;
-        lc_node_link_up(w->node, w->now_ms, (uint32_t)(roll(w) % 3 * 1000));
+        lc_node_link_up(w->node, w->now_ms, (uint32_t)(dice_roll(&w->random) % 3 * 1000));
     } else {
         link_end(w);
     }
@@ -478,19 +475,19 @@ static void world_open(world *w, uint64_t seed)
     w->seed = seed;
     w->random = seed * 0x9E3779B97F4A7C15u + 1;
     for (int i = 0; i < 8; i++) {
-        roll(w);
+        dice_roll(&w->random);
     }
     w->now_ms = w->watchdog_ms = START_MS;
-    w->lose_ack = (uint32_t)(roll(w) % 3 == 0 ? roll(w) % 8 : 0);
-    w->double_ack = (uint32_t)(roll(w) % 200);
-    w->refuse = (uint32_t)(roll(w) % 2 == 0 ? roll(w) % 100 : 0);
-    w->cut = (uint32_t)(roll(w) % 10);
-    w->freeze = (uint32_t)(roll(w) % 5);
-    w->no_connect = (uint32_t)(roll(w) % 980);
-    w->pad = (uint32_t)(roll(w) % 3 == 0 ? 4000 : 60);
-    w->window = (uint32_t)(1 + roll(w) % 8);
+    w->lose_ack = (uint32_t)(dice_roll(&w->random) % 3 == 0 ? dice_roll(&w->random) % 8 : 0);
+    w->double_ack = (uint32_t)(dice_roll(&w->random) % 200);
+    w->refuse = (uint32_t)(dice_roll(&w->random) % 2 == 0 ? dice_roll(&w->random) % 100 : 0);
+    w->cut = (uint32_t)(dice_roll(&w->random) % 10);
+    w->freeze = (uint32_t)(dice_roll(&w->random) % 5);
+    w->no_connect = (uint32_t)(dice_roll(&w->random) % 980);
+    w->pad = (uint32_t)(dice_roll(&w->random) % 3 == 0 ? 4000 : 60);
+    w->window = (uint32_t)(1 + dice_roll(&w->random) % 8);
     for (uint32_t i = 0; i < SOURCES; i++) {
-        w->pace_ms[i] = (uint32_t)(2000 + roll(w) % 20000);
+        w->pace_ms[i] = (uint32_t)(2000 + dice_roll(&w->random) % 20000);
     }
     static const lc_node_source source[SOURCES] = {
         {{"file", 4}, true}, {{"tty", 3}, false}, {{"dn", 2}, false}};
@@ -505,7 +502,7 @@ static void world_open(world *w, uint64_t seed)
                                .inbox_bytes = LC_INBOX_BYTES_MIN,
                                .outbox_bytes = LC_OUTBOX_BYTES_MIN,
                                .window = w->window,
-                               .batch = (uint32_t)(1 + roll(w) % 16),
+                               .batch = (uint32_t)(1 + dice_roll(&w->random) % 16),
                                .deadline_ms = 2000,
                                .link = true,
                                .seed = seed};

@@ -11,6 +11,7 @@
 
 #include "../../board/node/node_state.h"
 #include "../../runtime/job.h"
+#include "dice.h"
 
 #define LIVES_MAX 8u
 #define SEQ_MAX 2048u
@@ -108,14 +109,6 @@ typedef struct world {
     const char *fault;
 } world;
 
-static uint64_t roll(world *w)
-{
-    w->random ^= w->random >> 12;
-    w->random ^= w->random << 25;
-    w->random ^= w->random >> 27;
-    return (w->random * 0x2545F4914F6CDD1Du) >> 16;
-}
-
 static void expect(world *w, bool holds, const char *what)
 {
     if (!holds && !w->fault) {
@@ -209,15 +202,15 @@ static void work_end(world *w)
     life *l = &w->life[w->boot];
     int bytes = snprintf(json, sizeof json, "{\"v\":1,\"boot\":%u,\"seq\":%llu,\"pad\":\"", w->boot,
                          (unsigned long long)w->work.seq);
-    for (uint32_t pad = (uint32_t)(roll(w) % 3000); pad > 0; pad--) {
-        json[bytes++] = (char)('a' + roll(w) % 26);
+    for (uint32_t pad = (uint32_t)(dice_roll(&w->random) % 3000); pad > 0; pad--) {
+        json[bytes++] = (char)('a' + dice_roll(&w->random) % 26);
     }
     bytes += snprintf(json + bytes, 3, "\"}");
     lc_node_record record = {.json = json,
                              .bytes = (uint32_t)bytes,
-                             .task = (uint32_t)(roll(w) % 2),
+                             .task = (uint32_t)(dice_roll(&w->random) % 2),
                              .decision = LC_ACCEPT,
-                             .alarm = roll(w) % 20 == 0,
+                             .alarm = dice_roll(&w->random) % 20 == 0,
                              .label_name = {"leak", 4}};
     l->made = w->work.seq;
     w->works = false;
@@ -228,9 +221,9 @@ static void work_end(world *w)
 static void message_publish(world *w, const lc_message *m)
 {
     expect(w, w->up && w->flyings < FLYING_MAX, "publish without a link or a window");
-    flying f = {.id = m->id, .at_ms = w->now_ms + roll(w) % 50};
-    bool lost = !w->healing && roll(w) % 1000 < w->lose;
-    if (!w->healing && roll(w) % 1000 < w->refuse) {
+    flying f = {.id = m->id, .at_ms = w->now_ms + dice_roll(&w->random) % 50};
+    bool lost = !w->healing && dice_roll(&w->random) % 1000 < w->lose;
+    if (!w->healing && dice_roll(&w->random) % 1000 < w->refuse) {
         f.reason = 0x97;
     } else if (!lost || !w->e2e) { /* what the broker takes and loses only e2e can notice */
         message_get(w, m);
@@ -251,7 +244,7 @@ static void actions_take(world *w)
             break;
         case LC_DO_CONNECT:
             w->connecting = true;
-            w->connect_ms = w->now_ms + roll(w) % 500;
+            w->connect_ms = w->now_ms + dice_roll(&w->random) % 500;
             break;
         case LC_DO_CLOSE:
             w->up = false;
@@ -283,8 +276,8 @@ static void actions_take(world *w)
 
 static void broker_change(world *w)
 {
-    w->broker = w->healing || roll(w) % 2 == 0;
-    w->change_ms = w->now_ms + roll(w) % 120000;
+    w->broker = w->healing || dice_roll(&w->random) % 2 == 0;
+    w->change_ms = w->now_ms + dice_roll(&w->random) % 120000;
     if (!w->broker && w->up) {
         w->up = false;
         w->flyings = 0;
@@ -335,11 +328,11 @@ static void step(world *w, bool lines)
     }
     acks_come(w);
     if (w->up && w->now_ms >= w->collect_ms) {
-        w->collect_ms = w->now_ms + 1000 + roll(w) % 4000;
+        w->collect_ms = w->now_ms + 1000 + dice_roll(&w->random) % 4000;
         collector_tell(w);
     }
     if (lines && w->now_ms >= w->line_ms) {
-        w->line_ms = w->now_ms + roll(w) % 1000;
+        w->line_ms = w->now_ms + dice_roll(&w->random) % 1000;
         (void)!lc_node_line(w->node, w->now_ms, 0, "x", 1);
     }
     actions_take(w);
@@ -367,15 +360,15 @@ static void node_start(world *w)
                                      .birth = {"{}", 2},
                                      .inbox_bytes = LC_INBOX_BYTES_MIN,
                                      .outbox_bytes = LC_OUTBOX_BYTES_MIN,
-                                     .window = (uint32_t)(1 + roll(w) % 8),
-                                     .batch = (uint32_t)(1 + roll(w) % 16),
+                                     .window = (uint32_t)(1 + dice_roll(&w->random) % 8),
+                                     .batch = (uint32_t)(1 + dice_roll(&w->random) % 16),
                                      .deadline_ms = 5000,
                                      .link = true,
                                      .seed = w->seed,
                                      .port = &w->port,
                                      .journal_bytes = JOURNAL_BYTES,
                                      .e2e = w->e2e,
-                                     .backlog_per_s = (uint32_t)(5 + roll(w) % 200)};
+                                     .backlog_per_s = (uint32_t)(5 + dice_roll(&w->random) % 200)};
     lc_arena_init(&arena, memory, sizeof memory);
     lc_err err = lc_node_open(&options, w->now_ms, &arena, &w->node, NULL);
     expect(w, err == LC_OK, "lc_node_open");
@@ -389,7 +382,7 @@ static void life_end(world *w)
 {
     disk *d = &w->disk;
     life *l = &w->life[w->boot];
-    if (roll(w) % 2 == 0) { /* killed: what was written is there */
+    if (dice_roll(&w->random) % 2 == 0) { /* killed: what was written is there */
         l->certain = l->made;
         return;
     }
@@ -397,7 +390,7 @@ static void life_end(world *w)
     for (uint32_t i = 0; i < d->pendings; i++) {
         const pending *p = &d->pending[i];
         memcpy(d->kept[p->file] + p->at, d->seen[p->file] + p->at,
-               roll(w) % 3 == 0 ? p->bytes : roll(w) % (p->bytes + 1));
+               dice_roll(&w->random) % 3 == 0 ? p->bytes : dice_roll(&w->random) % (p->bytes + 1));
     }
     d->pendings = 0;
     memcpy(d->seen, d->kept, sizeof d->seen);
@@ -422,18 +415,18 @@ static bool seed_run(world *w, uint64_t seed)
     w->seed = seed;
     w->random = seed * 0x9E3779B97F4A7C15u + 1;
     for (int i = 0; i < 8; i++) {
-        roll(w);
+        dice_roll(&w->random);
     }
     w->now_ms = START_MS;
-    w->e2e = roll(w) % 2 == 0;
-    w->lose = (uint32_t)(roll(w) % 100);
-    w->refuse = (uint32_t)(roll(w) % 3 == 0 ? roll(w) % 100 : 0);
+    w->e2e = dice_roll(&w->random) % 2 == 0;
+    w->lose = (uint32_t)(dice_roll(&w->random) % 100);
+    w->refuse = (uint32_t)(dice_roll(&w->random) % 3 == 0 ? dice_roll(&w->random) % 100 : 0);
     w->port = (lc_port){&w->disk, disk_open, disk_read, disk_write, disk_sync};
     w->disk.size[LC_FILE_STATE] = LC_STATE_BYTES;
-    uint32_t lives = (uint32_t)(2 + roll(w) % (LIVES_MAX - 2));
+    uint32_t lives = (uint32_t)(2 + dice_roll(&w->random) % (LIVES_MAX - 2));
     for (w->boot = 1; w->boot <= lives && !w->fault; w->boot++) {
         node_start(w);
-        uint64_t end_ms = w->now_ms + 20000 + roll(w) % 400000;
+        uint64_t end_ms = w->now_ms + 20000 + dice_roll(&w->random) % 400000;
         while (!w->fault && w->now_ms < end_ms) {
             step(w, true);
         }
@@ -443,7 +436,7 @@ static bool seed_run(world *w, uint64_t seed)
         return false;
     }
     node_start(w);
-    uint64_t end_ms = w->now_ms + roll(w) % 600000;
+    uint64_t end_ms = w->now_ms + dice_roll(&w->random) % 600000;
     while (!w->fault && w->now_ms < end_ms) { /* the last is to get over what it saw itself, too */
         step(w, true);
     }

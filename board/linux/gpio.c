@@ -1,5 +1,22 @@
-/* gpio_none.c - no libgpiod when this was built: pins are refused, everything else works. */
+/* gpio.c - what both libgpiods have in common, and what stands in where neither was there when this
+ * was built: pins are refused, everything else works. */
 #include "gpio.h"
+
+#include <errno.h>
+
+lc_err lc_gpio_err(int error)
+{
+    switch (error) {
+    case EBUSY:
+        return LC_ERR_BUSY;
+    case ENOENT:
+    case ENODEV:
+    case EINVAL: /* an offset that the chip does not have */
+        return LC_ERR_NOT_FOUND;
+    default:
+        return LC_ERR_IO;
+    }
+}
 
 #if LC_GPIO_API == 0
 
