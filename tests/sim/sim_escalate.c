@@ -360,11 +360,11 @@ static bool seed_run(uint64_t seed, uint64_t totals[4])
                                        .task_count = 1,
                                        .keep_bytes = 1u << 20};
     w = (world){.seed = seed, .random = seed * 0x9E3779B97F4A7C15u + 1, .now_ms = START_MS};
-    policy.calls_per_day = (uint32_t)(1 + roll(&w) % 3000);
-    w.lose = (uint32_t)(roll(&w) % 400);
-    w.late = (uint32_t)(roll(&w) % 400);
-    w.twice = (uint32_t)(roll(&w) % 400);
-    w.wrong = (uint32_t)(roll(&w) % 400);
+    policy.calls_per_day = (uint32_t)(1 + dice_roll(&w.random) % 3000);
+    w.lose = (uint32_t)(dice_roll(&w.random) % 400);
+    w.late = (uint32_t)(dice_roll(&w.random) % 400);
+    w.twice = (uint32_t)(dice_roll(&w.random) % 400);
+    w.wrong = (uint32_t)(dice_roll(&w.random) % 400);
     const lc_node_options options = {.dev = {"t1", 2},
                                      .boot = 1,
                                      .source = &source,
