@@ -14,7 +14,7 @@
 
 typedef struct request {
     const char *socket, *config;
-    bool json;
+    bool json, metrics;
 } request;
 
 /* ---- where to ask ---- */
@@ -46,11 +46,10 @@ static int socket_find(const request *r, char path[LC_CONFIG_PATH_MAX])
     return LC_UI_GO;
 }
 
-static int status_ask(const char *path, char *text, uint32_t max, uint32_t *bytes)
+static int status_ask(const char *path, const char *page, char *text, uint32_t max, uint32_t *bytes)
 {
-    lc_err err = lc_status_read(path, text, max - 1, bytes);
+    lc_err err = lc_status_read(path, page, text, max, bytes);
     if (err == LC_OK) {
-        text[*bytes] = '\0';
         return LC_UI_GO;
     }
     if (err == LC_ERR_NOT_FOUND) {
@@ -155,17 +154,25 @@ static void status_print(const cJSON *s)
 
 static int status_run(const request *r)
 {
-    static char text[LC_STATUS_BYTES_MAX + 1];
+    static char text[LC_STATUS_BYTES_MAX];
     static lc_json_diag diag;
     char path[LC_CONFIG_PATH_MAX];
     uint32_t bytes = 0;
     cJSON *tree = NULL;
     int rc = socket_find(r, path);
     if (rc == LC_UI_GO) {
-        rc = status_ask(path, text, sizeof text, &bytes);
+        const char *page = r->metrics ? LC_STATUS_METRICS : LC_STATUS_PAGE;
+        rc = status_ask(path, page, text, sizeof text, &bytes);
     }
     if (rc != LC_UI_GO) {
         return rc;
+    }
+    if (r->metrics) {
+        if (strncmp(text, "# HELP ", 7) != 0) {
+            return lc_ui_error(LC_EXIT_REJECTED, path, NULL, "what answers there has no metrics");
+        }
+        fputs(text, stdout);
+        return LC_EXIT_OK;
     }
     if (lc_json_parse(text, bytes, 0, &tree, &diag) != LC_OK || !cJSON_IsObject(tree)) {
         cJSON_Delete(tree);
@@ -188,11 +195,15 @@ int lc_verb_status(int argc, char **argv)
         {"socket", "PATH", LC_OPT_TEXT, &r.socket, "default: as the config says"},
         {"config", "FILE", LC_OPT_TEXT, &r.config,
          "default: " LOCAL_CONFIG " here, then " SYSTEM_CONFIG},
+        {"metrics", NULL, LC_OPT_FLAG, &r.metrics, "as Prometheus reads it"},
         LC_OPT_ROW_JSON(&r.json),
     };
     const lc_usage usage = {
         "status", "", "What the daemon of this machine is doing.", options, LC_COUNT(options), 0};
     lc_files files;
     int rc = lc_ui_parse(&usage, argc, argv, &files);
+    if (rc == LC_UI_GO && r.json && r.metrics) {
+        rc = lc_ui_error(LC_EXIT_USAGE, NULL, NULL, "--json or --metrics, one of them");
+    }
     return rc == LC_UI_GO ? status_run(&r) : rc;
 }

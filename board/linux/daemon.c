@@ -136,7 +136,9 @@ static uint64_t daemon_turn(void *ctx, uint64_t now_ms)
     }
     uint64_t node_ms = lc_node_wake_ms(d->node, now_ms);
     wake = node_ms < wake ? node_ms : wake;
+    uint64_t status_ms = lc_pages_tick(&d->status.pages, now_ms);
     wake = pins_ms < wake ? pins_ms : wake;
+    wake = status_ms < wake ? status_ms : wake;
     wake = d->clock_ms < wake ? d->clock_ms : wake;
     return d->tick_ms < wake ? d->tick_ms : wake;
 }

@@ -161,11 +161,25 @@ void lc_daemon_message_came(void *ctx, const char *topic, const char *payload, u
     }
 }
 
-uint32_t lc_daemon_status_write(void *ctx, char *out, uint32_t max)
+typedef uint32_t page_fn(const lc_health *health, uint64_t now_ms, char *out, uint32_t max);
+
+static lc_str page_make(lc_daemon *d, page_fn *write, const char *end)
 {
-    lc_daemon *d = ctx;
     d->health.failed = d->engine.failed;
-    return lc_health_status(&d->health, lc_loop_now_ms(), out, max);
+    uint32_t bytes = write(&d->health, lc_loop_now_ms(), d->page, sizeof d->page - 1);
+    lc_assert(bytes > 0);
+    memcpy(d->page + bytes, end, strlen(end));
+    return (lc_str){d->page, bytes + (uint32_t)strlen(end)};
+}
+
+lc_str lc_daemon_status_make(void *ctx)
+{
+    return page_make(ctx, lc_health_status, "\n");
+}
+
+lc_str lc_daemon_metrics_make(void *ctx)
+{
+    return page_make(ctx, lc_health_metrics, "");
 }
 
 /* A pin: a line, or somebody who has seen the alarm, or the switch for maintenance. */

@@ -55,6 +55,7 @@ typedef struct lc_daemon {
     lc_health health;
     lc_vitals vitals; /* as last told */
     lc_status status;
+    char page[LC_STATUS_BYTES_MAX]; /* for who asks there */
     lc_watch worker_watch, signal_watch, postbox_watch;
     int signal_fd;
     lc_str task[LC_TASKS_MAX];
@@ -93,7 +94,8 @@ void lc_daemon_link_down(void *ctx, lc_link_reason reason, const char *detail);
 void lc_daemon_message_acked(void *ctx, uint32_t id, uint32_t reason);
 void lc_daemon_message_came(void *ctx, const char *topic, const char *payload, uint32_t bytes,
                             bool retained);
-uint32_t lc_daemon_status_write(void *ctx, char *out, uint32_t max);
+lc_str lc_daemon_status_make(void *ctx);
+lc_str lc_daemon_metrics_make(void *ctx);
 void lc_daemon_pin_changed(void *ctx, uint32_t index, bool active);
 void lc_daemon_post_came(void *ctx, uint32_t events);
 

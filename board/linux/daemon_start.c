@@ -9,6 +9,7 @@
 #include "crash.h"
 #include "daemon_parts.h"
 #include "log.h"
+#include "prom.h"
 
 #define WILL_DELAY_S 5u
 #define KEEP_BYTES (1u << 20) /* of hard lines, until somebody can be asked */
@@ -244,13 +245,20 @@ static int worker_start(lc_daemon *d)
 
 static int status_start(lc_daemon *d)
 {
+    static const lc_page page[] = {
+        {LC_STATUS_PAGE, "application/json", lc_daemon_status_make},
+        {LC_STATUS_METRICS, LC_PROM_TYPE, lc_daemon_metrics_make},
+    };
     const char *path = d->config->status_socket;
+    lc_pages *pages = &d->status.pages;
     if (!path[0]) {
         return 0;
     }
-    d->status.write = lc_daemon_status_write;
-    d->status.ctx = d;
-    lc_err err = lc_status_open(&d->status, &d->loop, path);
+    pages->loop = &d->loop;
+    pages->page = page;
+    pages->page_count = sizeof page / sizeof page[0];
+    pages->ctx = d;
+    lc_err err = lc_status_open(&d->status, path);
     if (err == LC_ERR_BUSY) {
         return lc_daemon_fail(lc_err_exit(err), path, "another daemon answers there");
     }
@@ -325,10 +333,12 @@ int lc_daemon_open(lc_daemon *d)
     d->health.sensors = &d->sensors;
     d->health.listen = &d->listen;
     d->health.source = d->source;
+    d->health.sys = "";
     d->health.protocol = "";
     d->store = (lc_store){.folder = -1, .fd = {-1, -1, -1}};
-    d->worker.done_fd = d->status.fd = d->worker_watch.fd = -1;
+    d->worker.done_fd = d->worker_watch.fd = -1;
     d->postbox.fd = d->postbox_watch.fd = -1;
+    d->status.pages.until_ms = UINT64_MAX;
     d->signal_fd = lc_loop_signals();
     if (lc_loop_open(&d->loop) != LC_OK ||
         lc_loop_watch(&d->loop, &d->signal_watch, d->signal_fd, EPOLLIN, lc_daemon_signal_came,
@@ -353,7 +363,7 @@ void lc_daemon_close(lc_daemon *d)
     lc_listen_close(&d->listen);
     lc_postbox_close(&d->postbox);
     lc_inputs_close(&d->inputs);
-    lc_status_close(&d->status, &d->loop);
+    lc_status_close(&d->status);
     lc_mqtt_close(d->mqtt);
     lc_store_close(&d->store);
     lc_worker_close(&d->worker);

@@ -2,12 +2,12 @@
 #include "health.h"
 
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/timex.h>
 #include <time.h>
 
 #include "../../runtime/text.h"
-#include "statm.h"
+#include "figures.h"
+#include "prom.h"
 
 #define SECONDS_2020 1577836800 /* a clock before that was never set */
 #define MODEL_DIGITS 4u         /* bytes of a root hash that name it */
@@ -174,208 +174,11 @@ uint32_t lc_health_birth(const lc_health *health, char *out, uint32_t max)
 
 /* ---- health ---- */
 
-static uint64_t cpu_ms(void)
-{
-    struct rusage use;
-    getrusage(RUSAGE_SELF, &use);
-    return (uint64_t)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000u +
-           (uint64_t)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1000u;
-}
-
-static void times_put(lc_text *t, const char *key, const lc_times *times)
-{
-    open_put(t, key, "{");
-    number_put(t, "n", times->count);
-    number_put(t, "p50", lc_times_quantile(times, 500) / 1000u);
-    number_put(t, "p95", lc_times_quantile(times, 950) / 1000u);
-    number_put(t, "p99", lc_times_quantile(times, 990) / 1000u);
-    number_put(t, "max", times->max_us / 1000u);
-    lc_text_add(t, "}");
-}
-
-static void lines_put(lc_text *t, const lc_node_counts *c)
-{
-    open_put(t, "lines", "{");
-    number_put(t, "in", c->lines);
-    number_put(t, "lost", c->lines_lost);
-    number_put(t, "waiting", c->lines_waiting);
-    number_put(t, "pauses", c->pauses);
-    lc_text_add(t, "}");
-    open_put(t, "records", "{");
-    number_put(t, "made", c->records);
-    number_put(t, "acked", c->messages_acked);
-    number_put(t, "waiting", c->records_waiting);
-    number_put(t, "dropped", c->records_dropped);
-    number_put(t, "accept", c->decided[LC_ACCEPT]);
-    number_put(t, "escalate", c->decided[LC_ESCALATE]);
-    number_put(t, "defer", c->decided[LC_DEFER]);
-    number_put(t, "reject", c->decided[LC_REJECT]);
-    lc_text_add(t, "}");
-}
-
-static void journal_put(lc_text *t, const lc_health *h, const lc_node_counts *c)
-{
-    static const char *const acks[] = {"broker", "e2e"};
-    open_put(t, "journal", "{");
-    word_put(t, "state", c->keeps ? "ok" : h->config->storage[0] ? "failed" : "none");
-    word_put(t, "ack", acks[h->config->ack & 1u]);
-    number_put(t, "bytes", c->journal_bytes);
-    number_put(t, "dropped", c->records_dropped);
-    if (c->journal_oldest_ts_ms > 0) {
-        number_put(t, "oldest", c->journal_oldest_ts_ms);
-    }
-    number_put(t, "stored", c->journal_stored_bytes);
-    number_put(t, "text", c->journal_text_bytes);
-    number_put(t, "commits", c->journal_commits);
-    lc_text_add(t, "}");
-}
-
-static void link_put(lc_text *t, const lc_health *h, const lc_node_counts *c)
-{
-    static const char *const states[] = {"none", "waiting", "trying", "up"};
-    open_put(t, "link", "{");
-    word_put(t, "state", states[c->link]);
-    word_put(t, "mqtt", h->protocol);
-    number_put(t, "ups", c->link_ups);
-    number_put(t, "downs", c->link_downs);
-    number_put(t, "flying", c->flying);
-    number_put(t, "flying_peak", c->flying_peak);
-    number_put(t, "refused", c->messages_refused);
-    number_put(t, "unheard", c->messages_unheard);
-    lc_text_add(t, "}");
-}
-
-/* What labels move. */
-static void acts_put(lc_text *t, const lc_health *h, const lc_node_counts *c)
-{
-    open_put(t, "acts", "{");
-    number_put(t, "begun", c->acts);
-    number_put(t, "held", c->acts_held);
-    number_put(t, "limited", c->acts_limited);
-    number_put(t, "missing", c->acts_missing);
-    number_put(t, "paused", c->paused);
-    lc_text_add(t, "}");
-    open_put(t, "pins", "{");
-    number_put(t, "missing", lc_pins_missing(h->pins));
-    number_put(t, "lost", h->pins->lost);
-    lc_text_add(t, "}");
-    if (h->sound->started) {
-        open_put(t, "sound", "{");
-        word_put(t, "state", atomic_load(&h->sound->away) ? "away" : "ok");
-        number_put(t, "played", atomic_load(&h->sound->played));
-        number_put(t, "dropped", atomic_load(&h->sound->dropped));
-        number_put(t, "underruns", atomic_load(&h->sound->underruns));
-        number_put(t, "lost", atomic_load(&h->sound->lost));
-        lc_text_add(t, "}");
-    }
-}
-
-/* What lines are made of besides text that comes in. */
-static void senses_put(lc_text *t, const lc_health *h)
-{
-    if (h->sensors->started) {
-        open_put(t, "sensors", "{");
-        number_put(t, "all", h->sensors->count);
-        number_put(t, "missing", atomic_load(&h->sensors->missing));
-        lc_text_add(t, "}");
-    }
-    if (h->listen->started) {
-        open_put(t, "microphone", "{");
-        word_put(t, "state", atomic_load(&h->listen->away) ? "away" : "ok");
-        number_put(t, "overruns", atomic_load(&h->listen->overruns));
-        lc_text_add(t, "}");
-    }
-}
-
-static void money_put(lc_text *t, const char *key, uint64_t millionths)
-{
-    key_put(t, key);
-    lc_text_scaled(t, (int64_t)millionths, 6);
-}
-
-static void upstream_put(lc_text *t, const lc_health *h, const lc_esc_counts *c)
-{
-    if (!lc_job_escalates(h->job)) {
-        return;
-    }
-    open_put(t, "upstream", "{");
-    word_put(t, "worker", c->worker ? "ready" : "none");
-    number_put(t, "queue", c->queue);
-    number_put(t, "asked", c->asked);
-    number_put(t, "retries", c->retries);
-    number_put(t, "bytes", c->bytes);
-    number_put(t, "answered", c->answered);
-    number_put(t, "late", c->late);
-    number_put(t, "timeouts", c->timeouts);
-    number_put(t, "refused", c->refused);
-    number_put(t, "invalid", c->invalid);
-    number_put(t, "nobody", c->nobody);
-    number_put(t, "no_budget", c->budget);
-    number_put(t, "stray", c->stray);
-    number_put(t, "malformed", c->malformed);
-    number_put(t, "open", c->open);
-    number_put(t, "kept", c->waiting);
-    number_put(t, "kept_dropped", c->kept_dropped);
-    number_put(t, "kept_expired", c->kept_expired);
-    number_put(t, "calls_day", c->calls_day);
-    number_put(t, "calls_max", c->calls_max);
-    money_put(t, "money", c->money);
-    money_put(t, "money_day", c->money_day);
-    key_put(t, "bar");
-    lc_text_fixed(t, c->bar, 4);
-    times_put(t, "latency_ms", lc_node_asking(h->node));
-    lc_text_add(t, "}");
-}
-
-static void arena_put(lc_text *t, const char *key, const lc_arena *arena)
-{
-    open_put(t, key, "[");
-    number_put(t, NULL, arena->peak);
-    number_put(t, NULL, arena->size);
-    lc_text_add(t, "]");
-}
-
-static void memory_put(lc_text *t, const lc_health *h, const lc_node_counts *c)
-{
-    open_put(t, "bytes", "{");
-    number_put(t, "rss", lc_statm_bytes(LC_STATM_RESIDENT));
-    arena_put(t, "state", &h->arenas->state);
-    arena_put(t, "scratch", &h->arenas->scratch);
-    open_put(t, "outbox", "[");
-    number_put(t, NULL, c->outbox_peak_bytes);
-    number_put(t, NULL, c->outbox_max_bytes);
-    lc_text_add(t, "]");
-    number_put(t, "inbox_peak", c->inbox_peak_bytes);
-    lc_text_add(t, "}");
-}
-
 static lc_text health_put(const lc_health *h, uint64_t now_ms, char *out, uint32_t max)
 {
-    lc_node_counts c;
     lc_text t = lc_text_make(out, max);
-    lc_node_look(h->node, now_ms, &c);
     stamp_put(&t, h, lc_node_ts_ms(h->node, now_ms), lc_node_tq(h->node));
-    number_put(&t, "up_s", c.up_ms / 1000u);
-    number_put(&t, "seq", c.seq);
-    lines_put(&t, &c);
-    times_put(&t, "latency_ms", lc_node_latency(h->node));
-    times_put(&t, "inference_ms", lc_node_inference(h->node));
-    number_put(&t, "deadlines", c.deadlines);
-    number_put(&t, "events", c.events);
-    number_put(&t, "gaps", c.gaps);
-    number_put(&t, "failed", h->failed);
-    journal_put(&t, h, &c);
-    link_put(&t, h, &c);
-    acts_put(&t, h, &c);
-    senses_put(&t, h);
-    upstream_put(&t, h, &c.esc);
-    memory_put(&t, h, &c);
-    lc_vitals vitals;
-    lc_vitals_read("", h->config->storage, &vitals);
-    key_put(&t, "board");
-    lc_vitals_put(&vitals, &t);
-    number_put(&t, "cpu_ms", cpu_ms());
-    number_put(&t, "wakeups", h->loop->rounds);
+    lc_figures_json(h, now_ms, &t);
     return t;
 }
 
@@ -397,5 +200,31 @@ uint32_t lc_health_status(const lc_health *health, uint64_t now_ms, char *out, u
     number_put(&t, "ver", lc_job_ver(health->job));
     names_put(&t, health);
     lc_text_add(&t, "}");
+    return length_of(&t);
+}
+
+/* What it is, as labels of a figure that is always 1. */
+static void info_print(const lc_health *h, lc_text *t)
+{
+    char ver_text[16], mdl_text[16];
+    lc_text ver = lc_text_make(ver_text, sizeof ver_text);
+    lc_text mdl = lc_text_make(mdl_text, sizeof mdl_text);
+    lc_text_u64(&ver, lc_job_ver(h->job));
+    lc_text_hex(&mdl, lc_job_root(h->job), MODEL_DIGITS);
+    const lc_prom_label label[] = {
+        {"dev", lc_str_from(h->config->dev)},     {"sw", lc_str_from(h->version)},
+        {"level", lc_str_from(h->level)},         {"job", lc_job_name(h->job)},
+        {"ver", {ver_text, (uint32_t)ver.bytes}}, {"mdl", {mdl_text, (uint32_t)mdl.bytes}}};
+    lc_prom_head(t, "leafcutter_info", "gauge", "Device, program, kernels, job and its bundle");
+    lc_prom_u64(t, "leafcutter_info", label, sizeof label / sizeof label[0], 1);
+    lc_prom_head(t, "leafcutter_boot", "gauge", "Starts of this device");
+    lc_prom_u64(t, "leafcutter_boot", NULL, 0, h->boot);
+}
+
+uint32_t lc_health_metrics(const lc_health *health, uint64_t now_ms, char *out, uint32_t max)
+{
+    lc_text t = lc_text_make(out, max);
+    info_print(health, &t);
+    lc_figures_prom(health, now_ms, &t);
     return length_of(&t);
 }

@@ -32,6 +32,7 @@ typedef struct lc_health {
     const char *level;    /* of the kernels chosen */
     const char *cpu;      /* feature names */
     const char *protocol; /* "5" "3.1.1", of the link; "" while there is none */
+    const char *sys;      /* "", or a folder with another /sys below it */
     uint64_t failed;      /* lines that gave no record */
 } lc_health;
 
@@ -40,6 +41,8 @@ typedef struct lc_health {
 uint32_t lc_health_birth(const lc_health *health, char *out, uint32_t max);
 uint32_t lc_health_write(const lc_health *health, uint64_t now_ms, char *out, uint32_t max);
 uint32_t lc_health_status(const lc_health *health, uint64_t now_ms, char *out, uint32_t max);
+/* As Prometheus reads it. */
+uint32_t lc_health_metrics(const lc_health *health, uint64_t now_ms, char *out, uint32_t max);
 /* Wall clock since 1970 in ms, 0 when it was never set, and its quality: "ntp" (synchronised),
  * "rtc" (plausible), "none". */
 lc_str lc_clock_read(uint64_t *wall_ms);

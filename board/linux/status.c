@@ -2,8 +2,8 @@
 #include "status.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -40,34 +40,18 @@ static int socket_connect(const char *path)
     return fd;
 }
 
-/* A client reads at once or loses: the loop waits for nobody. The object fits a socket's buffer. */
-static void client_serve(void *ctx, uint32_t events)
-{
-    lc_status *status = ctx;
-    (void)events;
-    int fd = accept4(status->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0) {
-        return;
-    }
-    uint32_t bytes = status->write(status->ctx, status->out, sizeof status->out - 1);
-    status->out[bytes++] = '\n';
-    (void)!send(fd, status->out, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
-    close(fd);
-}
-
-static lc_err socket_listen(lc_status *status, const struct sockaddr_un *address)
+static lc_err socket_listen(int fd, const struct sockaddr_un *address)
 {
     mode_t before = umask(0117);
-    int bound = bind(status->fd, (const struct sockaddr *)address, sizeof *address);
+    int bound = bind(fd, (const struct sockaddr *)address, sizeof *address);
     umask(before);
-    return bound == 0 && listen(status->fd, 8) == 0 ? LC_OK : LC_ERR_IO;
+    return bound == 0 && listen(fd, 8) == 0 ? LC_OK : LC_ERR_IO;
 }
 
-lc_err lc_status_open(lc_status *status, lc_loop *loop, const char *path)
+lc_err lc_status_open(lc_status *status, const char *path)
 {
     struct sockaddr_un address;
-    status->watch.fd = status->fd = -1;
-    status->path = path;
+    status->path = NULL;
     if (!address_set(&address, path)) {
         return LC_ERR_IO;
     }
@@ -79,45 +63,67 @@ lc_err lc_status_open(lc_status *status, lc_loop *loop, const char *path)
     if (errno == ECONNREFUSED) {
         unlink(path); /* a daemon that was killed left it */
     }
-    status->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    lc_err err = status->fd >= 0 ? socket_listen(status, &address) : LC_ERR_IO;
-    if (err == LC_OK) {
-        err = lc_loop_watch(loop, &status->watch, status->fd, EPOLLIN, client_serve, status);
-    }
-    if (err != LC_OK && status->fd >= 0) {
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    lc_err err = fd >= 0 ? socket_listen(fd, &address) : LC_ERR_IO;
+    err = err == LC_OK ? lc_pages_open(&status->pages, fd) : err;
+    if (err != LC_OK && fd >= 0) {
         int reason = errno;
-        close(status->fd);
+        close(fd);
         errno = reason;
-        status->fd = -1;
     }
+    status->path = err == LC_OK ? path : NULL;
     return err;
 }
 
-void lc_status_close(lc_status *status, lc_loop *loop)
+void lc_status_close(lc_status *status)
 {
-    if (status->fd >= 0) {
-        lc_loop_forget(loop, &status->watch);
-        close(status->fd);
+    if (status->path) {
+        lc_pages_close(&status->pages);
         unlink(status->path);
-        status->fd = -1;
+        status->path = NULL;
     }
 }
 
-lc_err lc_status_read(const char *path, char *out, uint32_t max, uint32_t *bytes)
+/* A daemon of 0.1.0 knew no pages: it says its object at once, without a head. */
+static lc_err answer_cut(char *text, uint32_t *bytes)
 {
+    static const char good[] = "HTTP/1.0 200 ";
+    text[*bytes] = '\0';
+    char *body = strstr(text, "\r\n\r\n");
+    if (strncmp(text, "HTTP/", 5) != 0) {
+        return LC_OK;
+    }
+    if (strncmp(text, good, sizeof good - 1) != 0 || !body) {
+        return LC_ERR_NOT_FOUND;
+    }
+    body += 4;
+    *bytes -= (uint32_t)(body - text);
+    memmove(text, body, *bytes + 1u);
+    return LC_OK;
+}
+
+lc_err lc_status_read(const char *path, const char *page, char *out, uint32_t max, uint32_t *bytes)
+{
+    char request[64];
     int fd = socket_connect(path);
     if (fd < 0) {
         return LC_ERR_NOT_FOUND;
     }
     struct timeval limit = {.tv_sec = READ_TIMEOUT_S};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    int n = snprintf(request, sizeof request, "GET %s HTTP/1.0\r\n\r\n", page);
+    lc_assert(n > 0 && (size_t)n < sizeof request);
+    (void)!send(fd, request, (size_t)n, MSG_NOSIGNAL);
     uint32_t held = 0;
     ssize_t got = 1;
-    while (got > 0 && held < max) {
-        got = read(fd, out + held, max - held);
+    while (got > 0 && held + 1 < max) {
+        got = read(fd, out + held, max - 1 - held);
         held += got > 0 ? (uint32_t)got : 0;
     }
     close(fd);
     *bytes = held;
-    return got == 0 ? LC_OK : got < 0 ? LC_ERR_IO : LC_ERR_LIMIT;
+    if (got != 0) {
+        return got < 0 ? LC_ERR_IO : LC_ERR_LIMIT;
+    }
+    return answer_cut(out, bytes);
 }

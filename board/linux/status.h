@@ -1,30 +1,30 @@
-/* status.h - the local status socket: who connects reads one JSON object and the end. */
+/* status.h - the local status socket, both ends: pages on a Unix socket. */
 #ifndef LC_STATUS_H
 #define LC_STATUS_H
 
 #include "../../runtime/err.h"
-#include "loop.h"
+#include "pages.h"
 
-#define LC_STATUS_BYTES_MAX 8192u
+#define LC_STATUS_BYTES_MAX 32768u /* of a page with its head */
+#define LC_STATUS_PAGE "/status"
+#define LC_STATUS_METRICS "/metrics"
 
 typedef struct lc_status {
-    int fd;
-    lc_watch watch;
-    const char *path;
-    /* Renders the object; 0: nothing to say. */
-    uint32_t (*write)(void *ctx, char *out, uint32_t max);
-    void *ctx;
-    char out[LC_STATUS_BYTES_MAX];
+    lc_pages pages;
+    const char *path; /* NULL: not open */
 } lc_status;
 
-/* lc_status_open - listens on a socket at path (mode 0660); a dead socket there is replaced.
+/* lc_status_open - listens on a socket at path (mode 0660); a dead socket there is replaced. The
+ * pages' loop, page, page_count and ctx are set.
  *
  * Errors    BUSY (a living daemon answers there), IO (errno says why).
  */
-lc_err lc_status_open(lc_status *status, lc_loop *loop, const char *path) LC_CHECKED;
-void lc_status_close(lc_status *status, lc_loop *loop);
+lc_err lc_status_open(lc_status *status, const char *path) LC_CHECKED;
+void lc_status_close(lc_status *status);
 
-/* For the tool: what the daemon at path says; NOT_FOUND when none listens. */
-lc_err lc_status_read(const char *path, char *out, uint32_t max, uint32_t *bytes) LC_CHECKED;
+/* For the tool: a page of the daemon at path, NUL-terminated in out[max]; NOT_FOUND when none
+ * listens, or it has no such page; IO, LIMIT. */
+lc_err lc_status_read(const char *path, const char *page, char *out, uint32_t max,
+                      uint32_t *bytes) LC_CHECKED;
 
 #endif

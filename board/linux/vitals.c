@@ -6,12 +6,13 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "../../runtime/err.h"
 #include "log.h"
 
 #define ZONES_MAX 16u
-#define FLAGS 4u
 
-static const char *const flag_words[FLAGS] = {"undervoltage", "capped", "throttled", "hot"};
+static const char *const flag_words[LC_VITALS_FLAGS] = {"undervoltage", "capped", "throttled",
+                                                        "hot"};
 
 /* A number in a small file. */
 static bool number_read(const char *root, const char *path, int base, long *value)
@@ -68,7 +69,7 @@ void lc_vitals_read(const char *root, const char *storage, lc_vitals *vitals)
 void lc_vitals_tell(const lc_vitals *before, const lc_vitals *now)
 {
     uint32_t begun = now->throttle & ~before->throttle;
-    for (uint32_t i = 0; i < FLAGS; i++) {
+    for (uint32_t i = 0; i < LC_VITALS_FLAGS; i++) {
         if (begun >> i & 1u) {
             lc_log(LC_LOG_WARNING, "board: %s%s", flag_words[i],
                    i == 0 ? "; its power supply is too weak" : "");
@@ -76,40 +77,8 @@ void lc_vitals_tell(const lc_vitals *before, const lc_vitals *now)
     }
 }
 
-static void list_put(uint32_t flags, lc_text *text)
+const char *lc_vitals_word(uint32_t bit)
 {
-    bool any = false;
-    lc_text_add(text, "[");
-    for (uint32_t i = 0; i < FLAGS; i++) {
-        if (flags >> i & 1u) {
-            lc_text_add(text, any ? ",\"" : "\"");
-            lc_text_add(text, flag_words[i]);
-            lc_text_add(text, "\"");
-            any = true;
-        }
-    }
-    lc_text_add(text, "]");
-}
-
-void lc_vitals_put(const lc_vitals *vitals, lc_text *text)
-{
-    char number[32];
-    snprintf(number, sizeof number, "{\"load\":%u.%02u", vitals->load_pct / 100,
-             vitals->load_pct % 100);
-    lc_text_add(text, number);
-    if (vitals->has_temp) {
-        snprintf(number, sizeof number, ",\"temp_c\":%.1f", vitals->temp_mc / 1000.0);
-        lc_text_add(text, number);
-    }
-    if (vitals->has_throttle) {
-        lc_text_add(text, ",\"throttled\":");
-        list_put(vitals->throttle, text);
-        lc_text_add(text, ",\"throttled_since_on\":");
-        list_put(vitals->throttle >> 16, text);
-    }
-    if (vitals->storage_free_kb > 0) {
-        lc_text_add(text, ",\"storage_free_kb\":");
-        lc_text_u64(text, vitals->storage_free_kb);
-    }
-    lc_text_add(text, "}");
+    lc_assert(bit < LC_VITALS_FLAGS);
+    return flag_words[bit];
 }

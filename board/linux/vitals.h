@@ -7,13 +7,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../../runtime/text.h"
-
 /* Of a Raspberry Pi's firmware; the same 16 bits higher: since it was switched on. */
 #define LC_VITALS_UNDERVOLTAGE 1u
 #define LC_VITALS_CAPPED 2u
 #define LC_VITALS_THROTTLED 4u
 #define LC_VITALS_HOT 8u
+#define LC_VITALS_FLAGS 4u
 
 typedef struct lc_vitals {
     bool has_temp, has_throttle;
@@ -27,7 +26,7 @@ typedef struct lc_vitals {
 void lc_vitals_read(const char *root, const char *storage, lc_vitals *vitals);
 /* Says in the log what began since `before`: undervoltage, throttling. */
 void lc_vitals_tell(const lc_vitals *before, const lc_vitals *now);
-/* {"temp_c":61.3,"throttled":["undervoltage"],"load":0.42,"storage_free_kb":1234} */
-void lc_vitals_put(const lc_vitals *vitals, lc_text *text);
+/* What a bit of `throttle` means: "undervoltage". */
+const char *lc_vitals_word(uint32_t bit);
 
 #endif

@@ -1,8 +1,6 @@
 /* stats.c - buckets of 2^(1/4), found with shifts alone. */
 #include "stats.h"
 
-#include <string.h>
-
 /* Upper edges within an octave, of 1024: 2^(1/4), 2^(2/4), 2^(3/4), 2. */
 static const uint32_t edges[4] = {1218, 1448, 1722, 2048};
 
@@ -32,6 +30,8 @@ void lc_times_put(lc_times *times, uint64_t us)
     times->bucket[bucket_of(us)]++;
     times->count++;
     times->max_us = us > times->max_us ? us : times->max_us;
+    times->total++;
+    times->total_us += us;
 }
 
 uint64_t lc_times_quantile(const lc_times *times, uint32_t permille)
@@ -49,5 +49,5 @@ uint64_t lc_times_quantile(const lc_times *times, uint32_t permille)
 
 void lc_times_clear(lc_times *times)
 {
-    memset(times, 0, sizeof *times);
+    *times = (lc_times){.total = times->total, .total_us = times->total_us};
 }

@@ -17,6 +17,7 @@ import time
 import urllib.request
 
 import client
+import prom
 import stage
 
 ROOT = "leafcutter/v1"
@@ -450,24 +451,13 @@ def rate(count):
         f"rate: {best['collect']:.0f} records/s to the disk, {best['mosquitto_sub']:.0f} to "
         f"mosquitto_sub: {part:.2f}"
     )
-    names = [row.split()[2] for row in text.splitlines() if row.startswith("# TYPE")]
-    bare = [
-        row
-        for row in text.splitlines()
-        if not row.startswith("#") and row.split("{")[0].split(" ")[0] not in names
-    ]
-    stage.ok(
-        "metrics: every value has its type, counters end in _total",
-        len(names) > 10
-        and not bare
-        and all(
-            name.endswith("_total") == ("counter" in kind)
-            for name, kind in (
-                row.split()[2:] for row in text.splitlines() if row.startswith("# TYPE")
-            )
-        ),
-        text,
-    )
+    try:
+        kinds, samples = prom.read(text)
+        judged = f"{len(kinds)} metrics, {len(samples)} samples"
+    except prom.Broken as broken:
+        judged = broken
+    stage.ok("metrics: as Prometheus has them", not isinstance(judged, prom.Broken), judged)
+    stage.note(f"metrics: {judged}")
 
 
 def metrics_file(port):

@@ -210,6 +210,7 @@ class Daemon:
             with socket.socket(socket.AF_UNIX) as one:
                 one.settimeout(10)
                 one.connect(self.socket)
+                one.shutdown(socket.SHUT_WR)  # nothing to say: the status as it is
                 data = b""
                 while True:
                     more = one.recv(65536)

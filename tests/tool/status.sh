@@ -53,6 +53,13 @@ sum=$(sed -n 's/^records //p' "$tmp/table" | tr -d ':,a-z' |
     { read -r all accept escalate defer reject
         echo $((all - accept - escalate - defer - reject)); })
 is "decisions add up" 0 "$sum"
+tool status --config "$tmp/config.json" --metrics > "$tmp/metrics"
+tests/mqtt/prom.py "$tmp/metrics" "$tmp/out" > "$tmp/verdict" 2>&1
+is "metrics, each number of the status object among them" 0 $?
+is "and they are what it says" "leafcutter_lines_in_total 20" \
+    "$(grep '^leafcutter_lines_in_total' "$tmp/metrics")"
+tool status --config "$tmp/config.json" --metrics --json > /dev/null 2>&1
+is "metrics are no object" 2 $?
 exec 3>&-
 kill "$daemon"
 wait "$daemon"
@@ -65,9 +72,10 @@ import socket, sys
 with socket.socket(socket.AF_UNIX) as server:
     server.bind(sys.argv[1])
     server.listen()
-    client, _ = server.accept()
-    client.sendall(b"hello\n")
-    client.close()
+    for _ in range(2):
+        client, _ = server.accept()
+        client.sendall(b"hello\n")
+        client.close()
 SERVER
 for _ in $(seq 100); do
     [ ! -S "$tmp/other.sock" ] || break
@@ -75,4 +83,6 @@ for _ in $(seq 100); do
 done
 tool status --socket "$tmp/other.sock" > "$tmp/out" 2> "$tmp/err"
 is "what answers is no daemon" "3 0" "$? $(stat -c %s "$tmp/out")"
+tool status --socket "$tmp/other.sock" --metrics > "$tmp/out" 2> "$tmp/err"
+is "nor has it metrics" "3 0" "$? $(stat -c %s "$tmp/out")"
 wait

@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "../../board/linux/framer.h"
@@ -396,58 +398,120 @@ static void one_process_has_the_store(void **state)
     lc_store_close(&second);
 }
 
-static uint32_t status_say(void *ctx, char *out, uint32_t max)
+static lc_str status_say(void *ctx)
 {
     (void)ctx;
-    assert_true(max > 10);
-    memcpy(out, "{\"a\":1}", 7);
-    return 7;
+    return lc_str_from("{\"a\":1}\n");
+}
+
+/* Longer than a socket's buffer holds. */
+static lc_str long_say(void *ctx)
+{
+    static char text[1u << 20];
+    (void)ctx;
+    memset(text, 'x', sizeof text);
+    return (lc_str){text, sizeof text};
 }
 
 static uint64_t loop_turn(void *ctx, uint64_t now_ms)
 {
-    (void)ctx;
-    return now_ms + 1000;
+    uint64_t wake = lc_pages_tick(ctx, now_ms);
+    return wake < now_ms + 1000 ? wake : now_ms + 1000;
 }
 
 static void *loop_main(void *ctx)
 {
-    lc_err err = lc_loop_run(ctx, loop_turn, NULL);
+    lc_pages *pages = ctx;
+    lc_err err = lc_loop_run(pages->loop, loop_turn, pages);
     return err == LC_OK ? ctx : NULL;
 }
 
-static void status_is_one_object_for_who_asks(void **state)
+static const lc_page status_pages[] = {{"/status", "application/json", status_say},
+                                       {"/long", "text/plain", long_say}};
+
+/* What comes back for this; "" is a client that says nothing, and waits. */
+static size_t page_ask(const char *path, const char *request, char *out, size_t max)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    for (size_t at = 0; at < strlen(request); at += 3) { /* in pieces */
+        size_t bytes = strlen(request) - at < 3 ? strlen(request) - at : 3;
+        assert_int_equal(send(fd, request + at, bytes, MSG_NOSIGNAL), bytes);
+    }
+    size_t held = 0;
+    ssize_t got;
+    while ((got = read(fd, out + held, max - 1 - held)) > 0) {
+        held += (size_t)got;
+    }
+    out[held] = '\0';
+    close(fd);
+    return held;
+}
+
+static void pages_are_served(const char *path)
+{
+    static char out[2u << 20];
+    page_ask(path, "", out, sizeof out);
+    assert_string_equal(out, "{\"a\":1}\n");
+    page_ask(path, "GET /status HTTP/1.1\r\nHost: a\r\n\r\n", out, sizeof out);
+    assert_string_equal(out, "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n"
+                             "Content-Length: 8\r\nConnection: close\r\n\r\n{\"a\":1}\n");
+    page_ask(path, "GET /stat HTTP/1.0\r\n\r\n", out, sizeof out);
+    assert_int_equal(strncmp(out, "HTTP/1.0 404 ", 13), 0);
+    page_ask(path, "POST /status HTTP/1.0\r\n\r\n", out, sizeof out);
+    assert_int_equal(strncmp(out, "HTTP/1.0 405 ", 13), 0);
+    assert_int_equal(page_ask(path, "GET /stat", out, sizeof out), 0); /* never ended: hung up */
+    size_t bytes = page_ask(path, "GET /long?x HTTP/1.0\n\n", out, sizeof out);
+    assert_true(bytes > 1u << 20 && strstr(out, "Content-Length: 1048576\r\n"));
+}
+
+static lc_status *status_of(lc_loop *loop)
+{
+    lc_status *status = calloc(1, sizeof *status);
+    assert_non_null(status);
+    status->pages.loop = loop;
+    status->pages.page = status_pages;
+    status->pages.page_count = 2;
+    return status;
+}
+
+static void status_is_what_it_says_to_who_asks(void **state)
 {
     (void)state;
-    static lc_status status, second;
-    char out[64], path[128];
+    char out[256], path[128];
     uint32_t bytes = 0;
     lc_loop loop;
     pthread_t thread;
     snprintf(path, sizeof path, "%s", path_of("socket"));
-    assert_int_equal(lc_status_read(path, out, sizeof out, &bytes), LC_ERR_NOT_FOUND);
+    assert_int_equal(lc_status_read(path, "/status", out, sizeof out, &bytes), LC_ERR_NOT_FOUND);
     assert_int_equal(lc_loop_open(&loop), LC_OK);
-    status.write = second.write = status_say;
-    assert_int_equal(lc_status_open(&status, &loop, path), LC_OK);
+    lc_status *status = status_of(&loop), *second = status_of(&loop);
+    assert_int_equal(lc_status_open(status, path), LC_OK);
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0660);
-    assert_int_equal(lc_status_open(&second, &loop, path), LC_ERR_BUSY);
-    assert_int_equal(pthread_create(&thread, NULL, loop_main, &loop), 0);
+    assert_int_equal(lc_status_open(second, path), LC_ERR_BUSY);
+    assert_int_equal(pthread_create(&thread, NULL, loop_main, &status->pages), 0);
     for (int i = 0; i < 5; i++) {
-        assert_int_equal(lc_status_read(path, out, sizeof out, &bytes), LC_OK);
+        assert_int_equal(lc_status_read(path, "/status", out, sizeof out, &bytes), LC_OK);
         assert_int_equal(bytes, 8);
-        assert_memory_equal(out, "{\"a\":1}\n", 8);
+        assert_string_equal(out, "{\"a\":1}\n");
     }
-    assert_int_equal(lc_status_read(path, out, 4, &bytes), LC_ERR_LIMIT);
+    assert_int_equal(lc_status_read(path, "/status", out, 4, &bytes), LC_ERR_LIMIT);
+    assert_int_equal(lc_status_read(path, "/none", out, sizeof out, &bytes), LC_ERR_NOT_FOUND);
+    pages_are_served(path);
     lc_loop_stop(&loop); /* it wakes within a second */
     assert_int_equal(pthread_join(thread, NULL), 0);
-    close(status.fd); /* as after a crash: the path is left behind */
-    lc_loop_forget(&loop, &status.watch);
-    assert_int_equal(lc_status_open(&status, &loop, path), LC_OK);
-    lc_status_close(&status, &loop);
+    lc_pages_close(&status->pages); /* as after a crash: the path is left behind */
+    assert_int_equal(lc_status_open(status, path), LC_OK);
+    lc_status_close(status);
+    lc_status_close(second);
     assert_int_not_equal(access(path, F_OK), 0);
     lc_loop_close(&loop);
+    free(status);
+    free(second);
 }
 
 int main(void)
@@ -465,7 +529,7 @@ int main(void)
         cmocka_unit_test(starts_are_counted_and_the_salt_stays),
         cmocka_unit_test(an_identity_of_the_old_form_is_moved),
         cmocka_unit_test(one_process_has_the_store),
-        cmocka_unit_test(status_is_one_object_for_who_asks),
+        cmocka_unit_test(status_is_what_it_says_to_who_asks),
     };
     return cmocka_run_group_tests(tests, folder_make, folder_clear);
 }

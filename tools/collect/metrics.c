@@ -1,66 +1,40 @@
-/* metrics.c - one answer per connection, which then ends: scrapes are few. */
+/* metrics.c - a page at a TCP port, or a file. */
 #include "metrics.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "../../board/linux/log.h"
+#include "../../board/linux/prom.h"
 
 #define FILE_EVERY_MS 15000u
-#define ASKER_MS 500
+#define TEXT_FIRST 16384u
+#define TEXT_MAX (64u << 20)
 
-static char *text_make(const lc_metrics *m, size_t *bytes)
+/* Into a buffer that grows until all of it fits. */
+static lc_str text_make(void *ctx)
 {
-    char *text = NULL;
-    FILE *to = open_memstream(&text, bytes);
-    if (to) {
-        m->print(m->ctx, to);
-        fclose(to);
-    }
-    return text;
-}
-
-/* The request itself does not matter, but unread it would reset the connection. */
-static void asker_answer(const lc_metrics *m, int fd)
-{
-    const struct timeval patience = {.tv_usec = ASKER_MS * 1000};
-    char head[128], request[4096];
-    size_t bytes = 0;
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    if (recv(fd, request, sizeof request, 0) <= 0) {
-        return;
-    }
-    char *text = text_make(m, &bytes);
-    int n = snprintf(head, sizeof head,
-                     "HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n"
-                     "Content-Length: %zu\r\n\r\n",
-                     bytes);
-    if (text && send(fd, head, (size_t)n, MSG_NOSIGNAL | MSG_MORE) == n) {
-        for (size_t at = 0; at < bytes;) {
-            ssize_t sent = send(fd, text + at, bytes - at, MSG_NOSIGNAL);
-            if (sent <= 0) {
-                break;
-            }
-            at += (size_t)sent;
+    lc_metrics *m = ctx;
+    for (;;) {
+        lc_text t = lc_text_make(m->text, m->max);
+        t.full = m->max == 0;
+        if (!t.full) {
+            m->print(m->ctx, &t);
         }
-    }
-    free(text);
-}
-
-static void asker_came(void *ctx, uint32_t events)
-{
-    const lc_metrics *m = ctx;
-    (void)events;
-    int fd = accept4(m->listener.fd, NULL, NULL, SOCK_CLOEXEC);
-    if (fd >= 0) {
-        asker_answer(m, fd);
-        close(fd);
+        if (!t.full) {
+            return (lc_str){m->text, (uint32_t)t.bytes};
+        }
+        size_t max = m->max > 0 ? 2 * m->max : TEXT_FIRST;
+        char *more = max <= TEXT_MAX ? realloc(m->text, max) : NULL;
+        if (!more) {
+            return lc_str_from("");
+        }
+        m->text = more;
+        m->max = max;
     }
 }
 
@@ -82,10 +56,9 @@ static bool address_read(const char *place, struct sockaddr_in *address)
 
 int lc_metrics_open(lc_metrics *m, lc_loop *loop, const char *place)
 {
+    static const lc_page page[] = {{"/metrics", LC_PROM_TYPE, text_make}};
     struct sockaddr_in address;
     int one = 1;
-    m->loop = loop;
-    m->listener.fd = -1;
     m->write_ms = UINT64_MAX;
     if (!place) {
         return LC_UI_GO;
@@ -95,29 +68,29 @@ int lc_metrics_open(lc_metrics *m, lc_loop *loop, const char *place)
         m->write_ms = 0;
         return LC_UI_GO;
     }
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    m->pages = (lc_pages){.loop = loop, .page = page, .page_count = 1, .ctx = m};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
-        listen(fd, 8) != 0 ||
-        lc_loop_watch(loop, &m->listener, fd, EPOLLIN, asker_came, m) != LC_OK) {
+        listen(fd, 8) != 0 || lc_pages_open(&m->pages, fd) != LC_OK) {
         int rc = lc_ui_error(LC_EXIT_BUSY, place, NULL, "cannot listen: %s", lc_log_reason(errno));
         if (fd >= 0) {
             close(fd);
         }
         return rc;
     }
+    m->listens = true;
     return LC_UI_GO;
 }
 
 uint64_t lc_metrics_tick(lc_metrics *m, uint64_t now_ms)
 {
+    if (m->listens) {
+        return lc_pages_tick(&m->pages, now_ms);
+    }
     if (m->file && now_ms >= m->write_ms) {
-        size_t bytes = 0;
-        char *text = text_make(m, &bytes);
-        if (text) {
-            lc_ui_write(m->file, text, bytes);
-        }
-        free(text);
+        lc_str text = text_make(m);
+        lc_ui_write(m->file, text.data, text.bytes);
         m->write_ms = now_ms + FILE_EVERY_MS;
     }
     return m->write_ms;
@@ -125,9 +98,11 @@ uint64_t lc_metrics_tick(lc_metrics *m, uint64_t now_ms)
 
 void lc_metrics_close(lc_metrics *m)
 {
-    int fd = m->listener.fd;
-    if (m->loop && fd >= 0) {
-        lc_loop_forget(m->loop, &m->listener);
-        close(fd);
+    if (m->listens) {
+        lc_pages_close(&m->pages);
+        m->listens = false;
     }
+    free(m->text);
+    m->text = NULL;
+    m->max = 0;
 }

@@ -2,18 +2,19 @@
 #ifndef LC_COLLECT_METRICS_H
 #define LC_COLLECT_METRICS_H
 
-#include <stdio.h>
-
-#include "../../board/linux/loop.h"
+#include "../../board/linux/pages.h"
+#include "../../runtime/text.h"
 #include "../ui.h"
 
 typedef struct lc_metrics {
-    lc_loop *loop;
-    lc_watch listener;
-    const char *file;  /* NULL: at a port */
+    lc_pages pages;
+    bool listens;
+    const char *file;  /* NULL: at a port, or nowhere */
     uint64_t write_ms; /* when the file is next due */
-    void (*print)(void *ctx, FILE *to);
+    void (*print)(void *ctx, lc_text *to);
     void *ctx;
+    char *text; /* [max], from the heap */
+    size_t max;
 } lc_metrics;
 
 /* place: PORT, ADDR:PORT, or a file when neither; NULL none. LC_UI_GO or an exit code. */

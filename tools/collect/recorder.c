@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "../../board/linux/log.h"
+#include "../../board/linux/prom.h"
 #include "metrics.h"
 
 #define GROUP_ITEMS 512u
@@ -15,6 +16,7 @@
 #define DAY_MS 86400000ull
 #define SESSION_S (7u * 86400u)
 #define REPORT_EVERY_MS 60000u
+#define FIGURE_NAME_MAX 64
 
 /* A start of a device that something came from: told what is here. */
 typedef struct source {
@@ -282,18 +284,19 @@ static uint64_t again_of(const source *s)
 }
 
 static const sum sums[] = {
-    {"records", "Records kept, without corrections", records_of},
-    {"corrections", "Corrections of records kept", corrections_of},
-    {"events", "Events kept", events_of},
-    {"gaps", "Statements of loss kept", gaps_of},
-    {"lost", "Records and lines that devices say are lost", lost_of},
-    {"again", "Items that came again and were dropped", again_of},
+    {"records_total", "Records kept, without corrections", records_of},
+    {"corrections_total", "Corrections of records kept", corrections_of},
+    {"events_total", "Events kept", events_of},
+    {"gaps_total", "Statements of loss kept", gaps_of},
+    {"lost_total", "Records and lines that devices say are lost", lost_of},
+    {"again_total", "Items that came again and were dropped", again_of},
 };
 
-static void head_print(FILE *to, const char *name, const char *type, const char *help)
+static void figure_head(lc_text *to, const char *name, const char *type, const char *help,
+                        char full[FIGURE_NAME_MAX])
 {
-    fprintf(to, "# HELP leafcutter_collect_%s %s.\n# TYPE leafcutter_collect_%s %s\n", name, help,
-            name, type);
+    snprintf(full, FIGURE_NAME_MAX, "leafcutter_collect_%s", name);
+    lc_prom_head(to, full, type, help);
 }
 
 /* Of all starts of a device since the collector began; a device's starts lie anywhere in the list.
@@ -316,34 +319,41 @@ static uint64_t device_sum(const source *from, uint64_t (*value)(const source *)
     return all;
 }
 
-static void devices_print(const recorder *r, FILE *to)
+static uint64_t device_last(const source *from)
 {
-    char name[64];
+    uint64_t last = 0;
+    for (const source *s = from; s; s = s->next) {
+        last = strcmp(s->dev, from->dev) == 0 && s->last > last ? s->last : last;
+    }
+    return last;
+}
+
+static void devices_print(const recorder *r, lc_text *to)
+{
+    char name[FIGURE_NAME_MAX];
     for (size_t i = 0; i < LC_COUNT(sums); i++) {
-        snprintf(name, sizeof name, "%s_total", sums[i].name);
-        head_print(to, name, "counter", sums[i].help);
+        figure_head(to, sums[i].name, "counter", sums[i].help, name);
         for (const source *s = r->source; s; s = s->next) {
+            const lc_prom_label dev = {"dev", lc_str_from(s->dev)};
             if (source_first(r, s)) {
-                fprintf(to, "leafcutter_collect_%s{dev=\"%s\"} %llu\n", name, s->dev,
-                        (unsigned long long)device_sum(s, sums[i].value));
+                lc_prom_u64(to, name, &dev, 1, device_sum(s, sums[i].value));
             }
         }
     }
-    head_print(to, "last_seconds", "gauge", "When the last item of a device came, Unix time");
+    figure_head(to, "last_seconds", "gauge", "When the last item of a device came", name);
     for (const source *s = r->source; s; s = s->next) {
-        uint64_t last = s->last;
-        for (const source *one = s; one; one = one->next) {
-            last = strcmp(one->dev, s->dev) == 0 && one->last > last ? one->last : last;
-        }
+        const lc_prom_label dev = {"dev", lc_str_from(s->dev)};
         if (source_first(r, s)) {
-            fprintf(to, "leafcutter_collect_last_seconds{dev=\"%s\"} %.3f\n", s->dev,
-                    (double)last / 1000.0);
+            lc_prom_sample(to, name, &dev, 1);
+            lc_text_scaled(to, (int64_t)device_last(s), 3);
+            lc_text_add(to, "\n");
         }
     }
 }
 
-static void metrics_print(void *ctx, FILE *to)
+static void metrics_print(void *ctx, lc_text *to)
 {
+    char name[FIGURE_NAME_MAX];
     const recorder *r = ctx;
     const struct {
         const char *name, *type, *help;
@@ -354,13 +364,16 @@ static void metrics_print(void *ctx, FILE *to)
         {"bytes_total", "counter", "Bytes of their payloads", r->count.bytes},
         {"strange_total", "counter", "Objects that are none of a device", r->count.strange},
         {"commits_total", "counter", "Groups made durable", r->count.commits},
-        {"commit_longest_ms", "gauge", "The longest that one took", r->count.longest_ms},
         {"acks_total", "counter", "Acknowledgements sent to devices", r->count.acks},
     };
     for (size_t i = 0; i < LC_COUNT(row); i++) {
-        head_print(to, row[i].name, row[i].type, row[i].help);
-        fprintf(to, "leafcutter_collect_%s %llu\n", row[i].name, (unsigned long long)row[i].value);
+        figure_head(to, row[i].name, row[i].type, row[i].help, name);
+        lc_prom_u64(to, name, NULL, 0, row[i].value);
     }
+    figure_head(to, "commit_longest_seconds", "gauge", "The longest that one took", name);
+    lc_prom_sample(to, name, NULL, 0);
+    lc_text_scaled(to, (int64_t)r->count.longest_ms, 3);
+    lc_text_add(to, "\n");
     devices_print(r, to);
 }
 
@@ -493,7 +506,7 @@ static void recorder_close(recorder *r)
 int lc_recorder_run(const lc_recorder_options *options)
 {
     static recorder r;
-    r = (recorder){.o = options, .commit_ms = UINT64_MAX, .metrics.listener.fd = -1};
+    r = (recorder){.o = options, .commit_ms = UINT64_MAX};
     int rc = recorder_open(&r);
     if (rc == LC_UI_GO) {
         lc_log(LC_LOG_NOTICE, "recording %s into %s", r.filter, options->out);

@@ -327,7 +327,7 @@ void lc_doctor_daemon(lc_doctor *d)
         lc_doctor_ok(d, "daemon", "status.socket is not set, so it cannot be asked");
         return;
     }
-    lc_err err = lc_status_read(socket, text, sizeof text, &bytes);
+    lc_err err = lc_status_read(socket, LC_STATUS_PAGE, text, sizeof text, &bytes);
     if (err == LC_OK) {
         lc_doctor_ok(d, "daemon", "it runs: leafcutter status --socket %s", socket);
     } else if (err == LC_ERR_NOT_FOUND) {
