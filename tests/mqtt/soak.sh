@@ -30,6 +30,7 @@ long soak.py --lines 86400 --valgrind
 [ ! -x "$LC_BUILD-san/leafcutterd" ] || LC_BUILD=$LC_BUILD-san long soak.py --lines 86400
 long levels.py --all
 long figures.py
+long rate.py
 passed=$(grep -c '^ok ' "$log")
 failed=$(($(grep -c '^not ok ' "$log") + broken)) # a script that broke off is a failure, too
 echo "$passed passed, $failed failed, 0 skipped"
