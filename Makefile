@@ -111,7 +111,7 @@ TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(SIM_BIN) $(if $(CROSS),,$(R
 
 # ---- targets ----
 
-.PHONY: boards stack count-model count-labels mca bench-peers kl all help tests level-tests demo check check-levels check-static check-board check-fresh count soak fuzz fuzz-programs packages install deb clean
+.PHONY: boards stack count-model count-labels mca bench-peers kl all help tests level-tests demo check check-levels check-static check-board check-fresh count soak mutants fuzz fuzz-programs packages install deb clean
 .DELETE_ON_ERROR:
 .PRECIOUS: $(SOURCES)/%/.ready
 .SUFFIXES:
@@ -155,6 +155,9 @@ count: build/insn_count.so ## instructions of the shipped job on Arm cores, a li
 
 soak: all ## the daemon for long: faults of five minutes, a day's lines, every CPU (70 minutes)
 	@LC_BUILD=$(B) tests/mqtt/soak.sh
+
+mutants: all tests ## mistakes planted where lines escalate: sim_escalate finds each (2 minutes)
+	@LC_BUILD=$(B) CC='$(CC)' tests/sim/mutants.py
 
 count-model: build/insn_count.so all ## instructions of a token of a 135M model on Arm cores
 	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all
