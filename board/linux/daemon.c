@@ -42,10 +42,12 @@ static void health_give(lc_daemon *d, uint64_t now_ms)
     lc_node_health(d->node, now_ms, d->report, bytes);
 }
 
-static void act_run(lc_daemon *d, const lc_actor_do *act)
+static void act_run(lc_daemon *d, uint64_t now_ms, const lc_actor_do *act)
 {
     if (act->output < d->outputs.options.pin_count) {
-        lc_pins_set(&d->pins, act->output, act->active);
+        if (!lc_pins_set(&d->pins, act->output, act->active)) {
+            lc_node_unmoved(d->node, now_ms, act->output);
+        }
     } else if (act->active) {
         lc_sound_play(&d->sound, &act->order);
     } else {
@@ -85,7 +87,7 @@ static void action_run(lc_daemon *d, uint64_t now_ms, const lc_action *a)
         message_publish(d, now_ms, &a->message);
         break;
     case LC_DO_ACT:
-        act_run(d, &a->act);
+        act_run(d, now_ms, &a->act);
         break;
     case LC_DO_HEALTH:
         health_give(d, now_ms);

@@ -113,14 +113,30 @@ static bool number_read(const char *tmpl, const char *json, uint32_t bytes, uint
 /* dn/ack: what the collector has. Nonsense acknowledges nothing. */
 static void collected(lc_daemon *d, const char *json, uint32_t bytes)
 {
-    uint64_t boot, seq = 0, event = 0;
+    uint64_t boot, seq = 0, event = 0, audit = 0;
     bool has_boot = number_read("{boot}", json, bytes, UINT32_MAX, &boot);
     bool has_seq = number_read("{seq}", json, bytes, UINT64_MAX - 1, &seq);
     bool has_event = number_read("{no}", json, bytes, UINT64_MAX - 1, &event);
-    if (has_boot && (has_seq || has_event)) {
-        lc_node_collected(d->node, lc_loop_now_ms(), (uint32_t)boot, has_seq ? seq : 0,
-                          has_event ? event : 0);
+    bool has_audit = number_read("{audit}", json, bytes, UINT64_MAX - 1, &audit);
+    if (has_boot && (has_seq || has_event || has_audit)) {
+        const lc_collected has = {.boot = (uint32_t)boot,
+                                  .seq = has_seq ? seq : 0,
+                                  .event = has_event ? event : 0,
+                                  .audit = has_audit ? audit : 0};
+        lc_node_collected(d->node, lc_loop_now_ms(), &has);
     }
+}
+
+/* A command; in its payload may stand an id, which its sender made. */
+static void command_came(lc_daemon *d, const char *name, const char *json, uint32_t bytes)
+{
+    char id[LC_AUDIT_WORD_MAX];
+    size_t held = 0;
+    lc_diag diag;
+    if (lc_template_fill("{id}", json, bytes, id, sizeof id, &held, &diag) != LC_OK) {
+        held = 0;
+    }
+    lc_node_command(d->node, lc_loop_now_ms(), lc_str_from(name), (lc_str){id, (uint32_t)held});
 }
 
 static void worker_spoke(lc_daemon *d, const char *json, uint32_t bytes)
@@ -155,7 +171,7 @@ void lc_daemon_message_came(void *ctx, const char *topic, const char *payload, u
     } else if (rest && strcmp(rest, "text") == 0) {
         lc_inputs_text(&d->inputs, payload, bytes);
     } else if (rest && strncmp(rest, "cmd/", 4) == 0) {
-        lc_node_command(d->node, lc_loop_now_ms(), lc_str_from(rest + 4));
+        command_came(d, rest + 4, payload, bytes);
     } else {
         lc_inputs_message(&d->inputs, topic, payload, bytes);
     }
@@ -189,10 +205,10 @@ void lc_daemon_pin_changed(void *ctx, uint32_t index, bool active)
     const lc_config_input *in = &d->config->input[index];
     uint64_t now_ms = lc_loop_now_ms();
     if (in->use == LC_PIN_GATE) {
-        lc_node_pause(d->node, now_ms, active);
+        lc_node_pause(d->node, now_ms, active, d->source[index]);
     } else if (in->use == LC_PIN_ACKNOWLEDGE) {
         if (active) {
-            lc_node_acknowledge(d->node, now_ms);
+            lc_node_acknowledge(d->node, now_ms, d->source[index]);
         }
     } else if (active ? in->text[0] : in->text_off[0]) {
         lc_inputs_line(&d->inputs, index, active ? in->text : in->text_off);

@@ -70,6 +70,8 @@ typedef struct lc_daemon {
     uint64_t details_ms;
     char dn_text[LC_TOPIC_BYTES_MAX], dn_cmd[LC_TOPIC_BYTES_MAX], dn_ack[LC_TOPIC_BYTES_MAX];
     char will[LC_TOPIC_BYTES_MAX];
+    char job_name[LC_NAME_BYTES_MAX + 32]; /* for the audit */
+    uint32_t job_name_bytes;
     char esc_rsp[LC_TOPIC_BYTES_MAX], esc_state[LC_TOPIC_BYTES_MAX];
     lc_esc_options ask;
     lc_esc_reply reply;

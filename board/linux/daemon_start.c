@@ -16,6 +16,20 @@
 
 /* ---- memory: what lays out also plans ---- */
 
+/* What answers, as the audit has it: "pump 14 9c1f02aa". */
+static void job_name(lc_daemon *d)
+{
+    lc_text t = lc_text_make(d->job_name, sizeof d->job_name);
+    lc_str name = lc_job_name(d->engine.job);
+    lc_text_put(&t, name.data, name.bytes);
+    lc_text_add(&t, " ");
+    lc_text_u64(&t, lc_job_ver(d->engine.job));
+    lc_text_add(&t, " ");
+    lc_text_hex(&t, lc_job_root(d->engine.job), LC_HEALTH_ROOT_BYTES);
+    lc_assert(!t.full);
+    d->job_name_bytes = (uint32_t)t.bytes;
+}
+
 static lc_err node_lay_out(lc_daemon *d, lc_arena *state, lc_diag *diag)
 {
     const lc_config *c = d->config;
@@ -35,6 +49,7 @@ static lc_err node_lay_out(lc_daemon *d, lc_arena *state, lc_diag *diag)
         }
         d->ask.policy = lc_job_policy(d->engine.job);
         d->ask.job = lc_job_name(d->engine.job);
+        job_name(d);
         birth_bytes = lc_health_birth(&d->health, d->birth, sizeof d->birth);
         (void)!getrandom(&seed, sizeof seed, GRND_NONBLOCK); /* jitter; any value will do */
     }
@@ -42,6 +57,7 @@ static lc_err node_lay_out(lc_daemon *d, lc_arena *state, lc_diag *diag)
     d->ask.task_count = tasks;
     d->ask.keep_bytes = KEEP_BYTES;
     lc_node_options options = {.dev = lc_str_from(c->dev),
+                               .job = {d->job_name, d->job_name_bytes},
                                .boot = d->identity.boot,
                                .source = d->node_source,
                                .source_count = d->source_count,
@@ -335,7 +351,10 @@ int lc_daemon_open(lc_daemon *d)
     d->health.source = d->source;
     d->health.sys = "";
     d->health.protocol = "";
-    d->store = (lc_store){.folder = -1, .fd = {-1, -1, -1}};
+    d->store.folder = -1;
+    for (uint32_t i = 0; i < LC_FILE_COUNT; i++) {
+        d->store.fd[i] = -1;
+    }
     d->worker.done_fd = d->worker_watch.fd = -1;
     d->postbox.fd = d->postbox_watch.fd = -1;
     d->status.pages.until_ms = UINT64_MAX;

@@ -65,6 +65,7 @@ typedef struct figure_value {
     X("", "deadlines", COUNTER, ALWAYS, N(c->deadlines), "Lines over their deadline")              \
     X("", "events", COUNTER, ALWAYS, N(c->events), "Alarms that began, changed or ended")          \
     X("", "gaps", COUNTER, ALWAYS, N(c->gaps), "Statements of loss")                               \
+    X("", "audits", COUNTER, ALWAYS, N(c->audits), "Entries of the audit")                         \
     X("", "failed", COUNTER, ALWAYS, N(h->failed), "Lines that gave no record")                    \
     X("journal", "state", WORD, ALWAYS, .word = journal_word(h, c), "ok, failed or none")          \
     X("journal", "ack", WORD, ALWAYS, .word = h->config->ack == 1 ? "e2e" : "broker",              \

@@ -10,7 +10,6 @@
 #include "prom.h"
 
 #define SECONDS_2020 1577836800 /* a clock before that was never set */
-#define MODEL_DIGITS 4u         /* bytes of a root hash that name it */
 
 lc_str lc_clock_read(uint64_t *wall_ms)
 {
@@ -86,7 +85,7 @@ static void root_put(lc_text *t, const char *key, const uint8_t root[32])
 {
     key_put(t, key);
     lc_text_add(t, "\"");
-    lc_text_hex(t, root, MODEL_DIGITS);
+    lc_text_hex(t, root, LC_HEALTH_ROOT_BYTES);
     lc_text_add(t, "\"");
 }
 
@@ -210,7 +209,7 @@ static void info_print(const lc_health *h, lc_text *t)
     lc_text ver = lc_text_make(ver_text, sizeof ver_text);
     lc_text mdl = lc_text_make(mdl_text, sizeof mdl_text);
     lc_text_u64(&ver, lc_job_ver(h->job));
-    lc_text_hex(&mdl, lc_job_root(h->job), MODEL_DIGITS);
+    lc_text_hex(&mdl, lc_job_root(h->job), LC_HEALTH_ROOT_BYTES);
     const lc_prom_label label[] = {
         {"dev", lc_str_from(h->config->dev)},     {"sw", lc_str_from(h->version)},
         {"level", lc_str_from(h->level)},         {"job", lc_job_name(h->job)},

@@ -14,6 +14,8 @@
 #include "sound.h"
 #include "vitals.h"
 
+#define LC_HEALTH_ROOT_BYTES 4u /* of a root hash, that name it */
+
 /* Everything that a report draws on; read only. */
 typedef struct lc_health {
     const lc_config *config;

@@ -181,7 +181,7 @@ void lc_pins_close(lc_pins *pins)
     pins->out_count = pins->in_count = 0;
 }
 
-void lc_pins_set(lc_pins *pins, uint32_t output, bool active)
+bool lc_pins_set(lc_pins *pins, uint32_t output, bool active)
 {
     lc_assert(output < pins->out_count);
     lc_pin *pin = &pins->out[output];
@@ -190,6 +190,7 @@ void lc_pins_set(lc_pins *pins, uint32_t output, bool active)
     if (lc_gpio_is_open(&pin->gpio) && lc_gpio_set(&pin->gpio, active) != LC_OK) {
         pin_lose(pin, lc_loop_now_ms(), LC_ERR_IO);
     }
+    return lc_gpio_is_open(&pin->gpio);
 }
 
 /* A chip that was taken away tells nobody: its lines are asked now and then. */

@@ -48,7 +48,8 @@ void lc_pins_open(lc_pins *pins, const lc_config *config, lc_loop *loop, lc_pin_
                   void *ctx);
 /* Outputs go to their safe level before they are given back. */
 void lc_pins_close(lc_pins *pins);
-void lc_pins_set(lc_pins *pins, uint32_t output, bool active);
+/* False: it is not there; it will have this level when it comes. */
+bool lc_pins_set(lc_pins *pins, uint32_t output, bool active);
 /* Only the safe levels: for the last moment of a program that failed. */
 void lc_pins_rest(lc_pins *pins);
 /* Asks again, settles inputs; returns when to call next. */

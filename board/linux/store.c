@@ -18,7 +18,8 @@
 static const char *const names[LC_FILE_COUNT] = {[LC_FILE_STATE] = "state",
                                                  [LC_FILE_RECORDS] = "records.journal",
                                                  [LC_FILE_EVENTS] = "events.journal",
-                                                 [LC_FILE_CORRECTIONS] = "corrections.journal"};
+                                                 [LC_FILE_CORRECTIONS] = "corrections.journal",
+                                                 [LC_FILE_AUDIT] = "audit.journal"};
 
 static lc_err fail(lc_store *s, const char *name, const char *what)
 {

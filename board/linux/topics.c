@@ -11,6 +11,7 @@ static const char *const words[LC_TOPIC_COUNT] = {
     [LC_TOPIC_STATE] = "state", [LC_TOPIC_BIRTH] = "birth",  [LC_TOPIC_RES] = "res/",
     [LC_TOPIC_LAST] = "last/",  [LC_TOPIC_EVENT] = "event/", [LC_TOPIC_HEALTH] = "health",
     [LC_TOPIC_GAP] = "gap",     [LC_TOPIC_LOG] = "log/",     [LC_TOPIC_ASK] = "esc/req",
+    [LC_TOPIC_AUDIT] = "audit",
 };
 
 bool lc_topics_write(const lc_topics *topics, lc_topic topic, lc_str task, uint32_t level,

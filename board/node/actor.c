@@ -66,50 +66,122 @@ lc_err lc_actor_init(lc_actor *actor, const lc_actor_options *options, lc_arena 
     return LC_OK;
 }
 
+/* ---- the audit ---- */
+
+/* What can happen with every line is told as a run: of each output, and of what is not there. */
+enum {
+    RUN_HELD,
+    RUN_LIMITED = LC_OUTPUTS_MAX,
+    RUN_AWAY = 2 * LC_OUTPUTS_MAX,
+    RUN_MISSING = 3 * LC_OUTPUTS_MAX,
+    RUN_PAUSED
+};
+
+_Static_assert(RUN_PAUSED < LC_ACTOR_RUNS, "a run for each");
+
+static lc_audit_entry entry_make(const lc_order *order, const lc_actor_label *label, uint64_t seq,
+                                 const char *result)
+{
+    return (lc_audit_entry){.kind = LC_AUDIT_ACT,
+                            .what = order->text,
+                            .result = result,
+                            .cause = "record",
+                            .seq = seq,
+                            .task = label->task_name,
+                            .label = label->name};
+}
+
+static void done_tell(lc_actor *actor, const lc_order *order, const lc_actor_label *label,
+                      uint64_t seq)
+{
+    lc_audit_entry entry = entry_make(order, label, seq, "done");
+    if (actor->audit) {
+        lc_audit_put(actor->audit, &entry);
+    }
+}
+
+static void undone_tell(lc_actor *actor, uint64_t now_ms, uint32_t run, const lc_order *order,
+                        const lc_actor_label *label, uint64_t seq, const char *result)
+{
+    lc_audit_entry entry = entry_make(order, label, seq, result);
+    if (actor->audit) {
+        lc_audit_again(actor->audit, now_ms, run, &entry);
+    }
+}
+
+static void rest_tell(lc_actor *actor, uint32_t output, const lc_actor_why *why,
+                      const lc_actor_label *label)
+{
+    bool pin = output < actor->options.pin_count;
+    lc_audit_entry entry = {.kind = LC_AUDIT_ACT,
+                            .what = pin ? actor->output[output].name : lc_str_from("sound"),
+                            .result = "rest",
+                            .cause = why->cause,
+                            .by = why->by};
+    if (label) {
+        entry.task = label->task_name;
+        entry.label = label->name;
+    }
+    if (actor->audit && lc_output_moved(&actor->output[output])) {
+        lc_audit_put(actor->audit, &entry);
+    }
+}
+
 /* ---- answers ---- */
 
-static void order_begin(lc_actor *actor, uint64_t now_ms, const lc_order *order,
+static void order_begin(lc_actor *actor, uint64_t now_ms, uint64_t seq, const lc_order *order,
                         const lc_actor_label *label)
 {
     uint32_t i = lc_actor_output(&actor->options, order);
     if (i == LC_OUTPUTS_MAX) {
         actor->missing++;
+        undone_tell(actor, now_ms, RUN_MISSING, order, label, seq, "missing");
         return;
     }
     switch (lc_output_start(&actor->output[i], now_ms, order, label->priority)) {
     case LC_ORDER_DONE:
         actor->begun++;
         actor->cause[i] = label;
+        done_tell(actor, order, label, seq);
         break;
     case LC_ORDER_HELD:
         actor->held++;
+        undone_tell(actor, now_ms, RUN_HELD + i, order, label, seq, "held");
         break;
     case LC_ORDER_LIMITED:
         actor->limited++;
+        undone_tell(actor, now_ms, RUN_LIMITED + i, order, label, seq, "limited");
         break;
     }
 }
 
-static void rule_begin(lc_actor *actor, uint64_t now_ms, uint32_t i)
+static void rule_begin(lc_actor *actor, uint64_t now_ms, uint64_t seq, uint32_t i)
 {
     const lc_actor_rule *rule = &actor->rule[i];
-    for (uint32_t j = 0; j < rule->order_count && !actor->paused; j++) {
-        order_begin(actor, now_ms, &rule->order[j], &actor->options.label[i]);
+    const lc_actor_label *label = &actor->options.label[i];
+    for (uint32_t j = 0; j < rule->order_count; j++) {
+        if (actor->paused) {
+            undone_tell(actor, now_ms, RUN_PAUSED, &rule->order[j], label, seq, "paused");
+        } else {
+            order_begin(actor, now_ms, seq, &rule->order[j], label);
+        }
     }
 }
 
 /* What rule i moved and nobody else took over goes back. */
 static void rule_end(lc_actor *actor, uint64_t now_ms, uint32_t i)
 {
+    static const lc_actor_why why = {"clear", {"", 0}};
     for (uint32_t j = 0; j < output_count(actor); j++) {
         if (actor->cause[j] == &actor->options.label[i]) {
+            rest_tell(actor, j, &why, actor->cause[j]);
             actor->cause[j] = NULL;
             lc_output_rest(&actor->output[j], now_ms);
         }
     }
 }
 
-void lc_actor_answer(lc_actor *actor, uint64_t now_ms, uint32_t task, int32_t label)
+void lc_actor_answer(lc_actor *actor, uint64_t now_ms, uint64_t seq, uint32_t task, int32_t label)
 {
     for (uint32_t i = 0; i < actor->options.label_count; i++) {
         const lc_actor_label *l = &actor->options.label[i];
@@ -124,27 +196,45 @@ void lc_actor_answer(lc_actor *actor, uint64_t now_ms, uint32_t task, int32_t la
             change = LC_TREND_RAISED;
         }
         if (change == LC_TREND_RAISED) {
-            rule_begin(actor, now_ms, i);
+            rule_begin(actor, now_ms, seq, i);
         } else if (change == LC_TREND_CLEARED) {
             rule_end(actor, now_ms, i);
         }
     }
 }
 
-void lc_actor_acknowledge(lc_actor *actor, uint64_t now_ms)
+void lc_actor_acknowledge(lc_actor *actor, uint64_t now_ms, const lc_actor_why *why)
 {
     for (uint32_t i = 0; i < output_count(actor); i++) {
+        rest_tell(actor, i, why, actor->cause[i]);
         actor->cause[i] = NULL;
         lc_output_rest(&actor->output[i], now_ms);
     }
 }
 
-void lc_actor_pause(lc_actor *actor, uint64_t now_ms, bool paused)
+void lc_actor_pause(lc_actor *actor, uint64_t now_ms, bool paused, lc_str by)
 {
+    const lc_actor_why why = {"input", by};
     if (paused && !actor->paused) {
-        lc_actor_acknowledge(actor, now_ms);
+        lc_actor_acknowledge(actor, now_ms, &why);
     }
     actor->paused = paused;
+}
+
+void lc_actor_unmoved(lc_actor *actor, uint64_t now_ms, uint32_t output)
+{
+    const lc_actor_label *label = actor->cause[output];
+    lc_audit_entry entry = {.kind = LC_AUDIT_ACT,
+                            .what = actor->output[output].name,
+                            .result = "away",
+                            .cause = "board"};
+    if (label) {
+        entry.task = label->task_name;
+        entry.label = label->name;
+    }
+    if (actor->audit) {
+        lc_audit_again(actor->audit, now_ms, RUN_AWAY + output, &entry);
+    }
 }
 
 /* ---- what to do ---- */

@@ -60,6 +60,17 @@ static lc_err slots_init(lc_slots *slots, uint32_t tasks, lc_arena *state)
     return err;
 }
 
+static void switch_tell(lc_node *node, const char *what, const char *result, const char *cause,
+                        lc_str by)
+{
+    const lc_audit_entry entry = {.kind = LC_AUDIT_SWITCH,
+                                  .what = lc_str_from(what),
+                                  .result = result,
+                                  .cause = cause,
+                                  .by = by};
+    lc_audit_put(&node->audit, &entry);
+}
+
 static void node_start(lc_node *node, uint64_t now_ms)
 {
     const lc_node_options *o = &node->options;
@@ -74,6 +85,7 @@ static void node_start(lc_node *node, uint64_t now_ms)
                 lc_slot_set(lc_node_slot(node, LC_SLOT_BIRTH), o->birth.data, o->birth.bytes);
     lc_assert(fits);
     lc_node_slot(node, LC_SLOT_BIRTH)->dirty = o->birth.bytes > 0;
+    node->actor.audit = &node->audit;
     node->gap_kind = LC_OUTBOX_KINDS;
     node->kept = o->port && o->link;
     if (node->kept && lc_outbox_open(&node->outbox, now_ms) != LC_OK) {
@@ -82,6 +94,9 @@ static void node_start(lc_node *node, uint64_t now_ms)
     }
     if (lc_escalate_open(&node->esc, now_ms, o->port, o->seed) != LC_OK) {
         lc_say_put(&node->say, now_ms, LC_SAY_BUDGET_FAILED, 0, (lc_str){0});
+    }
+    if (o->job.bytes > 0) {
+        switch_tell(node, "job", "on", "start", o->job);
     }
 }
 
@@ -148,15 +163,29 @@ void lc_node_put(lc_node *node, uint64_t now_ms, lc_outbox_kind kind, uint32_t t
                  const char *json, uint32_t bytes)
 {
     uint64_t dropped = lc_outbox_dropped(&node->outbox);
-    uint64_t number = kind == LC_OUTBOX_RECORD  ? node->seq
-                      : kind == LC_OUTBOX_EVENT ? node->event_number
-                                                : node->corrections;
-    lc_err err = lc_outbox_put(&node->outbox, now_ms, kind, task, number, json, bytes);
+    const uint64_t number[LC_OUTBOX_KINDS] = {node->seq, node->event_number, node->corrections,
+                                              node->audits};
+    lc_err err = lc_outbox_put(&node->outbox, now_ms, kind, task, number[kind], json, bytes);
     lc_assert(err == LC_OK); /* what renders knows the limit */
     if (lc_outbox_dropped(&node->outbox) != dropped) {
         node->was_full = true;
         lc_say_put(&node->say, now_ms, LC_SAY_OUTBOX_FULL, lc_outbox_dropped(&node->outbox),
                    (lc_str){0});
+    }
+}
+
+void lc_node_audit(lc_node *node, uint64_t now_ms)
+{
+    lc_audit_entry entry;
+    lc_stamp stamp = lc_node_stamp(node, now_ms);
+    while (lc_audit_next(&node->audit, now_ms, &entry)) {
+        node->audits++;
+        uint32_t bytes =
+            lc_payload_audit(&stamp, node->audits, &entry, node->scratch, sizeof node->scratch);
+        lc_assert(bytes > 0);
+        if (node->options.link) {
+            lc_node_put(node, now_ms, LC_OUTBOX_AUDIT, 0, node->scratch, bytes);
+        }
     }
 }
 
@@ -191,7 +220,7 @@ static void record_take(lc_node *node, uint64_t now_ms, const lc_node_record *re
     node->seq++;
     node->records++;
     node->decided[record->decision]++;
-    lc_actor_answer(&node->actor, now_ms, record->task,
+    lc_actor_answer(&node->actor, now_ms, node->seq, record->task,
                     record->decision == LC_ACCEPT ? record->label : -1);
     if (!node->options.link) {
         return;
@@ -222,6 +251,7 @@ void lc_node_finish(lc_node *node, uint64_t now_ms, uint32_t ticket, const lc_no
     }
     for (uint32_t i = 0; i < count; i++) {
         record_take(node, now_ms, &record[i], running->source);
+        lc_node_audit(node, now_ms);
     }
     if (running->cancelled) {
         node->deadlines++;
@@ -315,9 +345,9 @@ void lc_node_ack(lc_node *node, uint64_t now_ms, uint32_t id, uint32_t reason)
     }
 }
 
-void lc_node_collected(lc_node *node, uint64_t now_ms, uint32_t boot, uint64_t seq, uint64_t event)
+void lc_node_collected(lc_node *node, uint64_t now_ms, const lc_collected *has)
 {
-    lc_outbox_collected(&node->outbox, now_ms, boot, seq, event);
+    lc_outbox_collected(&node->outbox, now_ms, has);
 }
 
 /* ---- the rest ---- */
@@ -343,10 +373,35 @@ void lc_node_answer(lc_node *node, uint64_t now_ms, const lc_esc_answer *answer)
     }
 }
 
-void lc_node_command(lc_node *node, uint64_t now_ms, lc_str name)
+/* The audit's runs of the node itself come after those of the actor. */
+enum { RUN_ACCEPTED = LC_ACTOR_RUNS, RUN_REFUSED, RUN_END };
+
+_Static_assert(RUN_END <= LC_AUDIT_RUNS, "a run for each");
+
+/* What is from outside is cut to what the audit keeps. */
+static lc_str cut(lc_str text)
 {
+    return (lc_str){text.data, text.bytes < LC_AUDIT_WORD_MAX ? text.bytes : LC_AUDIT_WORD_MAX};
+}
+
+static void command_tell(lc_node *node, uint64_t now_ms, lc_str name, lc_str id, bool known)
+{
+    const lc_audit_entry entry = {.kind = LC_AUDIT_COMMAND,
+                                  .what = cut(name),
+                                  .result = known ? "accepted" : "refused",
+                                  .cause = "command",
+                                  .by = lc_str_from("dn/cmd"),
+                                  .id = cut(id)};
+    lc_audit_again(&node->audit, now_ms, known ? RUN_ACCEPTED : RUN_REFUSED, &entry);
+    lc_node_audit(node, now_ms);
+}
+
+void lc_node_command(lc_node *node, uint64_t now_ms, lc_str name, lc_str id)
+{
+    bool known = lc_str_equal(name, lc_str_from("report"));
     node->commands++;
-    if (lc_str_equal(name, lc_str_from("report"))) {
+    command_tell(node, now_ms, name, id, known);
+    if (known) {
         node->health_ms = now_ms;
         lc_say_put(&node->say, now_ms, LC_SAY_COMMAND, 0, lc_str_from("report"));
     } else {
@@ -354,16 +409,26 @@ void lc_node_command(lc_node *node, uint64_t now_ms, lc_str name)
     }
 }
 
-void lc_node_acknowledge(lc_node *node, uint64_t now_ms)
+void lc_node_acknowledge(lc_node *node, uint64_t now_ms, lc_str by)
 {
-    lc_actor_acknowledge(&node->actor, now_ms);
+    const lc_actor_why why = {"input", by};
+    switch_tell(node, "acknowledge", "done", why.cause, by);
+    lc_actor_acknowledge(&node->actor, now_ms, &why);
+    lc_node_audit(node, now_ms);
     lc_say_put(&node->say, now_ms, LC_SAY_ACKNOWLEDGED, 0, (lc_str){0});
 }
 
-void lc_node_pause(lc_node *node, uint64_t now_ms, bool paused)
+void lc_node_unmoved(lc_node *node, uint64_t now_ms, uint32_t output)
+{
+    lc_actor_unmoved(&node->actor, now_ms, output);
+}
+
+void lc_node_pause(lc_node *node, uint64_t now_ms, bool paused, lc_str by)
 {
     if (paused != node->actor.paused) {
-        lc_actor_pause(&node->actor, now_ms, paused);
+        switch_tell(node, "maintenance", paused ? "on" : "off", "input", by);
+        lc_actor_pause(&node->actor, now_ms, paused, by);
+        lc_node_audit(node, now_ms);
         lc_say_put(&node->say, now_ms, paused ? LC_SAY_PAUSED : LC_SAY_RESUMED, 0, (lc_str){0});
     }
 }
@@ -383,6 +448,9 @@ void lc_node_stop(lc_node *node, uint64_t now_ms, uint32_t flush_ms)
 {
     uint64_t until = flush_ms == UINT32_MAX ? UINT64_MAX : now_ms + flush_ms;
     if (node->stop == LC_STOP_NO) {
+        switch_tell(node, "job", "off", "stop", (lc_str){"", 0});
+        lc_audit_end(&node->audit);
+        lc_node_audit(node, now_ms);
         node->stop = LC_STOP_FLUSH;
         node->stop_ms = until;
         lc_say_put(&node->say, now_ms, LC_SAY_STOPPING, lc_outbox_waiting(&node->outbox),
@@ -436,9 +504,11 @@ uint32_t lc_node_flying(const lc_node *node, uint64_t *oldest_ms)
 
 bool lc_node_has_loss(const lc_node *node)
 {
-    return lc_journal_has_loss(&node->outbox.lane[LC_OUTBOX_RECORD].journal) ||
-           lc_journal_has_loss(&node->outbox.lane[LC_OUTBOX_EVENT].journal) ||
-           lc_journal_has_loss(&node->outbox.lane[LC_OUTBOX_CORRECTION].journal);
+    bool has = false;
+    for (uint32_t kind = 0; kind < LC_OUTBOX_KINDS; kind++) {
+        has = has || lc_journal_has_loss(&node->outbox.lane[kind].journal);
+    }
+    return has;
 }
 
 bool lc_node_busy(const lc_node *node)
@@ -500,6 +570,7 @@ void lc_node_look(lc_node *node, uint64_t now_ms, lc_node_counts *counts)
         .events = node->events,
         .gaps = node->gaps,
         .commands = node->commands,
+        .audits = node->audits,
         .acts = node->actor.begun,
         .acts_held = node->actor.held,
         .acts_limited = node->actor.limited,

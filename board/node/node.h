@@ -19,8 +19,10 @@
 #include "../../runtime/bytes.h"
 #include "../../runtime/err.h"
 #include "actor.h"
+#include "audit.h"
 #include "escalate.h"
 #include "link.h"
+#include "outbox.h"
 #include "port.h"
 #include "say.h"
 #include "stats.h"
@@ -43,6 +45,7 @@ typedef enum lc_topic {
     LC_TOPIC_GAP,
     LC_TOPIC_LOG, /* of a level: its number stands in `task` */
     LC_TOPIC_ASK, /* a request for upstream */
+    LC_TOPIC_AUDIT,
     LC_TOPIC_COUNT
 } lc_topic;
 
@@ -53,6 +56,7 @@ typedef struct lc_node_source {
 
 typedef struct lc_node_options {
     lc_str dev;
+    lc_str job; /* what answers, for the audit: "pump 14 9c1f02aa"; "" : not told */
     uint32_t boot;
     const lc_node_source *source; /* [source_count] */
     uint32_t source_count;
@@ -142,7 +146,7 @@ typedef struct lc_node_counts {
     uint64_t records, records_waiting, records_dropped, messages_acked, messages_refused;
     uint64_t messages_unheard; /* acknowledged with "no matching subscribers" */
     uint64_t decided[4];       /* by lc_decision */
-    uint64_t deadlines, events, gaps, commands;
+    uint64_t deadlines, events, gaps, commands, audits;
     uint64_t acts, acts_held, acts_limited, acts_missing; /* lc_actor */
     bool paused;
     uint64_t link_ups, link_downs;
@@ -186,19 +190,21 @@ void lc_node_link_up(lc_node *node, uint64_t now_ms, uint32_t message_max);
 void lc_node_link_down(lc_node *node, uint64_t now_ms, lc_link_reason reason);
 /* The broker's answer to a message; reason as in MQTT 5, 0 with 3.1.1. Unknown ids are ignored. */
 void lc_node_ack(lc_node *node, uint64_t now_ms, uint32_t id, uint32_t reason);
-/* The collector has all records of this start up to seq, and its events up to this number. */
-void lc_node_collected(lc_node *node, uint64_t now_ms, uint32_t boot, uint64_t seq, uint64_t event);
+void lc_node_collected(lc_node *node, uint64_t now_ms, const lc_collected *has);
 /* What _esc/state says; NULL: no worker any more. */
 void lc_node_worker(lc_node *node, uint64_t now_ms, const lc_esc_worker *worker);
 /* An answer to a request; NULL: one that cannot be read. */
 void lc_node_answer(lc_node *node, uint64_t now_ms, const lc_esc_answer *answer);
 /* What the wall clock says now, and how good it is ("ntp" "rtc" "none", static). */
 void lc_node_clock(lc_node *node, uint64_t now_ms, uint64_t wall_ms, lc_str quality);
-void lc_node_command(lc_node *node, uint64_t now_ms, lc_str name);
-/* Somebody has seen the alarm: outputs go to rest, until another one begins. */
-void lc_node_acknowledge(lc_node *node, uint64_t now_ms);
+/* id: as who sent it says, "" none. */
+void lc_node_command(lc_node *node, uint64_t now_ms, lc_str name, lc_str id);
+/* Somebody has seen the alarm: outputs go to rest, until another one begins. by: which input. */
+void lc_node_acknowledge(lc_node *node, uint64_t now_ms, lc_str by);
 /* Maintenance: lines are answered, nothing acts. */
-void lc_node_pause(lc_node *node, uint64_t now_ms, bool paused);
+void lc_node_pause(lc_node *node, uint64_t now_ms, bool paused, lc_str by);
+/* The output of an LC_DO_ACT could not be moved: its chip is away. */
+void lc_node_unmoved(lc_node *node, uint64_t now_ms, uint32_t output);
 /* The payload that LC_DO_HEALTH asked for; copied, at most LC_NODE_HEALTH_BYTES_MAX. */
 void lc_node_health(lc_node *node, uint64_t now_ms, const char *json, uint32_t bytes);
 /* No more lines will come. Ends with LC_DO_STOP when every record is acknowledged, or after

@@ -112,7 +112,27 @@ static bool link_next(lc_node *node, uint64_t now_ms, lc_action *action)
 
 static lc_topic topic_of(const lc_flight *flight)
 {
-    return flight->kind == LC_OUTBOX_EVENT ? LC_TOPIC_EVENT : LC_TOPIC_RES;
+    return flight->kind == LC_OUTBOX_EVENT   ? LC_TOPIC_EVENT
+           : flight->kind == LC_OUTBOX_AUDIT ? LC_TOPIC_AUDIT
+                                             : LC_TOPIC_RES;
+}
+
+/* Bytes that leave: how many, for which record, what was taken out of them. */
+static void ask_tell(lc_node *node, const lc_esc_slot *slot, uint32_t bytes)
+{
+    lc_text id = lc_text_make(node->asked, sizeof node->asked);
+    lc_text_hex(&id, slot->id, LC_ESC_ID_BYTES);
+    const lc_audit_entry entry = {.kind = LC_AUDIT_ASK,
+                                  .what = {node->asked, sizeof node->asked},
+                                  .result = "sent",
+                                  .cause = "record",
+                                  .seq = slot->seq,
+                                  .task = node->options.task[slot->task],
+                                  .bytes = bytes,
+                                  .tries = slot->tries,
+                                  .redacted = slot->map.count};
+    lc_audit_put(&node->audit, &entry);
+    lc_node_audit(node, slot->sent_ms);
 }
 
 static bool ask_next(lc_node *node, uint64_t now_ms, uint32_t id, lc_message *message)
@@ -122,6 +142,7 @@ static bool ask_next(lc_node *node, uint64_t now_ms, uint32_t id, lc_message *me
         lc_escalate_send(&node->esc, now_ms, lc_node_ts_ms(node, now_ms), id, &payload);
     if (slot) {
         uint64_t left_ms = slot->deadline_ms > now_ms ? slot->deadline_ms - now_ms : 0;
+        ask_tell(node, slot, payload.bytes);
         *message = (lc_message){.topic = LC_TOPIC_ASK,
                                 .payload = payload.data,
                                 .bytes = payload.bytes,
@@ -190,8 +211,7 @@ static uint32_t loss_render(lc_node *node, const lc_stamp *stamp, lc_outbox_kind
     node->gap_kind = kind;
     node->gap_boot = loss->told_boot;
     node->gap_told = loss->told;
-    return lc_payload_loss(stamp, loss, kind == LC_OUTBOX_EVENT, node->scratch,
-                           sizeof node->scratch);
+    return lc_payload_loss(stamp, loss, kind, node->scratch, sizeof node->scratch);
 }
 
 static uint32_t gap_render(lc_node *node, const lc_stamp *stamp)
@@ -302,13 +322,16 @@ static bool flush_over(const lc_node *node, uint64_t now_ms)
 
 static void goodbye_begin(lc_node *node, uint64_t now_ms)
 {
+    static const lc_actor_why why = {"stop", {"", 0}};
     uint64_t left = lc_inbox_waiting(&node->inbox);
     left += node->kept ? 0 : lc_outbox_waiting(&node->outbox); /* the others wait on the disk */
     left += lc_escalate_owing(&node->esc) + node->esc.kept.count;
     if (left > 0) {
         lc_say_put(&node->say, now_ms, LC_SAY_UNSENT, left, (lc_str){0});
     }
-    lc_actor_acknowledge(&node->actor, now_ms);
+    lc_actor_acknowledge(&node->actor, now_ms, &why);
+    lc_audit_end(&node->audit);
+    lc_node_audit(node, now_ms);
     node->stop = LC_STOP_GOODBYE;
     node->stop_ms = now_ms + GOODBYE_MS;
     bool fits = lc_slot_set(lc_node_slot(node, LC_SLOT_STATE), OFFLINE, sizeof OFFLINE - 1);
@@ -370,6 +393,7 @@ static void disk_watch(lc_node *node, uint64_t now_ms)
 bool lc_node_next(lc_node *node, uint64_t now_ms, lc_action *action)
 {
     corrections_take(node, now_ms);
+    lc_node_audit(node, now_ms);
     if (node->link.state == LC_LINK_OPEN) {
         gap_fill(node, now_ms);
         log_fill(node, now_ms);
@@ -414,6 +438,7 @@ uint64_t lc_node_wake_ms(const lc_node *node, uint64_t now_ms)
 {
     uint64_t wake = lc_link_wake_ms(&node->link);
     wake = earlier(wake, lc_actor_wake_ms(&node->actor));
+    wake = earlier(wake, lc_audit_wake_ms(&node->audit));
     wake = earlier(wake, lc_escalate_wake_ms(&node->esc, now_ms));
     wake = earlier(wake, lc_outbox_tick_ms(&node->outbox, node->link.state == LC_LINK_OPEN));
     if (!node->stuck) {

@@ -46,6 +46,7 @@ struct lc_node {
     lc_link link;
     lc_say say;
     lc_actor actor;
+    lc_audit audit;
     lc_escalate esc;
     lc_running running;
     uint32_t tickets, ids; /* given so far */
@@ -61,6 +62,8 @@ struct lc_node {
     uint32_t gap_boot, gap_told;
     uint64_t event_number; /* of the last up/event */
     uint64_t corrections;  /* the same of corrections */
+    uint64_t audits;       /* and of audits */
+    char asked[2 * LC_ESC_ID_BYTES]; /* id of the last request, for the audit */
     uint64_t last_seq[LC_TASKS_MAX];
     bool kept;             /* records outlived a restart when last looked at */
     uint32_t reasons_said; /* bit per lc_link_reason */
@@ -83,6 +86,8 @@ static inline lc_slot *lc_node_slot(lc_node *node, uint32_t index)
 void lc_node_put(lc_node *node, uint64_t now_ms, lc_outbox_kind kind, uint32_t task,
                  const char *json, uint32_t bytes);
 lc_stamp lc_node_stamp(const lc_node *node, uint64_t now_ms);
+/* What the audit has is numbered and goes into the outbox. */
+void lc_node_audit(lc_node *node, uint64_t now_ms);
 /* Messages handed to the link and not acknowledged. */
 uint32_t lc_node_flying(const lc_node *node, uint64_t *oldest_ms);
 /* A journal has a loss to state. */

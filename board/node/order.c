@@ -181,7 +181,7 @@ static lc_err read_clip(reader *r, lc_order *order)
 
 static lc_err read_act(reader *r, lc_order *order)
 {
-    *order = (lc_order){.name = {"", 0}};
+    *order = (lc_order){.name = {"", 0}, .text = {"", 0}};
     lc_err err;
     if (take(r, "gpio:")) {
         err = read_pin(r, order);
@@ -204,11 +204,12 @@ lc_err lc_orders_parse(lc_str text, lc_order *order, uint32_t *count, lc_diag *d
         if (n == LC_ORDERS_MAX) {
             return refuse(&r, LC_ERR_LIMIT, "more than 8 actions");
         }
+        uint32_t from = r.at;
         lc_err err = read_act(&r, &order[n]);
         if (err != LC_OK) {
             return err;
         }
-        n++;
+        order[n++].text = (lc_str){text.data + from, r.at - from};
         (void)take(&r, ";");
     }
     *count = n;
@@ -244,6 +245,13 @@ lc_order_result lc_output_start(lc_output *output, uint64_t now_ms, const lc_ord
     output->done = 0;
     output->next_ms = now_ms;
     return LC_ORDER_DONE;
+}
+
+bool lc_output_moved(const lc_output *output)
+{
+    const lc_order *o = &output->order; /* how long a clip plays, nobody here knows */
+    return output->busy || (o->kind == LC_ORDER_PIN && output->active != output->safe) ||
+           (o->kind == LC_ORDER_CLIP && o->times > 0);
 }
 
 void lc_output_rest(lc_output *output, uint64_t now_ms)

@@ -29,6 +29,7 @@ typedef enum lc_order_kind { LC_ORDER_PIN, LC_ORDER_TONE, LC_ORDER_CLIP } lc_ord
 typedef struct lc_order {
     uint8_t kind;   /* lc_order_kind */
     bool active;    /* of a pin */
+    lc_str text;    /* as it stands in the job; "" : put to rest */
     lc_str name;    /* of a pin or clip */
     uint32_t hertz; /* of a tone */
     uint32_t on_ms; /* 0: a pin that stays */
@@ -67,6 +68,8 @@ typedef enum lc_order_result {
 /* Begins an order; the first change is what lc_output_next tells. */
 lc_order_result lc_output_start(lc_output *output, uint64_t now_ms, const lc_order *order,
                                 float priority);
+/* Whether it does something, or a pin is away from its safe level. */
+bool lc_output_moved(const lc_output *output);
 /* Back to the safe level, and silence: acknowledged, in maintenance, at the end. */
 void lc_output_rest(lc_output *output, uint64_t now_ms);
 /* True when something is to be done now: set the pin to output->active; or begin output->order, a

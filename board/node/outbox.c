@@ -203,8 +203,10 @@ const lc_flight *lc_outbox_send(lc_outbox *outbox, uint64_t now_ms, uint32_t id)
     if (!flight) {
         flight = message_collect(outbox, &outbox->ring);
     }
-    for (int kind = LC_OUTBOX_KINDS - 1; kind >= 0 && !flight; kind--) { /* events first */
-        lc_ring *back = lc_outbox_backlog(outbox, now_ms, (lc_outbox_kind)kind);
+    static const lc_outbox_kind order[LC_OUTBOX_KINDS] = {LC_OUTBOX_EVENT, LC_OUTBOX_CORRECTION,
+                                                          LC_OUTBOX_AUDIT, LC_OUTBOX_RECORD};
+    for (uint32_t i = 0; i < LC_OUTBOX_KINDS && !flight; i++) {
+        lc_ring *back = lc_outbox_backlog(outbox, now_ms, order[i]);
         flight = back ? message_collect(outbox, back) : NULL;
         uint32_t count = flight ? flight->records + flight->events : 0;
         outbox->tokens -= count < outbox->tokens ? count : outbox->tokens;

@@ -32,11 +32,12 @@ typedef enum lc_outbox_kind {
     LC_OUTBOX_RECORD,
     LC_OUTBOX_EVENT,
     LC_OUTBOX_CORRECTION, /* of a record; only where the job escalates */
+    LC_OUTBOX_AUDIT,      /* of no task */
     LC_OUTBOX_KINDS
 } lc_outbox_kind;
 
 typedef struct lc_outbox_entry {
-    uint64_t seq;     /* of events and corrections: their number */
+    uint64_t seq;     /* of all but records: their number */
     uint64_t ordinal; /* in its journal, 0: in none */
     uint32_t boot;
     uint32_t bytes;
@@ -67,7 +68,7 @@ typedef struct lc_flight {
 typedef struct lc_gap {
     uint64_t from, to; /* seq of the first and the last; others between may have been sent */
     uint64_t count;
-    uint64_t events; /* and corrections, dropped with them */
+    uint64_t events; /* corrections and audits too, dropped with them */
 } lc_gap;
 
 /* Entries of one kind on their way through the disk. */
@@ -131,9 +132,13 @@ const lc_flight *lc_outbox_send(lc_outbox *outbox, uint64_t now_ms, uint32_t id)
  * listens, is a refusal); 0x95 (too large) it never will be, and counts as dropped; else it is sent
  * again after a growing wait. False when the id is not in flight. */
 bool lc_outbox_ack(lc_outbox *outbox, uint64_t now_ms, uint32_t id, uint32_t reason);
-/* The collector has all records of this start up to seq, and its events up to this number. */
-void lc_outbox_collected(lc_outbox *outbox, uint64_t now_ms, uint32_t boot, uint64_t seq,
-                         uint64_t event);
+/* What a collector says that it has of a start: all up to these numbers. */
+typedef struct lc_collected {
+    uint32_t boot;
+    uint64_t seq, event, audit;
+} lc_collected;
+
+void lc_outbox_collected(lc_outbox *outbox, uint64_t now_ms, const lc_collected *has);
 /* The connection is gone: all that is not acknowledged is to be sent again. */
 void lc_outbox_unsend(lc_outbox *outbox);
 /* Messages sent and not acknowledged; the time the oldest of them was sent (UINT64_MAX: none). */

@@ -8,8 +8,9 @@
 
 #define COMMIT_COUNT 64u /* telemetry: a power cut can take that minute */
 #define COMMIT_MS 60000u
-#define EVENT_BYTES_MAX 1024u
-#define EVENTS_PART 16u /* of the bytes of both journals: what records can never take */
+#define AUDIT_COMMIT_MS 1000u /* an act that is not known to have been done is worse */
+#define SMALL_BYTES_MAX 1024u /* an event, an audit */
+#define EVENTS_PART 16u       /* of the bytes of both journals: what records can never take */
 #define BACK_BYTES_MIN 4096u
 #define SEGMENTS_LEAST 4u
 
@@ -25,26 +26,39 @@ static void segments_widen(lc_journal_options *o)
     }
 }
 
+/* Of each kind: its files, its longest entry, and how soon it is certain. */
+static const struct lane_row {
+    lc_file file;
+    lc_cell_index cell;
+    uint32_t entry_max, commit_count, commit_ms;
+} lanes[LC_OUTBOX_KINDS] = {
+    [LC_OUTBOX_RECORD] = {LC_FILE_RECORDS, LC_CELL_RECORDS, LC_MESSAGE_BYTES_MAX, COMMIT_COUNT,
+                          COMMIT_MS},
+    [LC_OUTBOX_EVENT] = {LC_FILE_EVENTS, LC_CELL_EVENTS, SMALL_BYTES_MAX, 1, 0},
+    [LC_OUTBOX_CORRECTION] = {LC_FILE_CORRECTIONS, LC_CELL_CORRECTIONS, LC_MESSAGE_BYTES_MAX,
+                              COMMIT_COUNT, COMMIT_MS},
+    [LC_OUTBOX_AUDIT] = {LC_FILE_AUDIT, LC_CELL_AUDIT, SMALL_BYTES_MAX, COMMIT_COUNT,
+                         AUDIT_COMMIT_MS},
+};
+
 static lc_err lane_init(lc_outbox *outbox, const lc_outbox_disk *disk, lc_outbox_kind kind,
                         lc_arena *state)
 {
-    static const lc_file files[] = {LC_FILE_RECORDS, LC_FILE_EVENTS, LC_FILE_CORRECTIONS};
-    static const lc_cell_index cells[] = {LC_CELL_RECORDS, LC_CELL_EVENTS, LC_CELL_CORRECTIONS};
-    bool events = kind == LC_OUTBOX_EVENT, records = kind == LC_OUTBOX_RECORD;
+    const struct lane_row *row = &lanes[kind];
+    bool records = kind == LC_OUTBOX_RECORD, small = row->entry_max == SMALL_BYTES_MAX;
     const lc_port *port = kind != LC_OUTBOX_CORRECTION || disk->corrects ? disk->port : NULL;
     uint64_t part = disk->bytes / EVENTS_PART;
     lc_journal_options options = {.port = port,
-                                  .file = files[kind],
-                                  .cell = cells[kind],
-                                  .text_max = (events ? EVENT_BYTES_MAX : LC_MESSAGE_BYTES_MAX) +
-                                              LC_NAME_BYTES_MAX,
-                                  .commit_count = events ? 1 : COMMIT_COUNT,
-                                  .commit_ms = events ? 0 : COMMIT_MS,
+                                  .file = row->file,
+                                  .cell = row->cell,
+                                  .text_max = row->entry_max + LC_NAME_BYTES_MAX,
+                                  .commit_count = row->commit_count,
+                                  .commit_ms = row->commit_ms,
                                   .strict = disk->e2e && kind != LC_OUTBOX_CORRECTION};
     lc_journal_divide(records ? disk->bytes - part : part, &options.segments,
                       &options.segment_bytes);
     segments_widen(&options);
-    uint32_t back_bytes = events ? BACK_BYTES_MIN : LC_OUTBOX_BYTES_MIN;
+    uint32_t back_bytes = small ? BACK_BYTES_MIN : LC_OUTBOX_BYTES_MIN;
     uint8_t *back = port ? lc_arena_push(state, back_bytes) : NULL;
     if (port && !back) {
         return LC_ERR_ARENA;
@@ -226,7 +240,8 @@ uint64_t lc_outbox_disk_put(lc_outbox *outbox, uint64_t now_ms, lc_outbox_kind k
     lc_entry entry = {.seq = seq,
                       .boot = outbox->boot,
                       .kind = (uint8_t)kind,
-                      .name = lc_outbox_name(outbox, task),
+                      .name = kind == LC_OUTBOX_AUDIT ? (lc_str){"", 0}
+                                                      : lc_outbox_name(outbox, task),
                       .text = json};
     uint64_t to;
     if (lc_journal_drops(&lane->journal, json.bytes + entry.name.bytes, &to)) {
@@ -267,8 +282,8 @@ static void back_fill(lc_outbox *outbox, lc_outbox_kind kind)
     lc_entry entry;
     uint32_t room = (uint32_t)sizeof(lc_outbox_entry) + lane->journal.options.text_max;
     while (lc_ring_fits(&lane->back, room) && lc_journal_next(&lane->journal, &entry)) {
-        uint8_t task;
-        if (!name_find(outbox, entry.name, &task)) {
+        uint8_t task = 0;
+        if (kind != LC_OUTBOX_AUDIT && !name_find(outbox, entry.name, &task)) {
             lc_journal_lost(&lane->journal, entry.boot, entry.seq, entry.seq, 1);
             continue;
         }
@@ -382,15 +397,15 @@ static uint64_t undelivered(const lc_outbox *outbox)
     return count;
 }
 
-void lc_outbox_collected(lc_outbox *outbox, uint64_t now_ms, uint32_t boot, uint64_t seq,
-                         uint64_t event)
+void lc_outbox_collected(lc_outbox *outbox, uint64_t now_ms, const lc_collected *has)
 {
     uint64_t before = undelivered(outbox);
     if (!outbox->e2e) {
         return;
     }
-    lc_journal_ack(&outbox->lane[LC_OUTBOX_RECORD].journal, now_ms, boot, seq);
-    lc_journal_ack(&outbox->lane[LC_OUTBOX_EVENT].journal, now_ms, boot, event);
+    lc_journal_ack(&outbox->lane[LC_OUTBOX_RECORD].journal, now_ms, has->boot, has->seq);
+    lc_journal_ack(&outbox->lane[LC_OUTBOX_EVENT].journal, now_ms, has->boot, has->event);
+    lc_journal_ack(&outbox->lane[LC_OUTBOX_AUDIT].journal, now_ms, has->boot, has->audit);
     outbox->hold_ms = outbox->hold_step_ms = 0; /* somebody listens */
     if (undelivered(outbox) < before) {
         outbox->again_ms = UINT64_MAX;

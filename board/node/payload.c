@@ -56,6 +56,59 @@ uint32_t lc_payload_event(const lc_stamp *stamp, const lc_event *event, char *ou
     return object_close(&t);
 }
 
+static void some_put(lc_text *t, const char *key, lc_str value)
+{
+    if (value.bytes > 0) {
+        string_put(t, key, value);
+    }
+}
+
+static uint32_t audit_put(const lc_stamp *stamp, uint64_t number, const lc_audit_entry *e,
+                          char *out, uint32_t max)
+{
+    lc_text t = object_open(stamp, out, max);
+    number_put(&t, "no", number);
+    string_put(&t, "kind", lc_str_from(lc_audit_word(e->kind)));
+    string_put(&t, "what", e->what);
+    string_put(&t, "result", lc_str_from(e->result));
+    string_put(&t, "cause", lc_str_from(e->cause));
+    some_put(&t, "by", e->by);
+    if (e->seq > 0) {
+        number_put(&t, "seq", e->seq);
+    }
+    some_put(&t, "task", e->task);
+    some_put(&t, "label", e->label);
+    some_put(&t, "id", e->id);
+    if (e->kind == LC_AUDIT_ASK) {
+        number_put(&t, "bytes", e->bytes);
+        number_put(&t, "try", e->tries);
+        number_put(&t, "redacted", e->redacted);
+    }
+    if (e->count > 1) {
+        number_put(&t, "count", e->count);
+    }
+    if (e->count > 1 && e->from > 0) {
+        number_put(&t, "from", e->from);
+    }
+    return object_close(&t);
+}
+
+uint32_t lc_payload_audit(const lc_stamp *stamp, uint64_t number, const lc_audit_entry *entry,
+                          char *out, uint32_t max)
+{
+    lc_audit_entry lean = *entry;
+    uint32_t bytes = audit_put(stamp, number, &lean, out, max);
+    if (bytes == 0) {
+        lean.id = (lc_str){"", 0};
+        bytes = audit_put(stamp, number, &lean, out, max);
+    }
+    if (bytes == 0) {
+        lean.what = lean.label = (lc_str){"", 0};
+        bytes = audit_put(stamp, number, &lean, out, max);
+    }
+    return bytes;
+}
+
 uint32_t lc_payload_gap(const lc_stamp *stamp, uint64_t number, const lc_gap *gap, char *out,
                         uint32_t max)
 {
@@ -73,18 +126,19 @@ uint32_t lc_payload_gap(const lc_stamp *stamp, uint64_t number, const lc_gap *ga
     return object_close(&t);
 }
 
-uint32_t lc_payload_loss(const lc_stamp *stamp, const lc_loss *loss, bool events, char *out,
+uint32_t lc_payload_loss(const lc_stamp *stamp, const lc_loss *loss, lc_outbox_kind kind, char *out,
                          uint32_t max)
 {
+    static const char *const keys[LC_OUTBOX_KINDS] = {"count", "events", "corrections", "audits"};
     lc_stamp told = *stamp;
     told.boot = loss->told_boot;
     lc_text t = object_open(&told, out, max);
     number_put(&t, "gap", loss->told);
     string_put(&t, "why", lc_str_from("journal"));
     number_put(&t, "of", loss->boot);
-    number_put(&t, "count", events ? 0 : loss->count);
-    if (events) {
-        number_put(&t, "events", loss->count);
+    number_put(&t, "count", kind == LC_OUTBOX_RECORD ? loss->count : 0);
+    if (kind != LC_OUTBOX_RECORD) {
+        number_put(&t, keys[kind], loss->count);
     }
     number_put(&t, "from", loss->from);
     number_put(&t, "to", loss->to);

@@ -7,7 +7,7 @@
 #include "node.h"
 #include "outbox.h"
 
-#define LC_PAYLOAD_SMALL_MAX 768u /* gap, log, event */
+#define LC_PAYLOAD_SMALL_MAX 1024u /* gap, log, event, audit */
 
 /* Who and when, the head of every payload. */
 typedef struct lc_stamp {
@@ -29,10 +29,13 @@ typedef struct lc_event {
 
 /* Each returns the length; 0 when it does not fit. `number` counts gap statements from 1. */
 uint32_t lc_payload_event(const lc_stamp *stamp, const lc_event *event, char *out, uint32_t max);
+/* Left out where all would be too long: the sender's own id, then label and text of the act. */
+uint32_t lc_payload_audit(const lc_stamp *stamp, uint64_t number, const lc_audit_entry *entry,
+                          char *out, uint32_t max);
 uint32_t lc_payload_gap(const lc_stamp *stamp, uint64_t number, const lc_gap *gap, char *out,
                         uint32_t max);
 /* Of a journal's loss; the stamp's boot is that of the statement. */
-uint32_t lc_payload_loss(const lc_stamp *stamp, const lc_loss *loss, bool events, char *out,
+uint32_t lc_payload_loss(const lc_stamp *stamp, const lc_loss *loss, lc_outbox_kind kind, char *out,
                          uint32_t max);
 uint32_t lc_payload_lost(const lc_stamp *stamp, uint64_t number, lc_str source, const lc_lost *lost,
                          uint64_t wall_offset_ms, char *out, uint32_t max);

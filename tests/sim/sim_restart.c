@@ -1,7 +1,8 @@
 /* sim_restart.c - the node with its journals through restarts: lives that end like a killed process
  * or with a power cut, a broker that comes, goes, refuses and (with e2e) loses what it took, more
  * records than the journal holds. In the last life all is well. Then every record that was certain
- * is there or in a stated loss, and every event is.
+ * is there or in a stated loss, and every event is; so is every entry of the audit, and those of the
+ * last life add up to what its outputs did.
  *
  * usage: sim_restart [FIRST_SEED [SEEDS]]    default 1 60
  */
@@ -81,9 +82,10 @@ static lc_err disk_sync(void *ctx, lc_file file)
 /* ---- a world ---- */
 
 typedef struct life {
-    uint64_t made, certain, events;
-    uint64_t reach, event_reach; /* the collector has all up to these */
-    bool got[SEQ_MAX], stated[SEQ_MAX], event[SEQ_MAX];
+    uint64_t made, certain, events, audits, audits_certain;
+    uint64_t reach, event_reach, audit_reach; /* the collector has all up to these */
+    bool got[SEQ_MAX], stated[SEQ_MAX], event[SEQ_MAX], audit[SEQ_MAX];
+    uint64_t done, limited, paused; /* of acts, as the audit tells */
 } life;
 
 typedef struct flying {
@@ -147,12 +149,33 @@ static void event_get(world *w, const char *json)
     }
 }
 
+static void audit_get(world *w, const char *json)
+{
+    uint64_t boot = field(json, "\"boot\":"), number = field(json, "\"no\":");
+    w->life[w->boot].audits = w->node->audits;
+    bool known = boot >= 1 && boot <= w->boot && number >= 1 && number < SEQ_MAX &&
+                 number <= w->life[boot].audits;
+    expect(w, known, "an audit of what never was");
+    if (!known || w->life[boot].audit[number]) {
+        return;
+    }
+    life *l = &w->life[boot];
+    const char *end = strchr(json, '}');
+    const char *counts = strstr(json, "\"count\":");
+    uint64_t count = counts && counts < end ? field(counts, "\"count\":") : 1;
+    const char *result = strstr(json, "\"result\":\"") + 10;
+    l->audit[number] = true;
+    l->done += strncmp(result, "done\",\"cause\":\"record", 21) == 0 ? count : 0;
+    l->limited += strncmp(result, "limited", 7) == 0 ? count : 0;
+    l->paused += strncmp(result, "paused", 6) == 0 ? count : 0;
+}
+
 static void gap_get(world *w, const char *json)
 {
     uint64_t boot = field(json, "\"of\":"), from = field(json, "\"from\":");
     uint64_t to = field(json, "\"to\":"), count = field(json, "\"count\":");
     expect(w, strstr(json, "\"why\":\"journal\""), "a loss that the journal should have taken");
-    expect(w, !strstr(json, "\"events\""), "a lost event");
+    expect(w, !strstr(json, "\"events\"") && !strstr(json, "\"audits\""), "a lost event");
     bool known = boot >= 1 && boot <= w->boot && from >= 1 && to <= w->life[boot].made &&
                  count <= to - from + 1;
     expect(w, known, "a loss of what was never made");
@@ -173,6 +196,8 @@ static void message_get(world *w, const lc_message *m)
             record_get(w, at);
         } else if (m->topic == LC_TOPIC_EVENT) {
             event_get(w, at);
+        } else if (m->topic == LC_TOPIC_AUDIT) {
+            audit_get(w, at);
         }
     }
     if (m->topic == LC_TOPIC_GAP) {
@@ -190,7 +215,11 @@ static void collector_tell(world *w)
         while (l->event_reach < l->events && l->event[l->event_reach + 1]) {
             l->event_reach++;
         }
-        lc_node_collected(w->node, w->now_ms, boot, l->reach, l->event_reach);
+        while (l->audit_reach < l->audits && l->audit[l->audit_reach + 1]) {
+            l->audit_reach++;
+        }
+        const lc_collected has = {boot, l->reach, l->event_reach, l->audit_reach};
+        lc_node_collected(w->node, w->now_ms, &has);
     }
 }
 
@@ -210,12 +239,16 @@ static void work_end(world *w)
                              .bytes = (uint32_t)bytes,
                              .task = (uint32_t)(dice_roll(&w->random) % 2),
                              .decision = LC_ACCEPT,
+                             .label = (int32_t)(dice_roll(&w->random) % 8),
                              .alarm = dice_roll(&w->random) % 20 == 0,
                              .label_name = {"leak", 4}};
     l->made = w->work.seq;
     w->works = false;
     lc_node_finish(w->node, w->now_ms, w->work.ticket, &record, 1);
     l->events = w->node->event_number;
+    if (dice_roll(&w->random) % 40 == 0) {
+        lc_node_pause(w->node, w->now_ms, !w->node->actor.paused, lc_str_from("key"));
+    }
 }
 
 static void message_publish(world *w, const lc_message *m)
@@ -272,6 +305,10 @@ static void actions_take(world *w)
     uint64_t behind = journal->end.ordinal - 1 - journal->synced;
     uint64_t made = w->life[w->boot].made;
     w->life[w->boot].certain = made > behind ? made - behind : 0;
+    const lc_journal *audit = &w->node->outbox.lane[LC_OUTBOX_AUDIT].journal;
+    behind = audit->end.ordinal - 1 - audit->synced;
+    made = w->life[w->boot].audits = w->node->audits;
+    w->life[w->boot].audits_certain = made > behind ? made - behind : 0;
 }
 
 static void broker_change(world *w)
@@ -350,8 +387,14 @@ static void node_start(world *w)
 {
     static const lc_node_source source[1] = {{{"tty", 3}, false}};
     static const lc_str tasks[3] = {{"fault", 5}, {"part", 4}, {"other", 5}};
+    static const lc_actor_pin pin = {{"relay", 5}, false, 6};
+    static const lc_actor_label label = {
+        .label = 1, .action = {"gpio:relay=1,100ms", 18}, .task_name = {"fault", 5}};
+    static const lc_actor_options acts = {&pin, 1, false, &label, 1};
     lc_arena arena;
     const lc_node_options options = {.dev = {"sim", 3},
+                                     .job = {"sim 1 00000000", 14},
+                                     .acts = &acts,
                                      .boot = w->boot,
                                      .source = source,
                                      .source_count = 1,
@@ -384,6 +427,7 @@ static void life_end(world *w)
     life *l = &w->life[w->boot];
     if (dice_roll(&w->random) % 2 == 0) { /* killed: what was written is there */
         l->certain = l->made;
+        l->audits_certain = l->audits;
         return;
     }
     w->cuts++;
@@ -406,7 +450,14 @@ static void judge(world *w)
         for (uint64_t number = 1; number + 1 <= l->events; number++) { /* of the last none knows */
             expect(w, l->event[number], "an event is missing");
         }
+        for (uint64_t number = 1; number <= l->audits_certain; number++) {
+            expect(w, l->audit[number], "a certain audit is missing");
+        }
     }
+    const life *last = &w->life[w->boot];
+    const lc_actor *actor = &w->node->actor;
+    expect(w, last->done == actor->begun && last->limited == actor->limited,
+           "the audit does not add up to what was done");
 }
 
 static bool seed_run(world *w, uint64_t seed)
@@ -441,6 +492,7 @@ static bool seed_run(world *w, uint64_t seed)
         step(w, true);
     }
     w->life[w->boot].certain = w->life[w->boot].made;
+    w->life[w->boot].audits_certain = w->life[w->boot].audits;
     w->healing = true;
     end_ms = w->now_ms + 3u * 3600000u;
     lc_node_stop(w->node, w->now_ms, UINT32_MAX);
@@ -457,7 +509,8 @@ int main(int argc, char **argv)
     static world w;
     uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
     uint64_t seeds = argc > 2 ? strtoull(argv[2], NULL, 10) : 60;
-    uint64_t failed = 0, made = 0, twice = 0, lost = 0, cuts = 0, events = 0;
+    uint64_t failed = 0, made = 0, twice = 0, lost = 0, cuts = 0, events = 0, audits = 0;
+    uint64_t limited = 0, paused = 0;
     for (uint64_t seed = first; seed < first + seeds; seed++) {
         failed += !seed_run(&w, seed);
         twice += w.twice;
@@ -466,14 +519,20 @@ int main(int argc, char **argv)
         for (uint32_t boot = 1; boot <= LIVES_MAX; boot++) {
             made += w.life[boot].made;
             events += w.life[boot].events;
+            audits += w.life[boot].audits;
+            limited += w.life[boot].limited;
+            paused += w.life[boot].paused;
         }
     }
     printf("# %llu records, %llu events, %llu power cuts, %llu records twice, %llu stated lost\n",
            (unsigned long long)made, (unsigned long long)events, (unsigned long long)cuts,
            (unsigned long long)twice, (unsigned long long)lost);
-    printf("%sok 1 - restarts: %llu seeds: certain records arrive or are stated, events arrive\n",
+    printf("# %llu entries of the audit, in them %llu acts limited, %llu in maintenance\n",
+           (unsigned long long)audits, (unsigned long long)limited, (unsigned long long)paused);
+    printf("%sok 1 - restarts: %llu seeds: certain records arrive or are stated, events and audit"
+           " arrive\n",
            failed ? "not " : "", (unsigned long long)seeds);
-    bool tried = twice > 0 && lost > 0 && cuts > 0 && events > 0;
+    bool tried = twice > 0 && lost > 0 && cuts > 0 && events > 0 && limited > 0 && paused > 0;
     printf("%sok 2 - restarts: there were cuts, losses, repetitions, events\n1..2\n",
            tried ? "" : "not ");
     return failed || !tried;

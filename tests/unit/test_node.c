@@ -443,10 +443,10 @@ static void health_is_asked_for_each_minute_and_on_command(void **state)
     lc_node_health(node, now_ms, "{}", 2);
     assert_true(message_find(node, LC_TOPIC_HEALTH));
     assert_false(action_find(node, LC_DO_HEALTH, &action));
-    lc_node_command(node, now_ms, lc_str_from("report"));
+    lc_node_command(node, now_ms, lc_str_from("report"), (lc_str){"", 0});
     assert_true(action_find(node, LC_DO_HEALTH, &action));
     lc_node_health(node, now_ms, "{}", 2);
-    lc_node_command(node, now_ms, lc_str_from("reboot")); /* needs a signature: not known here */
+    lc_node_command(node, now_ms, lc_str_from("reboot"), (lc_str){"", 0}); /* needs a signature: not known here */
     assert_false(action_find(node, LC_DO_HEALTH, &action));
     now_ms += LC_NODE_HEALTH_MS;
     assert_true(action_find(node, LC_DO_HEALTH, &action));

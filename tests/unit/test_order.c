@@ -305,6 +305,8 @@ static const lc_actor_label labels[] = {
     {.task = 1, .label = 0, .action = {"gpio:door=1", 11}, .priority = 1},
 };
 
+static const lc_actor_why seen = {"input", {"button", 6}};
+
 static void actor_make(lc_actor *actor, bool sound)
 {
     static _Alignas(64) uint8_t memory[1 << 20];
@@ -321,7 +323,7 @@ static void an_answer_moves_its_outputs(void **state)
     lc_actor_do what;
     actor_make(&actor, true);
     assert_int_equal(lc_actor_wake_ms(&actor), UINT64_MAX);
-    lc_actor_answer(&actor, 100, 0, 2);
+    lc_actor_answer(&actor, 100, 1, 0, 2);
     assert_true(lc_actor_next(&actor, 100, &what));
     assert_true(what.output == 1 && !what.active && what.cause == &labels[1]);
     assert_true(lc_actor_next(&actor, 100, &what));
@@ -331,8 +333,8 @@ static void an_answer_moves_its_outputs(void **state)
     assert_int_equal(lc_actor_wake_ms(&actor), 600);
     assert_true(lc_actor_next(&actor, 600, &what));
     assert_true(what.output == 1 && what.active);
-    lc_actor_answer(&actor, 700, 1, 2); /* of another task: means nothing here */
-    lc_actor_answer(&actor, 700, 0, -1);
+    lc_actor_answer(&actor, 700, 1, 1, 2); /* of another task: means nothing here */
+    lc_actor_answer(&actor, 700, 1, 0, -1);
     assert_false(lc_actor_next(&actor, 700, &what));
     assert_int_equal(actor.begun, 2);
 }
@@ -343,12 +345,12 @@ static void a_trend_holds_and_lets_go(void **state)
     lc_actor actor;
     lc_actor_do what;
     actor_make(&actor, false);
-    lc_actor_answer(&actor, 0, 0, 1);
+    lc_actor_answer(&actor, 0, 1, 0, 1);
     assert_false(lc_actor_next(&actor, 0, &what));
-    lc_actor_answer(&actor, 1000, 0, 1);
+    lc_actor_answer(&actor, 1000, 1, 0, 1);
     assert_true(lc_actor_next(&actor, 1000, &what) && what.output == 0 && what.active);
     for (uint64_t now = 2000; now < 11000; now += 1000) {
-        lc_actor_answer(&actor, now, 0, 0);
+        lc_actor_answer(&actor, now, 1, 0, 0);
         assert_false(lc_actor_next(&actor, now, &what));
     }
     assert_int_equal(lc_actor_wake_ms(&actor), 11000);
@@ -363,10 +365,10 @@ static void pause_and_acknowledge_put_to_rest(void **state)
     lc_actor actor;
     lc_actor_do what;
     actor_make(&actor, true);
-    lc_actor_answer(&actor, 0, 0, 2);
+    lc_actor_answer(&actor, 0, 1, 0, 2);
     while (lc_actor_next(&actor, 0, &what)) {
     }
-    lc_actor_acknowledge(&actor, 100);
+    lc_actor_acknowledge(&actor, 100, &seen);
     uint32_t safe = 0, silent = 0;
     while (lc_actor_next(&actor, 100, &what)) {
         safe += what.output < 2 && what.active == pins[what.output].safe;
@@ -374,14 +376,14 @@ static void pause_and_acknowledge_put_to_rest(void **state)
     }
     assert_int_equal(safe, 2);
     assert_int_equal(silent, 1);
-    lc_actor_pause(&actor, 200, true);
+    lc_actor_pause(&actor, 200, true, (lc_str){"", 0});
     while (lc_actor_next(&actor, 200, &what)) {
         assert_true(what.output < 2 && what.active == pins[what.output].safe);
     }
-    lc_actor_answer(&actor, 300, 0, 2);
+    lc_actor_answer(&actor, 300, 1, 0, 2);
     assert_false(lc_actor_next(&actor, 300, &what));
-    lc_actor_pause(&actor, 400, false);
-    lc_actor_answer(&actor, 500, 0, 2);
+    lc_actor_pause(&actor, 400, false, (lc_str){"", 0});
+    lc_actor_answer(&actor, 500, 1, 0, 2);
     assert_true(lc_actor_next(&actor, 500, &what));
 }
 
@@ -390,7 +392,7 @@ static void what_is_not_there_is_counted(void **state)
     (void)state;
     lc_actor actor;
     actor_make(&actor, false);
-    lc_actor_answer(&actor, 0, 1, 0);
+    lc_actor_answer(&actor, 0, 1, 1, 0);
     assert_int_equal(actor.missing, 1);
     static const lc_actor_label bad[] = {{.action = {"", 0}}, {.action = {"gpio:x", 6}}};
     lc_actor_options options = {pins, 2, true, bad, 2};
