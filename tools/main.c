@@ -27,6 +27,7 @@ static const verb verbs[] = {
     {"generate", "the continuation of a prompt", lc_verb_generate},
     {"bench", "speed of this board", lc_verb_bench},
     {"status", "what the daemon of this machine is doing", lc_verb_status},
+    {"audit", "what the device did, and why", lc_verb_audit},
     {"doctor", "what is wrong between sensor and broker, and the remedy", lc_verb_doctor},
     {"collect", "records what devices report, and tells them so", lc_verb_collect},
     {"upstream", "answers what devices escalate, by a larger model", lc_verb_upstream},

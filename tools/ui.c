@@ -284,6 +284,52 @@ bool lc_ui_ends_with(const char *text, const char *end)
     return n >= m && memcmp(text + n - m, end, m) == 0;
 }
 
+/* ---- the daemon of this machine ---- */
+
+const char *lc_ui_config(const char *named)
+{
+    bool here = !named && access(LC_UI_CONFIG_LOCAL, R_OK) == 0;
+    return named ? named : here ? LC_UI_CONFIG_LOCAL : LC_UI_CONFIG_SYSTEM;
+}
+
+/* "90m" before now; false when it is none. */
+static bool age_read(const char *text, uint64_t *ms)
+{
+    static const struct {
+        char unit;
+        uint32_t s;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    char *end = NULL;
+    uint64_t now_s = (uint64_t)time(NULL);
+    uint64_t count = text[0] >= '0' && text[0] <= '9' ? strtoull(text, &end, 10) : 0;
+    for (size_t i = 0; count > 0 && i < LC_COUNT(units); i++) {
+        if (end[0] == units[i].unit && end[1] == '\0' && count <= now_s / units[i].s) {
+            *ms = (now_s - count * units[i].s) * 1000u;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool lc_ui_time_read(const char *text, uint64_t *ms)
+{
+    struct tm parts = {0};
+    char *end;
+    const char *rest = strptime(text, "%Y-%m-%d", &parts);
+    if (rest && *rest == 'T') {
+        rest = strptime(rest + 1, "%H:%M:%S", &parts);
+    }
+    if (rest && (*rest == '\0' || strcmp(rest, "Z") == 0)) {
+        *ms = (uint64_t)timegm(&parts) * 1000u;
+        return true;
+    }
+    if (age_read(text, ms)) {
+        return true;
+    }
+    *ms = strtoull(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0';
+}
+
 /* ---- clock, kernels ---- */
 
 uint64_t lc_ui_now_us(void)

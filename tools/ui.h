@@ -88,8 +88,9 @@ typedef struct lc_files {
     }
 #define LC_OPT_ROW_KV(s)                                                                           \
     {                                                                                              \
-        "kv", "KIND", LC_OPT_TEXT, (s), "keys and values as f32, f16 or i8 (default: f16, or "     \
-                                        "f32 as the weights)"                                  \
+        "kv", "KIND", LC_OPT_TEXT, (s),                                                            \
+            "keys and values as f32, f16 or i8 (default: f16, or "                                 \
+            "f32 as the weights)"                                                                  \
     }
 #define LC_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -138,6 +139,20 @@ int lc_lines_open(lc_lines *lines, const char *path, char separator, size_t limi
 bool lc_lines_next(lc_lines *lines, const char **text, size_t *bytes);
 /* Closes; prints a read error and returns 4, else 0. */
 int lc_lines_close(lc_lines *lines, const char *path);
+
+/* ---- what verbs about the daemon of this machine share ---- */
+
+#define LC_UI_CONFIG_LOCAL "config.json"
+#define LC_UI_CONFIG_SYSTEM "/etc/leafcutter/config.json"
+#define LC_OPT_ROW_CONFIG(path)                                                                    \
+    {                                                                                              \
+        "config", "FILE", LC_OPT_TEXT, (path),                                                     \
+            "default: " LC_UI_CONFIG_LOCAL " here, then " LC_UI_CONFIG_SYSTEM                      \
+    }
+/* The config to read: the one that was named, else one here, else the system's. */
+const char *lc_ui_config(const char *named);
+/* 2026-11-20, 2026-11-20T08:30:00 (UTC), 90m 24h 7d before now, or ms since 1970. */
+bool lc_ui_time_read(const char *text, uint64_t *ms);
 
 /* ---- JSON on a stream; keys NULL inside arrays ---- */
 

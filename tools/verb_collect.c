@@ -1,7 +1,6 @@
 /* verb_collect.c - `leafcutter collect`: records what devices report; `collect forget` removes. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../board/linux/log.h"
@@ -16,23 +15,6 @@ typedef struct request {
     char id[64];
 } request;
 
-/* 2026-11-20, 2026-11-20T08:30:00 (UTC), or milliseconds since 1970. */
-static bool time_read(const char *text, uint64_t *ms)
-{
-    struct tm parts = {0};
-    char *end;
-    const char *rest = strptime(text, "%Y-%m-%d", &parts);
-    if (rest && *rest == 'T') {
-        rest = strptime(rest + 1, "%H:%M:%S", &parts);
-    }
-    if (rest && (*rest == '\0' || strcmp(rest, "Z") == 0)) {
-        *ms = (uint64_t)timegm(&parts) * 1000u;
-        return true;
-    }
-    *ms = strtoull(text, &end, 10);
-    return text[0] >= '0' && text[0] <= '9' && *end == '\0';
-}
-
 static int forget_run(const request *r)
 {
     static lc_held held;
@@ -42,7 +24,7 @@ static int forget_run(const request *r)
     if (!kind) {
         return LC_EXIT_USAGE;
     }
-    if ((!r->dev && !r->before) || (r->before && !time_read(r->before, &before))) {
+    if ((!r->dev && !r->before) || (r->before && !lc_ui_time_read(r->before, &before))) {
         return lc_ui_error(LC_EXIT_USAGE, NULL, "--dev pi4-0017, --before 2026-11-20",
                            "forget what?");
     }

@@ -6,8 +6,6 @@
 #include "doctor/doctor.h"
 #include "verbs.h"
 
-#define SYSTEM_CONFIG "/etc/leafcutter/config.json"
-#define LOCAL_CONFIG "config.json"
 #define DEFAULT_BROKER "mqtt://127.0.0.1:1883"
 #define WRAP_COLUMNS 100u
 
@@ -31,10 +29,7 @@ static void config_stand_in(lc_doctor *d)
 static void config_check(lc_doctor *d, const char *named)
 {
     static lc_json_diag diag;
-    const char *path = named;
-    if (!path) {
-        path = access(LOCAL_CONFIG, R_OK) == 0 ? LOCAL_CONFIG : SYSTEM_CONFIG;
-    }
+    const char *path = lc_ui_config(named);
     lc_err err = lc_config_read(path, &d->config, &diag);
     d->has_config = err == LC_OK;
     if (d->has_config) {
@@ -42,7 +37,8 @@ static void config_check(lc_doctor *d, const char *named)
         return;
     }
     if (!named && err == LC_ERR_IO) {
-        lc_doctor_warn(d, "config", "none: neither %s here nor %s", LOCAL_CONFIG, SYSTEM_CONFIG);
+        lc_doctor_warn(d, "config", "none: neither %s here nor %s", LC_UI_CONFIG_LOCAL,
+                       LC_UI_CONFIG_SYSTEM);
         lc_doctor_remedy(d, "leafcutter init writes one");
     } else {
         lc_doctor_fail(d, lc_err_exit(err), "config", "%s: %s", path, diag.text);
@@ -164,8 +160,7 @@ int lc_verb_doctor(int argc, char **argv)
 {
     request r = {0};
     const lc_opt options[] = {
-        {"config", "FILE", LC_OPT_TEXT, &r.config,
-         "default: " LOCAL_CONFIG " here, then " SYSTEM_CONFIG},
+        LC_OPT_ROW_CONFIG(&r.config),
         {"broker", "URL", LC_OPT_TEXT, &r.broker, "another broker than the config's"},
         {"user", "NAME", LC_OPT_TEXT, &r.user, "another user of the broker"},
         {"password-file", "FILE", LC_OPT_TEXT, &r.password_file, "file that holds the password"},

@@ -8,8 +8,6 @@
 #include "ui.h"
 #include "verbs.h"
 
-#define SYSTEM_CONFIG "/etc/leafcutter/config.json"
-#define LOCAL_CONFIG "config.json"
 #define DEFAULT_SOCKET "/run/leafcutter/status.sock"
 
 typedef struct request {
@@ -24,13 +22,10 @@ static int socket_find(const request *r, char path[LC_CONFIG_PATH_MAX])
 {
     static lc_config config;
     static lc_json_diag diag;
-    const char *file = r->config;
+    const char *file = lc_ui_config(r->config);
     snprintf(path, LC_CONFIG_PATH_MAX, "%s", r->socket ? r->socket : DEFAULT_SOCKET);
     if (r->socket) {
         return LC_UI_GO;
-    }
-    if (!file) {
-        file = access(LOCAL_CONFIG, R_OK) == 0 ? LOCAL_CONFIG : SYSTEM_CONFIG;
     }
     lc_err err = lc_config_read(file, &config, &diag);
     if (err != LC_OK && r->config) {
@@ -193,8 +188,7 @@ int lc_verb_status(int argc, char **argv)
     request r = {0};
     const lc_opt options[] = {
         {"socket", "PATH", LC_OPT_TEXT, &r.socket, "default: as the config says"},
-        {"config", "FILE", LC_OPT_TEXT, &r.config,
-         "default: " LOCAL_CONFIG " here, then " SYSTEM_CONFIG},
+        LC_OPT_ROW_CONFIG(&r.config),
         {"metrics", NULL, LC_OPT_FLAG, &r.metrics, "as Prometheus reads it"},
         LC_OPT_ROW_JSON(&r.json),
     };

@@ -2,6 +2,7 @@
 #ifndef LC_VERBS_H
 #define LC_VERBS_H
 
+int lc_verb_audit(int argc, char **argv);
 int lc_verb_bench(int argc, char **argv);
 int lc_verb_classify(int argc, char **argv);
 int lc_verb_collect(int argc, char **argv);

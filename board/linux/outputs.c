@@ -19,9 +19,12 @@ static lc_actor_label label_make(const lc_job *job, uint32_t task, uint32_t labe
     const lc_task *t = lc_job_task(job, task);
     const lc_label *l = &t->label[label];
     const lc_trend *trend = trend_of(job, t, l);
-    lc_actor_label made = {
-        .task = task, .label = (int32_t)label, .task_name = t->name, .name = l->name,
-        .action = l->action, .priority = l->cost_miss};
+    lc_actor_label made = {.task = task,
+                           .label = (int32_t)label,
+                           .task_name = t->name,
+                           .name = l->name,
+                           .action = l->action,
+                           .priority = l->cost_miss};
     if (trend) {
         made.of = trend->of;
         made.in = trend->in;

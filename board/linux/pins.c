@@ -26,8 +26,8 @@ static void tell(lc_pin *pin, lc_err err)
 {
     const lc_gpio_request *r = &pin->request;
     if (!pin->told && r->name) {
-        lc_log(LC_LOG_WARNING, "pin %s (%s line %s): %s; trying again", pin->name, r->chip,
-               r->name, reason_of(err));
+        lc_log(LC_LOG_WARNING, "pin %s (%s line %s): %s; trying again", pin->name, r->chip, r->name,
+               reason_of(err));
     } else if (!pin->told) {
         lc_log(LC_LOG_WARNING, "pin %s (%s line %u): %s; trying again", pin->name, r->chip,
                r->offset, reason_of(err));

@@ -58,10 +58,12 @@ static lc_err file_open(void *ctx, lc_file file, uint64_t *bytes)
     lc_store *s = ctx;
     struct stat status;
     if (s->fd[file] < 0) {
-        s->fd[file] = openat(s->folder, names[file], O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        int mode = s->looks ? O_RDONLY : O_RDWR;
+        s->fd[file] = openat(s->folder, names[file], mode | O_CLOEXEC | O_NOFOLLOW);
     }
     if (s->fd[file] < 0) {
-        return errno == ENOENT ? file_make(s, file, *bytes) : fail(s, names[file], "open");
+        return errno == ENOENT && !s->looks ? file_make(s, file, *bytes)
+                                            : fail(s, names[file], "open");
     }
     if (fstat(s->fd[file], &status) != 0) {
         return fail(s, names[file], "look at");
@@ -120,12 +122,25 @@ static lc_err file_sync(void *ctx, lc_file file)
 
 /* ---- opening ---- */
 
-lc_err lc_store_open(lc_store *store, const char *folder)
+static void store_init(lc_store *store)
 {
     *store = (lc_store){.folder = -1, .port = {store, file_open, file_read, file_write, file_sync}};
     for (uint32_t i = 0; i < LC_FILE_COUNT; i++) {
         store->fd[i] = -1;
     }
+}
+
+lc_err lc_store_look(lc_store *store, const char *folder)
+{
+    store_init(store);
+    store->looks = true;
+    store->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return store->folder >= 0 ? LC_OK : fail(store, "the folder", "open");
+}
+
+lc_err lc_store_open(lc_store *store, const char *folder)
+{
+    store_init(store);
     if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
         return fail(store, "the folder", "make");
     }

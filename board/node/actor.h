@@ -23,9 +23,9 @@ typedef struct lc_actor_label {
     uint32_t task;
     int32_t label;
     lc_str task_name, name; /* of both, for the audit */
-    lc_str action;   /* the job's text */
-    float priority;  /* the cost of missing it */
-    uint32_t of, in; /* its trend; in 0: every answer acts */
+    lc_str action;          /* the job's text */
+    float priority;         /* the cost of missing it */
+    uint32_t of, in;        /* its trend; in 0: every answer acts */
     uint32_t clear_after_s;
 } lc_actor_label;
 
@@ -57,9 +57,9 @@ typedef struct lc_actor_do {
 
 typedef struct lc_actor {
     lc_actor_options options;
-    lc_audit *audit; /* takes what is done, and what is not; NULL: nobody */
-    lc_actor_rule *rule;                         /* [label_count] */
-    lc_output output[LC_OUTPUTS_MAX];            /* pins, then the loudspeaker */
+    lc_audit *audit;                  /* takes what is done, and what is not; NULL: nobody */
+    lc_actor_rule *rule;              /* [label_count] */
+    lc_output output[LC_OUTPUTS_MAX]; /* pins, then the loudspeaker */
     const lc_actor_label *cause[LC_OUTPUTS_MAX]; /* of what each does */
     bool paused;
     uint64_t begun, held, limited, missing; /* acts; missing: for an output that is not there */

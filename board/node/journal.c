@@ -208,7 +208,8 @@ static lc_err end_find(lc_journal *j)
     return err == LC_ERR_NOT_FOUND ? LC_OK : err;
 }
 
-lc_err lc_journal_open(lc_journal *j)
+/* Opens or makes the file; one of another size is divided as that size is. */
+static lc_err file_open(lc_journal *j)
 {
     const lc_port *port = j->options.port;
     uint64_t bytes = (uint64_t)j->options.segments * j->options.segment_bytes, held = bytes;
@@ -221,6 +222,16 @@ lc_err lc_journal_open(lc_journal *j)
             j->options.segment_bytes < LC_SEGMENT_HEAD + LC_ENTRY_HEAD + j->options.text_max) {
             return LC_ERR_FORMAT;
         }
+    }
+    return LC_OK;
+}
+
+lc_err lc_journal_open(lc_journal *j)
+{
+    const lc_port *port = j->options.port;
+    lc_err err = file_open(j);
+    if (err != LC_OK) {
+        return err;
     }
     /* A process that died may have left entries unsynced: what is found must be certain. */
     if (port->sync(port->ctx, j->options.file) != LC_OK || kept_read(j) != LC_OK ||
@@ -242,6 +253,16 @@ lc_err lc_journal_open(lc_journal *j)
     j->open = true;
     lc_journal_rewind(j, j->end.ordinal);
     return LC_OK;
+}
+
+lc_err lc_journal_look(lc_journal *j)
+{
+    lc_err err = file_open(j);
+    if (err == LC_OK && (segments_find(j) != LC_OK || end_find(j) != LC_OK)) {
+        err = LC_ERR_IO;
+    }
+    j->open = err == LC_OK;
+    return err;
 }
 
 /* ---- losses ---- */

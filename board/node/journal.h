@@ -117,6 +117,13 @@ lc_err lc_journal_init(lc_journal *journal, const lc_journal_options *options,
  * that was made with another size keeps it. IO. */
 lc_err lc_journal_open(lc_journal *journal) LC_CHECKED;
 
+/* Opens it only to read what is there, delivered or not, while another process may be writing. The
+ * port is not asked to write. */
+lc_err lc_journal_look(lc_journal *journal) LC_CHECKED;
+/* The next entry of those, the oldest first; what is damaged, or replaced meanwhile, is passed
+ * over: ordinals are missing then. NOT_FOUND: that was the last. IO. */
+lc_err lc_journal_step(lc_journal *journal, lc_entry *entry) LC_CHECKED;
+
 /* Appends; entry->ordinal is set. The backlog does not change. */
 lc_err lc_journal_put(lc_journal *journal, uint64_t now_ms, lc_entry *entry) LC_CHECKED;
 /* Whether putting so many bytes drops the oldest segment. What the caller holds of the entries up

@@ -135,6 +135,21 @@ lc_err lc_journal_read(lc_journal *j, uint64_t ordinal, lc_entry *entry)
     return err;
 }
 
+lc_err lc_journal_step(lc_journal *j, lc_entry *entry)
+{
+    lc_err err = LC_ERR_NOT_FOUND;
+    if (j->open && j->end.number > 0) {
+        err = j->read.number == 0 ? segment_enter(j, j->first) : LC_OK;
+    }
+    while (err == LC_OK || err == LC_ERR_BUSY) {
+        err = entry_step(j, entry);
+        if (err == LC_OK) {
+            return LC_OK;
+        }
+    }
+    return err;
+}
+
 /* ---- the backlog ---- */
 
 void lc_journal_taken(lc_journal *j, uint64_t ordinal)

@@ -282,8 +282,7 @@ static void corrections_take(lc_node *node, uint64_t now_ms)
         node->corrections++;
         lc_node_put(node, now_ms, LC_OUTBOX_CORRECTION, task, json.data, json.bytes);
         if (node->last_seq[task] == seq) {
-            bool fits =
-                lc_slot_set(lc_node_slot(node, LC_SLOT_LAST + task), json.data, json.bytes);
+            bool fits = lc_slot_set(lc_node_slot(node, LC_SLOT_LAST + task), json.data, json.bytes);
             lc_assert(fits);
         }
     }

@@ -60,9 +60,9 @@ struct lc_node {
     uint32_t gaps;     /* statements so far */
     uint32_t gap_kind; /* journal whose loss is in the slot, LC_OUTBOX_KINDS: none's */
     uint32_t gap_boot, gap_told;
-    uint64_t event_number; /* of the last up/event */
-    uint64_t corrections;  /* the same of corrections */
-    uint64_t audits;       /* and of audits */
+    uint64_t event_number;           /* of the last up/event */
+    uint64_t corrections;            /* the same of corrections */
+    uint64_t audits;                 /* and of audits */
     char asked[2 * LC_ESC_ID_BYTES]; /* id of the last request, for the audit */
     uint64_t last_seq[LC_TASKS_MAX];
     bool kept;             /* records outlived a restart when last looked at */

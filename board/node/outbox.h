@@ -24,6 +24,7 @@
 #include "ring.h"
 
 #define LC_NAMES_MAX 32u /* of tasks: those of the job, then others that the journal still has */
+#define LC_OUTBOX_SMALL_MAX 1024u      /* bytes of an event, of an entry of the audit */
 #define LC_OUTBOX_AGAIN_MS 60000u      /* e2e: sent again when the collector says nothing */
 #define LC_OUTBOX_AGAIN_MAX_MS 600000u /* the wait doubles up to this */
 

@@ -9,7 +9,6 @@
 #define COMMIT_COUNT 64u /* telemetry: a power cut can take that minute */
 #define COMMIT_MS 60000u
 #define AUDIT_COMMIT_MS 1000u /* an act that is not known to have been done is worse */
-#define SMALL_BYTES_MAX 1024u /* an event, an audit */
 #define EVENTS_PART 16u       /* of the bytes of both journals: what records can never take */
 #define BACK_BYTES_MIN 4096u
 #define SEGMENTS_LEAST 4u
@@ -34,10 +33,10 @@ static const struct lane_row {
 } lanes[LC_OUTBOX_KINDS] = {
     [LC_OUTBOX_RECORD] = {LC_FILE_RECORDS, LC_CELL_RECORDS, LC_MESSAGE_BYTES_MAX, COMMIT_COUNT,
                           COMMIT_MS},
-    [LC_OUTBOX_EVENT] = {LC_FILE_EVENTS, LC_CELL_EVENTS, SMALL_BYTES_MAX, 1, 0},
+    [LC_OUTBOX_EVENT] = {LC_FILE_EVENTS, LC_CELL_EVENTS, LC_OUTBOX_SMALL_MAX, 1, 0},
     [LC_OUTBOX_CORRECTION] = {LC_FILE_CORRECTIONS, LC_CELL_CORRECTIONS, LC_MESSAGE_BYTES_MAX,
                               COMMIT_COUNT, COMMIT_MS},
-    [LC_OUTBOX_AUDIT] = {LC_FILE_AUDIT, LC_CELL_AUDIT, SMALL_BYTES_MAX, COMMIT_COUNT,
+    [LC_OUTBOX_AUDIT] = {LC_FILE_AUDIT, LC_CELL_AUDIT, LC_OUTBOX_SMALL_MAX, COMMIT_COUNT,
                          AUDIT_COMMIT_MS},
 };
 
@@ -45,7 +44,7 @@ static lc_err lane_init(lc_outbox *outbox, const lc_outbox_disk *disk, lc_outbox
                         lc_arena *state)
 {
     const struct lane_row *row = &lanes[kind];
-    bool records = kind == LC_OUTBOX_RECORD, small = row->entry_max == SMALL_BYTES_MAX;
+    bool records = kind == LC_OUTBOX_RECORD, small = row->entry_max == LC_OUTBOX_SMALL_MAX;
     const lc_port *port = kind != LC_OUTBOX_CORRECTION || disk->corrects ? disk->port : NULL;
     uint64_t part = disk->bytes / EVENTS_PART;
     lc_journal_options options = {.port = port,
@@ -240,8 +239,8 @@ uint64_t lc_outbox_disk_put(lc_outbox *outbox, uint64_t now_ms, lc_outbox_kind k
     lc_entry entry = {.seq = seq,
                       .boot = outbox->boot,
                       .kind = (uint8_t)kind,
-                      .name = kind == LC_OUTBOX_AUDIT ? (lc_str){"", 0}
-                                                      : lc_outbox_name(outbox, task),
+                      .name =
+                          kind == LC_OUTBOX_AUDIT ? (lc_str){"", 0} : lc_outbox_name(outbox, task),
                       .text = json};
     uint64_t to;
     if (lc_journal_drops(&lane->journal, json.bytes + entry.name.bytes, &to)) {

@@ -7,7 +7,7 @@
 #include "node.h"
 #include "outbox.h"
 
-#define LC_PAYLOAD_SMALL_MAX 1024u /* gap, log, event, audit */
+#define LC_PAYLOAD_SMALL_MAX LC_OUTBOX_SMALL_MAX /* gap, log, event, audit */
 
 /* Who and when, the head of every payload. */
 typedef struct lc_stamp {

@@ -21,19 +21,20 @@ import stage
 
 
 class Recorder(client.Collector):
-    """A collector that says what it has: dn/ack {boot, seq, no}, as far as nothing is missing."""
+    """A collector that says what it has: dn/ack {boot, seq, no, audit}, as far as all is there."""
 
     def __init__(self, port, dev):
-        self.dev, self.reach, self.events = dev, {}, {}
+        self.dev, self.reach, self.events, self.audits = dev, {}, {}, {}
         super().__init__(port)
         threading.Thread(target=self.tell, daemon=True).start()
 
     def keep(self, topic, payload, retained):
         super().keep(topic, payload, retained)
-        if "/up/event/" in topic:
-            found = json.loads(payload)
-            for one in found if isinstance(found, list) else [found]:
-                self.events.setdefault(one["boot"], set()).add(one["no"])
+        for part, numbers in (("/up/event/", self.events), ("/up/audit", self.audits)):
+            if part in topic:
+                found = json.loads(payload)
+                for one in found if isinstance(found, list) else [found]:
+                    numbers.setdefault(one["boot"], set()).add(one["no"])
 
     def whole_to(self, boot):
         """The last number up to which every record is here or stated as lost."""
@@ -51,12 +52,14 @@ class Recorder(client.Collector):
 
     def tell(self):
         while not self.stop.wait(0.1):
-            boots = {boot for boot, _ in list(self.record.get(self.dev, {}))} | set(self.events)
-            for boot in sorted(boots):
-                no = 0
-                while no + 1 in self.events.get(boot, ()):
-                    no += 1
-                text = json.dumps({"v": 1, "boot": boot, "seq": self.whole_to(boot), "no": no})
+            boots = {boot for boot, _ in list(self.record.get(self.dev, {}))} | set(self.audits)
+            for boot in sorted(boots | set(self.events)):
+                has = {"v": 1, "boot": boot, "seq": self.whole_to(boot)}
+                for key, numbers in (("no", self.events), ("audit", self.audits)):
+                    has[key] = 0
+                    while has[key] + 1 in numbers.get(boot, ()):
+                        has[key] += 1
+                text = json.dumps(has)
                 try:
                     self.publish(f"leafcutter/v1/{self.dev}/dn/ack", text, qos=0)
                 except OSError:

@@ -1,8 +1,8 @@
 /* sim_restart.c - the node with its journals through restarts: lives that end like a killed process
  * or with a power cut, a broker that comes, goes, refuses and (with e2e) loses what it took, more
  * records than the journal holds. In the last life all is well. Then every record that was certain
- * is there or in a stated loss, and every event is; so is every entry of the audit, and those of the
- * last life add up to what its outputs did.
+ * is there or in a stated loss, and every event is; so is every entry of the audit, and those of
+ * the last life add up to what its outputs did.
  *
  * usage: sim_restart [FIRST_SEED [SEEDS]]    default 1 60
  */

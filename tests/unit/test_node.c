@@ -446,10 +446,46 @@ static void health_is_asked_for_each_minute_and_on_command(void **state)
     lc_node_command(node, now_ms, lc_str_from("report"), (lc_str){"", 0});
     assert_true(action_find(node, LC_DO_HEALTH, &action));
     lc_node_health(node, now_ms, "{}", 2);
-    lc_node_command(node, now_ms, lc_str_from("reboot"), (lc_str){"", 0}); /* needs a signature: not known here */
+    lc_node_command(node, now_ms, lc_str_from("reboot"),
+                    (lc_str){"", 0}); /* needs a signature: not known here */
     assert_false(action_find(node, LC_DO_HEALTH, &action));
     now_ms += LC_NODE_HEALTH_MS;
     assert_true(action_find(node, LC_DO_HEALTH, &action));
+}
+
+/* The next entry of the audit on its way says this. */
+static void audited(lc_node *node, const char *says)
+{
+    assert_true(message_find(node, LC_TOPIC_AUDIT));
+    if (!strstr(seen, says)) {
+        fail_msg("%s is not in %s", says, seen);
+    }
+}
+
+static void commands_and_switches_are_audited(void **state)
+{
+    (void)state;
+    lc_node *node = node_make();
+    link_make(node);
+    lc_node_command(node, now_ms, lc_str_from("report"), lc_str_from("op-7"));
+    audited(node, "\"no\":1,\"kind\":\"command\",\"what\":\"report\",\"result\":\"accepted\","
+                  "\"cause\":\"command\",\"by\":\"dn/cmd\",\"id\":\"op-7\"}");
+    for (int i = 0; i < 100; i++) { /* a flood of them is two entries a minute */
+        lc_node_command(node, now_ms, lc_str_from("reboot"), (lc_str){"", 0});
+    }
+    audited(node, "\"no\":2,\"kind\":\"command\",\"what\":\"reboot\",\"result\":\"refused\"");
+    lc_node_pause(node, now_ms, true, lc_str_from("key"));
+    lc_node_pause(node, now_ms, true, lc_str_from("key"));
+    audited(node, "\"what\":\"maintenance\",\"result\":\"on\",\"cause\":\"input\",\"by\":\"key\"}");
+    lc_node_pause(node, now_ms, false, lc_str_from("key"));
+    audited(node, "\"result\":\"off\"");
+    lc_node_acknowledge(node, now_ms, lc_str_from("button"));
+    audited(node, "\"no\":5,\"kind\":\"switch\",\"what\":\"acknowledge\",\"result\":\"done\","
+                  "\"cause\":\"input\",\"by\":\"button\"}");
+    assert_false(message_find(node, LC_TOPIC_AUDIT));
+    now_ms += LC_AUDIT_RUN_MS;
+    audited(node, "\"what\":\"reboot\"");
+    assert_non_null(strstr(seen, "\"count\":99"));
 }
 
 static void stopping_waits_for_records_then_says_offline(void **state)
@@ -551,6 +587,7 @@ int main(void)
         cmocka_unit_test(silence_of_the_broker_closes_the_link),
         cmocka_unit_test(a_broker_that_acknowledges_nothing_is_told_once),
         cmocka_unit_test(health_is_asked_for_each_minute_and_on_command),
+        cmocka_unit_test(commands_and_switches_are_audited),
         cmocka_unit_test(stopping_waits_for_records_then_says_offline),
         cmocka_unit_test(stopping_without_a_link_does_not_wait),
         cmocka_unit_test(stopping_without_limit_waits_for_the_link),

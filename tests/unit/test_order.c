@@ -306,6 +306,24 @@ static const lc_actor_label labels[] = {
 };
 
 static const lc_actor_why seen = {"input", {"button", 6}};
+static lc_audit audit;
+
+/* The next entry of the audit is this. */
+static void told(const char *what, const char *result, const char *cause, uint64_t seq)
+{
+    lc_audit_entry entry;
+    assert_true(lc_audit_next(&audit, 0, &entry));
+    assert_true(lc_str_equal(entry.what, lc_str_from(what)));
+    assert_string_equal(entry.result, result);
+    assert_string_equal(entry.cause, cause);
+    assert_int_equal(entry.seq, seq);
+}
+
+static void told_no_more(void)
+{
+    lc_audit_entry entry;
+    assert_false(lc_audit_next(&audit, 0, &entry));
+}
 
 static void actor_make(lc_actor *actor, bool sound)
 {
@@ -314,6 +332,8 @@ static void actor_make(lc_actor *actor, bool sound)
     lc_arena_init(&arena, memory, sizeof memory);
     lc_actor_options options = {pins, 2, sound, labels, 3};
     assert_int_equal(lc_actor_init(actor, &options, &arena, NULL), LC_OK);
+    audit = (lc_audit){0};
+    actor->audit = &audit;
 }
 
 static void an_answer_moves_its_outputs(void **state)
@@ -387,6 +407,65 @@ static void pause_and_acknowledge_put_to_rest(void **state)
     assert_true(lc_actor_next(&actor, 500, &what));
 }
 
+/* Each act and each that was not done, with its cause. */
+static void the_audit_tells_why(void **state)
+{
+    (void)state;
+    lc_actor actor;
+    lc_actor_do what;
+    actor_make(&actor, true);
+    lc_actor_answer(&actor, 0, 41, 0, 2);
+    told("gpio:lamp=0,500ms", "done", "record", 41);
+    told("tone:440Hz,2x", "done", "record", 41);
+    while (lc_actor_next(&actor, 0, &what)) {
+    }
+    lc_actor_unmoved(&actor, 1, 1);
+    told("lamp", "away", "board", 0);
+    lc_actor_acknowledge(&actor, 100, &seen); /* the relay is at rest already */
+    told("lamp", "rest", "input", 0);
+    told("sound", "rest", "input", 0);
+    told_no_more();
+    while (lc_actor_next(&actor, 100, &what)) {
+    }
+    lc_actor_pause(&actor, 200, true, lc_str_from("key"));
+    lc_actor_answer(&actor, 300, 42, 0, 2);
+    told("gpio:lamp=0,500ms", "paused", "record", 42);
+    lc_actor_pause(&actor, 400, false, lc_str_from("key"));
+    lc_actor_answer(&actor, 500, 43, 1, 0);
+    told("gpio:door=1", "missing", "record", 43);
+    for (uint64_t seq = 50; seq < 50 + LC_OUTPUT_STARTS_MAX; seq++) {
+        lc_actor_answer(&actor, 500, seq, 0, 2);
+        told("gpio:lamp=0,500ms", "done", "record", seq);
+        if (actor.limited == 0) {
+            told("tone:440Hz,2x", "done", "record", seq);
+        } else { /* of six in a minute one was before */
+            told("tone:440Hz,2x", "limited", "record", seq);
+        }
+    }
+    told_no_more();
+    lc_audit_end(&audit);
+    told("tone:440Hz,2x", "paused", "record", 42); /* the second order of that record */
+    told_no_more();
+}
+
+static void a_trend_that_clears_is_told(void **state)
+{
+    (void)state;
+    lc_actor actor;
+    lc_actor_do what;
+    actor_make(&actor, false);
+    lc_actor_answer(&actor, 0, 1, 0, 1);
+    told_no_more();
+    lc_actor_answer(&actor, 1000, 2, 0, 1);
+    told("gpio:relay=1", "done", "record", 2);
+    while (lc_actor_next(&actor, 1000, &what)) {
+    }
+    while (lc_actor_next(&actor, 11000, &what)) {
+    }
+    told("relay", "rest", "clear", 0);
+    told_no_more();
+}
+
 static void what_is_not_there_is_counted(void **state)
 {
     (void)state;
@@ -424,6 +503,8 @@ int main(void)
         cmocka_unit_test(an_answer_moves_its_outputs),
         cmocka_unit_test(a_trend_holds_and_lets_go),
         cmocka_unit_test(pause_and_acknowledge_put_to_rest),
+        cmocka_unit_test(the_audit_tells_why),
+        cmocka_unit_test(a_trend_that_clears_is_told),
         cmocka_unit_test(what_is_not_there_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,7 @@ static bool loss_read(const cJSON *tree, lc_item *item)
                 number_read(tree, "to", LC_ITEM_NUMBER_MAX, 0, &loss->to) &&
                 number_read(tree, "count", LC_ITEM_NUMBER_MAX, 0, &loss->count) &&
                 number_read(tree, "events", LC_ITEM_NUMBER_MAX, 0, &loss->events) &&
+                number_read(tree, "audits", LC_ITEM_NUMBER_MAX, 0, &loss->audits) &&
                 number_read(tree, "lines", LC_ITEM_NUMBER_MAX, 0, &loss->lines);
     loss->of = (uint32_t)of;
     return good;
@@ -100,8 +101,11 @@ bool lc_item_note(lc_held *held, const lc_item *item)
     const lc_item_loss *loss = &item->loss;
     bool noted =
         lc_held_add(held, item->dev, item->boot, lc_item_series(item), item->number, item->number);
-    if (noted && item->kind == LC_HELD_GAP && loss->from > 0) {
-        uint32_t lost = loss->count > 0 ? LC_HELD_LOST : LC_HELD_LOST_EVENT;
+    uint32_t lost = loss->count > 0    ? LC_HELD_LOST
+                    : loss->events > 0 ? LC_HELD_LOST_EVENT
+                    : loss->audits > 0 ? LC_HELD_LOST_AUDIT
+                                       : 0; /* of corrections nobody waits for a number */
+    if (noted && item->kind == LC_HELD_GAP && loss->from > 0 && lost > 0) {
         noted = lc_held_add(held, item->dev, loss->of, lost, loss->from, loss->to);
     }
     return noted;

@@ -10,7 +10,7 @@
 /* Of an up/gap: what is lost. */
 typedef struct lc_item_loss {
     uint32_t of; /* the start it speaks of */
-    uint64_t from, to, count, events, lines;
+    uint64_t from, to, count, events, audits, lines;
 } lc_item_loss;
 
 typedef struct lc_item {

@@ -100,8 +100,10 @@ static bool held_load(sqlite3 *db, lc_held *held)
         "SELECT dev, boot, CASE kind WHEN 'event' THEN 0 WHEN 'gap' THEN 1 WHEN 'audit' THEN 2"
         " ELSE 4 + rev END, number, number FROM items"
         " UNION ALL SELECT dev, coalesce(body ->> 'of', boot),"
-        " CASE WHEN coalesce(body ->> 'count', 0) > 0 THEN 3 ELSE 4 END,"
+        " CASE WHEN coalesce(body ->> 'count', 0) > 0 THEN 3"
+        " WHEN coalesce(body ->> 'events', 0) > 0 THEN 4 ELSE 2000000 END,"
         " body ->> 'from', body ->> 'to' FROM items WHERE kind = 'gap' AND body ->> 'from' > 0"
+        " AND coalesce(body ->> 'corrections', 0) = 0"
         " UNION ALL SELECT dev, boot, series, first, last FROM held";
     sqlite3_stmt *s = NULL;
     char dev[LC_HELD_DEV_BYTES];
