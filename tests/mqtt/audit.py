@@ -313,7 +313,7 @@ def damaged():
     stage.ok("a file of zeros: nothing", empty.returncode == 0 and "nothing" in empty.stdout)
     seed = random.randrange(1 << 30)
     used = len(data.rstrip(b"\0"))
-    stage.note(f"{used // len(good)} bytes an entry")
+    stage.note(f"{used % (len(data) // 8) // len(good)} bytes an entry of {len(good)}")
     dice, wrong = random.Random(seed), []
     for _ in range(60):
         changed = bytearray(data)
