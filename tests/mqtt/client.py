@@ -1,4 +1,5 @@
 """client.py - a small MQTT client on a thread: a collector that connects again by itself."""
+import collections
 import json
 import socket
 import threading
@@ -128,7 +129,7 @@ class Collector(Client):
     """
 
     def __init__(self, port, root="leafcutter/v1", **options):
-        self.record, self.gap, self.other = {}, {}, {}
+        self.record, self.gap, self.other = collections.defaultdict(dict), {}, {}
         self.again, self.differ, self.broken = {}, [], []
         self.order, self.arrived = {}, {}
         super().__init__(port, "collector", [f"{root}/+/up/#"], on_message=self.keep, **options)
@@ -152,7 +153,7 @@ class Collector(Client):
 
     def keep_record(self, dev, one):
         key = (one["boot"], one["seq"])
-        held = self.record.setdefault(dev, {})
+        held = self.record[dev]
         self.arrived[dev] = time.monotonic()
         if key in held:
             self.again[dev] = self.again.get(dev, 0) + (not self.dup)

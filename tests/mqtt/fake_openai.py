@@ -129,7 +129,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, port=0):
         super().__init__(("127.0.0.1", port), Handler)
         self.lock, self.seen, self.count = threading.Lock(), [], {}
-        self.delay_s, self.slow_s, self.busy, self.most = 0.0, 3.0, 0, 0
+        self.delay_s, self.slow_s, self.busy, self.most = 0.0, 10.0, 0, 0
         self.url = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, daemon=True).start()
 

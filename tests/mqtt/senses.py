@@ -9,6 +9,7 @@ import array
 import math
 import os
 import sys
+import time
 
 import client
 import stage
@@ -105,7 +106,7 @@ def sensors(real, collector):
     )
     stage.ok("and counted", d.status()["sensors"] == {"all": 3, "missing": 1}, d.status())
     write(chip + "0/temp1_input", "23400\n")
-    stage.until(lambda: False, 2.5)
+    time.sleep(2.5)
     stage.ok("a small change is none", lines("hall") == 1, lines("hall"))
     write(chip + "0/temp1_input", "60100\n")
     stage.ok("a limit is news", came("hall", "hall temp 60.1 C high"), d.log())
@@ -113,10 +114,10 @@ def sensors(real, collector):
     stage.ok(
         "a file that vanishes is told", stage.until(lambda: "sensor hall" in d.log(), 5), d.log()
     )
-    stage.until(lambda: False, 2.2)
+    time.sleep(2.2)
     stage.ok("once", d.log().count("sensor hall") == 1, d.log())
     write(chip + "3/temp1_input", "garbage\n")
-    stage.until(lambda: False, 1.5)
+    time.sleep(1.5)
     write(chip + "3/temp1_input", "21000\n")
     stage.ok(
         "back under another number it is read again",
