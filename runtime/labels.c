@@ -244,8 +244,8 @@ static lc_err run_net(lc_pack *pack, const lc_labels *stage, uint32_t line)
     }
     lc_err err = lc_net_run_last(pack->net, pack->ids, before, NULL, NULL);
     if (err == LC_OK) {
-        err = lc_net_run_tree(pack->net, pack->ids + before, pack->parent, all - before, score_trie,
-                              &s);
+        const lc_net_tree tree = {.ids = pack->ids + before, .parent = pack->parent, .n = all - before};
+        err = lc_net_run_tree(pack->net, &tree, score_trie, &s);
     }
     return err;
 }

@@ -3,16 +3,13 @@
 
 #include <string.h>
 
-lc_net_buffers lc_net_tail(const lc_net *net, const lc_net_buffers *b, uint32_t skip)
+void lc_net_gather(float *x, size_t width, const lc_net_rows *rows)
 {
-    const lc_model_info *i = &net->model->info;
-    lc_net_buffers tail = *b;
-    tail.x += (size_t)skip * i->width;
-    tail.h += (size_t)skip * i->width;
-    tail.q += (size_t)skip * lc_q_width(i);
-    tail.att += (size_t)skip * lc_q_width(i);
-    tail.depth += skip;
-    return tail;
+    for (uint32_t r = 0; r < rows->count; r++) {
+        if (rows->token[r] != r) { /* it stands behind r */
+            memmove(x + r * width, x + rows->token[r] * width, width * sizeof *x);
+        }
+    }
 }
 
 /* x = out(x + residual_scale * post(h)), each norm where there is one. */
@@ -76,37 +73,37 @@ static void embed(lc_net *net, lc_net_buffers *b, const uint32_t *ids, uint32_t 
     }
 }
 
-/* x of the tokens from `skip` on; those before it only leave their keys and values. */
-static lc_err run_layer(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t n, uint32_t skip)
+/* x of some tokens; the others only leave their keys and values. */
+static lc_err run_layer(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t n,
+                        const lc_net_rows *rows)
 {
     const lc_layer *l = &net->model->layer[layer];
     bool conv = lc_layer_is_conv(&net->model->info, layer);
-    lc_err err = (conv ? lc_net_convolve : lc_net_attend)(net, b, layer, n, skip);
+    lc_err err = (conv ? lc_net_convolve : lc_net_attend)(net, b, layer, n, rows);
     if (err != LC_OK) {
         return err;
     }
-    lc_net_buffers tail = lc_net_tail(net, b, skip);
-    add_block(net, &tail, &l->attn_post_norm, &l->attn_out_norm, n - skip);
-    err = ffn_block(net, &tail, layer, n - skip);
+    lc_net_gather(b->x, net->model->info.width, rows);
+    add_block(net, b, &l->attn_post_norm, &l->attn_out_norm, rows->count);
+    err = ffn_block(net, b, layer, rows->count);
     if (err == LC_OK) {
-        add_block(net, &tail, &l->ffn_post_norm, &l->ffn_out_norm, n - skip);
+        add_block(net, b, &l->ffn_post_norm, &l->ffn_out_norm, rows->count);
     }
     return err;
 }
 
-/* One chunk of at most batch tokens through all layers; b->h holds the normed states after it, of
- * the tokens from `skip` on: those before it need nothing of the last layer but keys and values. */
-static lc_err run_chunk(lc_net *net, lc_net_buffers *b, const uint32_t *ids, uint32_t n,
-                        uint32_t skip)
+/* One chunk of at most batch tokens through all layers; b->h holds the normed states of those that
+ * are wanted: the others need nothing of the last layer but keys and values. */
+static lc_err run_chunk(lc_net *net, lc_net_buffers *b, const uint32_t *ids, uint32_t n)
 {
     const lc_model_info *i = &net->model->info;
-    skip = net->probe == NULL ? skip : 0;
+    const lc_net_rows *last = net->probe == NULL ? &b->wanted : &b->all;
     embed(net, b, ids, n);
     for (uint32_t layer = 0; layer < i->layers; layer++) {
         if (net->cancel != NULL && *net->cancel) {
             return LC_ERR_CANCELLED;
         }
-        lc_err err = run_layer(net, b, layer, n, layer + 1 < i->layers ? 0 : skip);
+        lc_err err = run_layer(net, b, layer, n, layer + 1 < i->layers ? &b->all : last);
         if (err != LC_OK) {
             return err;
         }
@@ -114,21 +111,35 @@ static lc_err run_chunk(lc_net *net, lc_net_buffers *b, const uint32_t *ids, uin
             net->probe(net->probe_ctx, layer, net->position, n, b->x);
         }
     }
-    lc_net_buffers tail = lc_net_tail(net, b, skip);
-    const float *states = lc_net_input(net, &tail, &net->model->out_norm, n - skip);
-    if (states != tail.h) {
-        memcpy(tail.h, states, (size_t)(n - skip) * i->width * sizeof *states);
+    if (last == &b->all) {
+        lc_net_gather(b->x, i->width, &b->wanted);
+    }
+    const float *states = lc_net_input(net, b, &net->model->out_norm, b->wanted.count);
+    if (states != b->h) {
+        memcpy(b->h, states, (size_t)b->wanted.count * i->width * sizeof *states);
     }
     return LC_OK;
+}
+
+/* Tokens [first, n) as rows. */
+static void take_from(lc_net_rows *rows, uint32_t first, uint32_t n)
+{
+    rows->count = n - first;
+    for (uint32_t r = 0; r < rows->count; r++) {
+        rows->token[r] = first + r;
+    }
 }
 
 /* Each of n tokens stands after the one before. */
 static void line_up(lc_net *net, lc_net_buffers *b, uint32_t n)
 {
-    b->parent = NULL;
     for (uint32_t t = 0; t < n; t++) {
+        b->parent[t] = t == 0 ? LC_NO_PARENT : t - 1;
         b->depth[t] = t;
     }
+    b->trees.count = 1;
+    b->trees.token[0] = 0;
+    b->trees.token[1] = n;
     lc_net_turn(net, net->position + n);
 }
 
@@ -147,10 +158,11 @@ lc_err lc_net_run_wanted(lc_net *net, const uint32_t *ids, uint32_t n, uint32_t 
         uint32_t unwanted = n > wanted ? n - wanted : 0;
         uint32_t skip = unwanted < chunk ? unwanted : chunk - 1; /* at least one, for simplicity */
         line_up(net, &b, chunk);
-        err = run_chunk(net, &b, ids, chunk, skip);
+        take_from(&b.all, 0, chunk);
+        take_from(&b.wanted, skip, chunk);
+        err = run_chunk(net, &b, ids, chunk);
         if (err == LC_OK && sink != NULL && unwanted < chunk) {
-            err = sink(ctx, net->position + skip, chunk - skip,
-                       b.h + (size_t)skip * net->model->info.width);
+            err = sink(ctx, net->position + skip, chunk - skip, b.h);
         }
         net->position += chunk;
         ids += chunk;
@@ -170,44 +182,79 @@ lc_err lc_net_run_last(lc_net *net, const uint32_t *ids, uint32_t n, lc_net_sink
     return lc_net_run_wanted(net, ids, n, 1, sink, ctx);
 }
 
-/* Each token stands after its parent. */
-static lc_err branch_out(lc_net *net, lc_net_buffers *b, const uint32_t *parent, uint32_t n)
+/* ---- trees ---- */
+
+/* Where trees begin: where nothing from there on follows a token before. */
+static void find_trees(lc_net_buffers *b, uint32_t n)
+{
+    uint32_t first = n; /* that a token from t on is or follows */
+    uint32_t at = n;    /* the places are filled from behind */
+    b->trees.token[n] = n;
+    for (uint32_t t = n; t-- > 0;) {
+        uint32_t before = b->parent[t] == LC_NO_PARENT ? t : b->parent[t];
+        first = before < first ? before : first;
+        if (first == t) {
+            b->trees.token[--at] = t;
+        }
+    }
+    b->trees.count = n - at;
+    memmove(b->trees.token, b->trees.token + at, (n - at + 1) * sizeof *b->trees.token);
+}
+
+/* Each token stands after its parent; in a model of whole texts trees are lines. */
+static lc_err branch_out(lc_net *net, lc_net_buffers *b, const lc_net_tree *tree)
 {
     uint32_t longest = 0;
-    b->parent = parent;
-    for (uint32_t t = 0; t < n; t++) {
-        if (parent[t] != LC_NO_PARENT && parent[t] >= t) {
+    bool causal = net->model->info.causal;
+    for (uint32_t t = 0; t < tree->n; t++) {
+        uint32_t parent = tree->parent[t];
+        bool root = parent == LC_NO_PARENT;
+        if (!root && (parent >= t || (!causal && parent + 1 != t))) {
             return LC_ERR_ARGUMENT;
         }
-        b->depth[t] = parent[t] == LC_NO_PARENT ? 0 : b->depth[parent[t]] + 1;
+        b->parent[t] = parent;
+        b->depth[t] = root ? 0 : b->depth[parent] + 1;
         longest = lc_max_u32(longest, b->depth[t] + 1);
     }
-    if (longest > net->ctx - net->position) {
+    if (longest > net->ctx - net->position || (!causal && net->position > 0)) {
         return LC_ERR_LIMIT;
     }
+    find_trees(b, tree->n);
     lc_net_turn(net, net->position + longest);
     return LC_OK;
 }
 
-lc_err lc_net_run_tree(lc_net *net, const uint32_t *ids, const uint32_t *parent, uint32_t n,
-                       lc_net_sink *sink, void *ctx)
+static lc_err take_wanted(lc_net_buffers *b, const lc_net_tree *tree)
 {
-    if (!net->model->info.causal) {
-        return LC_ERR_ARGUMENT;
+    take_from(&b->all, 0, tree->n);
+    take_from(&b->wanted, 0, tree->n);
+    if (tree->wanted == NULL) {
+        return LC_OK;
     }
-    if (n > net->batch) {
+    b->wanted.count = tree->wanted_count;
+    for (uint32_t r = 0; r < tree->wanted_count; r++) {
+        if (tree->wanted[r] >= tree->n || (r > 0 && tree->wanted[r] <= tree->wanted[r - 1])) {
+            return LC_ERR_ARGUMENT;
+        }
+        b->wanted.token[r] = tree->wanted[r];
+    }
+    return tree->wanted_count > 0 ? LC_OK : LC_ERR_ARGUMENT;
+}
+
+lc_err lc_net_run_tree(lc_net *net, const lc_net_tree *tree, lc_net_sink *sink, void *ctx)
+{
+    if (tree->n > net->batch) {
         return LC_ERR_LIMIT;
     }
     lc_net_buffers b;
     size_t mark = lc_arena_mark(net->scratch);
     lc_err err = lc_net_push(net, net->scratch, &b) ? LC_OK : LC_ERR_ARENA;
-    if (err == LC_OK) {
-        err = branch_out(net, &b, parent, n);
-    }
-    if (err == LC_OK && n > 0) {
-        err = run_chunk(net, &b, ids, n, 0);
+    if (err == LC_OK && tree->n > 0) {
+        err = branch_out(net, &b, tree);
+        err = err == LC_OK ? take_wanted(&b, tree) : err;
+        err = err == LC_OK ? run_chunk(net, &b, tree->ids, tree->n) : err;
         if (err == LC_OK && sink != NULL) {
-            err = sink(ctx, net->position, n, b.h);
+            err = sink(ctx, net->position, b.wanted.count, b.h);
         }
     }
     lc_arena_rewind(net->scratch, mark);

@@ -70,14 +70,25 @@ lc_err lc_net_run(lc_net *net, const uint32_t *ids, uint32_t n, lc_net_sink *sin
 /* The same, but the sink is shown the last token only: the others are spared the last layer. */
 lc_err lc_net_run_last(lc_net *net, const uint32_t *ids, uint32_t n, lc_net_sink *sink,
                        void *ctx) LC_CHECKED;
-/* Runs a tree of n tokens (at most the batch) after those so far: token i follows token parent[i],
- * which stands before it in ids, or with LC_NO_PARENT the tokens so far. It sees these, its
- * ancestors and itself, and gets the bits that running its path alone would give. The sink is shown
- * all n at once, in the order of ids. Afterwards the net stands where it stood. Errors as
- * lc_net_run; ARGUMENT: a parent that does not stand before its child, or a bidirectional model. */
+
+/* Tokens that branch, lines that share what is before them among others: token i follows token
+ * parent[i], which stands before it in ids, or with LC_NO_PARENT the tokens so far. */
 #define LC_NO_PARENT 0xffffffffu
-lc_err lc_net_run_tree(lc_net *net, const uint32_t *ids, const uint32_t *parent, uint32_t n,
-                       lc_net_sink *sink, void *ctx) LC_CHECKED;
+typedef struct lc_net_tree {
+    const uint32_t *ids, *parent; /* [n] */
+    uint32_t n;                   /* at most the batch */
+    const uint32_t *wanted;       /* [wanted_count] tokens that the sink is shown, in rising order;
+                                     NULL: all. The others are spared the last layer. */
+    uint32_t wanted_count;        /* at least one */
+} lc_net_tree;
+
+/* Runs a tree after the tokens so far. Each token sees these, its ancestors and itself, and gets the
+ * bits that running its path alone would give. In a bidirectional model, of which the net must hold
+ * nothing, each branch is a text, that is seen whole and by itself. The sink is shown all that is
+ * wanted at once. Afterwards the net stands where it stood. Errors as lc_net_run; ARGUMENT: a
+ * parent that does not stand before its child (bidirectional: right before), wrong `wanted`. */
+lc_err lc_net_run_tree(lc_net *net, const lc_net_tree *tree, lc_net_sink *sink,
+                       void *ctx) LC_CHECKED;
 /* logits[vocab] of one normed hidden state [width]. */
 lc_err lc_net_logits(lc_net *net, const float *hidden, float *logits) LC_CHECKED;
 /* logits[count] of the given rows of the output head: the bits that lc_net_logits gives them. */
@@ -86,6 +97,12 @@ lc_err lc_net_logits_rows(lc_net *net, const float *hidden, const uint32_t *rows
 /* Resets, runs all tokens of a text, pools as the model says (causal default: last): pooled[width].
  */
 lc_err lc_net_pool(lc_net *net, const uint32_t *ids, uint32_t n, float *pooled) LC_CHECKED;
+/* The same for several texts, ids one after another, length[count], none empty: pooled[count]
+ * [width], the bits that each one gets alone. All in one pass, if together they are no longer than
+ * the batch, else one by one. */
+lc_err lc_net_pool_lines(lc_net *net, const uint32_t *ids, const uint32_t *length, uint32_t count,
+                         float *pooled) LC_CHECKED;
+uint32_t lc_net_batch(const lc_net *net);
 /* Outputs of the classification head: the adapter's if it has one, else the model's; 0: none. */
 uint32_t lc_net_classes(const lc_net *net);
 /* out[lc_net_classes] = cls . pooled + bias. */

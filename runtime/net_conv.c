@@ -29,11 +29,12 @@ static void make_inputs(const lc_net *net, const lc_net_buffers *b, uint32_t n)
     }
 }
 
-/* In a tree: the ancestors that token t sees, and itself, take their places in a line. */
+/* The ancestors that token t sees, and itself, take their places in a line. The token before it has
+ * left its own there. */
 static void keep_path(const lc_net *net, const lc_net_buffers *b, lc_net_past *past, uint32_t t)
 {
-    uint32_t at = t;
-    for (uint32_t i = 0; i < net->model->info.conv_taps && at != LC_NO_PARENT; i++) {
+    uint32_t at = t, taps = net->model->info.conv_taps;
+    for (uint32_t i = 0; i < taps && at != LC_NO_PARENT && at + 1 != t; i++) {
         lc_net_keep_input(net, past, net->position + b->depth[at], gates_of(net, b, at).before);
         at = b->parent[at];
     }
@@ -53,7 +54,8 @@ static void convolve(const lc_net *net, const lc_net_past *past, const float *ta
     }
 }
 
-lc_err lc_net_convolve(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t n, uint32_t skip)
+lc_err lc_net_convolve(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t n,
+                       const lc_net_rows *rows)
 {
     const lc_layer *l = &net->model->layer[layer];
     uint32_t width = net->model->info.width;
@@ -65,22 +67,19 @@ lc_err lc_net_convolve(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t 
     }
     lc_net_past *past = lc_net_past_of(net, layer);
     make_inputs(net, b, n);
-    for (uint32_t t = 0; b->parent == NULL && t < n; t++) {
-        lc_net_keep_input(net, past, net->position + t, gates_of(net, b, t).before);
-    }
     float *mixed = b->up;
-    for (uint32_t t = skip; t < n; t++) {
-        gates g = gates_of(net, b, t);
-        float *out = mixed + (size_t)(t - skip) * width;
-        if (b->parent != NULL) {
-            keep_path(net, b, past, t);
+    for (uint32_t t = 0, row = 0; t < n; t++) {
+        keep_path(net, b, past, t);
+        if (row == rows->count || rows->token[row] != t) {
+            continue;
         }
+        gates g = gates_of(net, b, t);
+        float *out = mixed + (size_t)row++ * width;
         convolve(net, past, l->conv, net->position + b->depth[t], g.x, out);
         for (uint32_t c = 0; c < width; c++) {
             out[c] *= g.after[c];
         }
     }
-    lc_net_buffers tail = lc_net_tail(net, b, skip);
-    const lc_product out = {&l->conv_out, NULL, tail.h, width, NULL};
-    return lc_net_multiply(net, &b->acts, mixed, n - skip, &out, 1);
+    const lc_product out = {&l->conv_out, NULL, b->h, width, NULL};
+    return lc_net_multiply(net, &b->acts, mixed, rows->count, &out, 1);
 }

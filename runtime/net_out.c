@@ -51,45 +51,112 @@ lc_err lc_net_logits_rows(lc_net *net, const float *hidden, const uint32_t *rows
 
 /* ---- classification ---- */
 
+/* Texts of which each state, in the order of texts, is one of `rows` that pool to out. */
 typedef struct pooling {
     lc_net *net;
     uint32_t kind;
-    uint32_t n; /* tokens of the text */
-    float *out; /* [width] */
+    const uint32_t *length; /* [count] */
+    uint32_t text, row; /* which of its rows comes next */
+    float *out;         /* [count][width] */
 } pooling;
 
+static pooling pooling_of(lc_net *net, const uint32_t *length, float *pooled)
+{
+    const lc_model_info *i = &net->model->info;
+    pooling p = {.net = net, .kind = i->pooling, .length = length, .out = pooled};
+    if (p.kind == LC_POOL_NONE) {
+        p.kind = i->causal ? LC_POOL_LAST : LC_POOL_MEAN;
+    }
+    return p;
+}
+
+/* One state of each text, or all where the mean is taken. */
 static lc_err pool_sink(void *ctx, uint32_t position, uint32_t n, const float *hidden)
 {
     pooling *p = ctx;
     uint32_t width = p->net->model->info.width;
-    for (uint32_t t = 0; t < n; t++) {
-        const float *state = hidden + (size_t)t * width;
-        uint32_t at = position + t;
-        if (p->kind == LC_POOL_MEAN && at > 0) {
-            p->net->k->add(p->out, state, width);
-        } else if (at == (p->kind == LC_POOL_LAST ? p->n - 1 : 0)) {
-            memcpy(p->out, state, width * sizeof *state);
+    (void)position;
+    for (uint32_t r = 0; r < n; r++, hidden += width) {
+        float *out = p->out + (size_t)p->text * width;
+        uint32_t rows = p->kind == LC_POOL_MEAN ? p->length[p->text] : 1;
+        if (p->row == 0) {
+            memcpy(out, hidden, width * sizeof *out);
+        } else {
+            p->net->k->add(out, hidden, width);
         }
+        if (++p->row < rows) {
+            continue;
+        }
+        for (uint32_t j = 0; p->kind == LC_POOL_MEAN && j < width; j++) {
+            out[j] = out[j] / (float)rows;
+        }
+        p->text++;
+        p->row = 0;
     }
     return LC_OK;
 }
 
-lc_err lc_net_pool(lc_net *net, const uint32_t *ids, uint32_t n, float *pooled)
+/* A text longer than a batch. */
+static lc_err pool_long(pooling *p, const uint32_t *ids, uint32_t n)
 {
-    const lc_model_info *i = &net->model->info;
-    lc_assert(n > 0);
-    pooling p = {.net = net, .kind = i->pooling, .n = n, .out = pooled};
-    if (p.kind == LC_POOL_NONE) {
-        p.kind = i->causal ? LC_POOL_LAST : LC_POOL_MEAN;
+    if (p->kind == LC_POOL_FIRST) { /* of a causal model: nothing that follows is seen */
+        n = 1;
     }
-    lc_net_reset(net);
-    lc_err err = lc_net_run_wanted(net, ids, n, p.kind == LC_POOL_LAST ? 1 : n, pool_sink, &p);
-    if (err == LC_OK && p.kind == LC_POOL_MEAN) {
-        for (uint32_t j = 0; j < i->width; j++) {
-            pooled[j] = pooled[j] / (float)n;
+    return lc_net_run_wanted(p->net, ids, n, p->kind == LC_POOL_MEAN ? n : 1, pool_sink, p);
+}
+
+/* Texts that are together no longer than a batch. */
+static lc_err pool_batch(pooling *p, const uint32_t *ids, uint32_t n, uint32_t count)
+{
+    lc_net_lines lines;
+    size_t mark = lc_arena_mark(p->net->scratch);
+    if (!lc_net_lines_push(p->net, p->net->scratch, &lines)) {
+        return LC_ERR_ARENA;
+    }
+    for (uint32_t i = 0, t = 0; i < count; i++) {
+        uint32_t end = t + p->length[i];
+        lines.wanted[i] = p->kind == LC_POOL_LAST ? end - 1 : t;
+        lines.parent[t++] = LC_NO_PARENT;
+        for (; t < end; t++) {
+            lines.parent[t] = t - 1;
         }
     }
+    lc_net_tree tree = {ids, lines.parent, n, lines.wanted, count};
+    tree.wanted = p->kind == LC_POOL_MEAN ? NULL : lines.wanted;
+    lc_err err = lc_net_run_tree(p->net, &tree, pool_sink, p);
+    lc_arena_rewind(p->net->scratch, mark);
     return err;
+}
+
+lc_err lc_net_pool_lines(lc_net *net, const uint32_t *ids, const uint32_t *length, uint32_t count,
+                         float *pooled)
+{
+    pooling p = pooling_of(net, length, pooled);
+    uint64_t all = 0;
+    lc_err err = LC_OK;
+    for (uint32_t i = 0; i < count; i++) {
+        lc_assert(length[i] > 0);
+        if (length[i] > net->ctx) {
+            return LC_ERR_LIMIT;
+        }
+        all += length[i];
+    }
+    lc_net_reset(net);
+    if (all <= net->batch) {
+        return pool_batch(&p, ids, (uint32_t)all, count);
+    }
+    for (uint32_t i = 0; i < count && err == LC_OK; ids += length[i++]) {
+        lc_net_reset(net);
+        p = pooling_of(net, length + i, pooled + (size_t)i * net->model->info.width);
+        err = length[i] <= net->batch ? pool_batch(&p, ids, length[i], 1)
+                                      : pool_long(&p, ids, length[i]);
+    }
+    return err;
+}
+
+lc_err lc_net_pool(lc_net *net, const uint32_t *ids, uint32_t n, float *pooled)
+{
+    return lc_net_pool_lines(net, ids, &n, 1, pooled);
 }
 
 /* dense = norm(act(pooler . pooled + bias)) */

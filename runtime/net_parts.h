@@ -52,19 +52,28 @@ struct lc_net {
     size_t scratch_bytes;
 };
 
-/* What one run needs on scratch; n is the batch. Token t of a chunk stands at position + depth[t]:
- * in a line depth[t] is t, in a tree the number of its ancestors in the chunk. */
+/* Tokens of a chunk in rising order: row r of a buffer is of token[r]. */
+typedef struct lc_net_rows {
+    uint32_t *token; /* [count] */
+    uint32_t count;
+} lc_net_rows;
+
+/* What one run needs on scratch; n is the batch. The tokens of a chunk are trees side by side, a
+ * line being a tree without branches; what follows a token stands after it. */
 typedef struct lc_net_buffers {
-    uint32_t *depth;        /* [n] */
-    const uint32_t *parent; /* [n] of a tree, NULL: a line */
-    float *x;               /* [n][width] residual stream */
-    float *h;               /* [n][width] normed, and what a block adds to x */
-    float *q;               /* [n][heads * head_dim] */
-    float *att;             /* [n][heads * head_dim] */
-    float *gate;            /* [n][ffn] */
-    float *up;              /* [n][ffn] */
-    float *k, *v;           /* [n][kv width], in the place of gate and up */
-    float *scores;          /* [threads][LC_QUERIES][ctx padded to 4] */
+    uint32_t *parent;    /* [n] the token before, LC_NO_PARENT: what the net holds */
+    uint32_t *depth;     /* [n] its ancestors in the chunk: it stands at position + depth */
+    lc_net_rows trees;   /* [n + 1] their first tokens, and behind the last tree the end */
+    lc_net_rows all;     /* [n] tokens */
+    lc_net_rows wanted;  /* [n] of which somebody wants to know what came of them */
+    float *x;            /* [n][width] residual stream */
+    float *h;            /* [n][width] normed, and what a block adds to x */
+    float *q;            /* [n][heads * head_dim] */
+    float *att;          /* [n][heads * head_dim] */
+    float *gate;         /* [n][ffn] */
+    float *up;           /* [n][ffn] */
+    float *k, *v;        /* [n][kv width], in the place of gate and up */
+    float *scores;       /* [threads][LC_QUERIES][ctx padded to 4] */
     lc_acts acts;
 } lc_net_buffers;
 
@@ -93,6 +102,13 @@ static inline uint32_t lc_kv_width(const lc_model_info *i)
 }
 
 /* ---- net_plan.c ---- */
+
+/* [batch] of a tree that lc_net_pool_lines makes. */
+typedef struct lc_net_lines {
+    uint32_t *parent, *wanted;
+} lc_net_lines;
+
+bool lc_net_lines_push(const lc_net *net, lc_arena *scratch, lc_net_lines *lines);
 
 /* Scores of one thread: of all queries that are attended at once. */
 size_t lc_net_score_floats(const lc_net *net);
@@ -134,8 +150,9 @@ void lc_net_low_add(const lc_net *net, const lc_product *p, uint32_t j, uint32_t
 
 /* The rotations of the first `positions` positions, where not there yet. */
 void lc_net_turn(lc_net *net, uint32_t positions);
-/* h = O . attention(norm(x)) for the tokens from `skip` on; keys and values for all. */
-lc_err lc_net_attend(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t n, uint32_t skip);
+/* h = O . attention(norm(x)) for some of n tokens; keys and values for all. */
+lc_err lc_net_attend(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t n,
+                     const lc_net_rows *rows);
 
 /* ---- net_past.c ---- */
 
@@ -159,12 +176,13 @@ void lc_net_kept_input(const lc_net *net, const lc_net_past *past, uint32_t posi
 /* ---- net_conv.c ---- */
 
 /* h = CONV_OUT . (c * convolution of b * x), with b, c, x = CONV_IN . norm(x); as lc_net_attend. */
-lc_err lc_net_convolve(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t n, uint32_t skip);
+lc_err lc_net_convolve(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t n,
+                       const lc_net_rows *rows);
 
 /* ---- net.c ---- */
 
-/* The buffers from token `skip` on. */
-lc_net_buffers lc_net_tail(const lc_net *net, const lc_net_buffers *b, uint32_t skip);
+/* x [tokens][width] becomes [rows->count][width]. */
+void lc_net_gather(float *x, size_t width, const lc_net_rows *rows);
 /* lc_net_run; wanted: how many of the last tokens the sink is shown. */
 lc_err lc_net_run_wanted(lc_net *net, const uint32_t *ids, uint32_t n, uint32_t wanted,
                          lc_net_sink *sink, void *ctx);

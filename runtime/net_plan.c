@@ -9,6 +9,26 @@ size_t lc_net_score_floats(const lc_net *net)
     return LC_QUERIES * LC_ROUND_UP((size_t)net->ctx, 4u);
 }
 
+bool lc_net_lines_push(const lc_net *net, lc_arena *scratch, lc_net_lines *lines)
+{
+    lines->parent = LC_PUSH(scratch, uint32_t, net->batch);
+    lines->wanted = LC_PUSH(scratch, uint32_t, net->batch);
+    return lines->parent != NULL && lines->wanted != NULL;
+}
+
+/* Which tokens stand where. */
+static bool push_tokens(const lc_net *net, lc_arena *scratch, lc_net_buffers *b)
+{
+    size_t n = net->batch;
+    b->parent = LC_PUSH(scratch, uint32_t, n);
+    b->depth = LC_PUSH(scratch, uint32_t, n);
+    b->trees.token = LC_PUSH(scratch, uint32_t, n + 1);
+    b->all.token = LC_PUSH(scratch, uint32_t, n);
+    b->wanted.token = LC_PUSH(scratch, uint32_t, n);
+    return b->parent != NULL && b->depth != NULL && b->trees.token != NULL &&
+           b->all.token != NULL && b->wanted.token != NULL;
+}
+
 bool lc_net_push(const lc_net *net, lc_arena *scratch, lc_net_buffers *b)
 {
     const lc_model_info *i = &net->model->info;
@@ -21,11 +41,10 @@ bool lc_net_push(const lc_net *net, lc_arena *scratch, lc_net_buffers *b)
     b->att = LC_PUSH(scratch, float, n *q);
     b->k = b->gate = LC_PUSH(scratch, float, n *up);
     b->v = b->up = LC_PUSH(scratch, float, n *up);
-    b->depth = LC_PUSH(scratch, uint32_t, n);
     b->scores = LC_PUSH(scratch, float, (size_t)net->tasks.count *lc_net_score_floats(net));
     void *acts = lc_arena_push(scratch, lc_acts_bytes(net->batch, widest));
     if (b->x == NULL || b->h == NULL || b->q == NULL || b->att == NULL || b->gate == NULL ||
-        b->up == NULL || b->depth == NULL || b->scores == NULL || acts == NULL) {
+        b->up == NULL || b->scores == NULL || acts == NULL || !push_tokens(net, scratch, b)) {
         return false;
     }
     if (!scratch->measuring) {
@@ -108,9 +127,10 @@ lc_err lc_net_init(const lc_model *model, const lc_net_options *options, lc_aren
     if (place == NULL || !push_state(&n, state) || !lc_net_low_push(&n, options->rank, state)) {
         return lc_fail(diag, LC_ERR_ARENA, 0, "state arena too small for the network");
     }
+    lc_net_lines lines;
     lc_net_buffers b;
     size_t mark = lc_arena_mark(scratch);
-    bool fits = lc_net_push(&n, scratch, &b);
+    bool fits = lc_net_lines_push(&n, scratch, &lines) && lc_net_push(&n, scratch, &b);
     n.scratch_bytes = lc_arena_mark(scratch) - mark;
     lc_arena_rewind(scratch, mark);
     if (!fits) {
@@ -147,6 +167,11 @@ uint32_t lc_net_position(const lc_net *net)
 uint32_t lc_net_ctx(const lc_net *net)
 {
     return net->ctx;
+}
+
+uint32_t lc_net_batch(const lc_net *net)
+{
+    return net->batch;
 }
 
 uint32_t lc_net_joins(const lc_net *net)

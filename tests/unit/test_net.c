@@ -9,67 +9,8 @@
 #include <cmocka.h>
 
 #include "../../board/linux/cpu.h"
-#include "../../board/linux/tasks.h"
-#include "../../runtime/net.h"
-#include "../../tools/pack/pack.h"
 #include "../../tools/session.h"
-
-#define DIR "models/golden/"
-#define TOKENS_MAX 128
-#define OUT_MAX (TOKENS_MAX * 512)
-
-static size_t read_file(const char *path, void *out, size_t max)
-{
-    FILE *f = fopen(path, "rb");
-    if (f == NULL) {
-        fail_msg("%s: cannot open", path);
-    }
-    size_t n = fread(out, 1, max, f);
-    fclose(f);
-    return n;
-}
-
-/* A golden model packed as `type`, with what its folder holds. */
-typedef struct golden {
-    uint8_t *leaf; /* 64-byte aligned copy */
-    size_t bytes;
-    uint32_t ids[TOKENS_MAX];
-    uint32_t tokens;
-    float *expect;
-    uint32_t count;
-} golden;
-
-static golden load(const char *name, lc_pack_type type)
-{
-    static uint8_t file[1 << 20];
-    char path[256];
-    golden g = {0};
-    snprintf(path, sizeof path, DIR "%s.gguf", name);
-    size_t bytes = read_file(path, file, sizeof file);
-    lc_gguf gguf;
-    lc_diag diag = {0};
-    lc_pack_options options = {.type = type, .threads = 1};
-    lc_buf out = {0};
-    assert_int_equal(lc_gguf_open(file, bytes, &gguf, &diag), LC_OK);
-    assert_int_equal(lc_pack_gguf(&gguf, &options, &out, NULL, &diag), LC_OK);
-    lc_gguf_close(&gguf);
-    g.bytes = out.bytes;
-    g.leaf = aligned_alloc(64, LC_ROUND_UP(out.bytes, 64));
-    memcpy(g.leaf, out.data, out.bytes);
-    lc_buf_free(&out);
-    snprintf(path, sizeof path, DIR "%s.tokens.u32", name);
-    g.tokens = (uint32_t)(read_file(path, g.ids, sizeof g.ids) / 4);
-    g.expect = malloc(OUT_MAX * sizeof(float));
-    snprintf(path, sizeof path, DIR "%s.expect.f32", name);
-    g.count = (uint32_t)(read_file(path, g.expect, OUT_MAX * sizeof(float)) / 4);
-    return g;
-}
-
-static void unload(golden *g)
-{
-    free(g->leaf);
-    free(g->expect);
-}
+#include "net_make.h"
 
 /* Runs a golden model; out has room for OUT_MAX floats. Peaks must equal what measuring says. */
 typedef struct run {
@@ -77,24 +18,6 @@ typedef struct run {
     uint32_t threads, batch, ctx, kv;
     uint32_t joins; /* told */
 } run;
-
-static lc_net *net_of(const golden *g, const lc_net_options *options, lc_model *model,
-                      lc_arena *state, lc_arena *scratch)
-{
-    lc_diag diag = {0};
-    lc_net *net;
-    lc_arena plan_state, plan_scratch;
-    lc_arena_measure(&plan_state);
-    lc_arena_measure(&plan_scratch);
-    assert_int_equal(lc_model_open(g->leaf, g->bytes, &plan_state, model, &diag), LC_OK);
-    assert_int_equal(lc_net_init(model, options, &plan_state, &plan_scratch, &net, &diag), LC_OK);
-    lc_arena_init(state, aligned_alloc(64, plan_state.peak), plan_state.peak);
-    lc_arena_init(scratch, aligned_alloc(64, plan_scratch.peak), plan_scratch.peak);
-    assert_int_equal(lc_model_open(g->leaf, g->bytes, state, model, &diag), LC_OK);
-    assert_int_equal(lc_net_init(model, options, state, scratch, &net, &diag), LC_OK);
-    assert_int_equal(state->peak, plan_state.peak);
-    return net;
-}
 
 typedef struct logits_sink {
     lc_net *net;
@@ -348,7 +271,7 @@ static void the_first_format_is_still_read(void **state)
     run r = {.kernels = lc_level_find("ref"), .threads = 1, .ctx = 80};
     float want[4], got[4];
     old.leaf = aligned_alloc(64, 1 << 17);
-    old.bytes = read_file("tests/golden/format-1/tiny-bidi.leaf", old.leaf, 1 << 17);
+    old.bytes = net_file("tests/golden/format-1/tiny-bidi.leaf", old.leaf, 1 << 17);
     assert_int_equal(run_golden(&now, &r, want), 3);
     assert_int_equal(run_golden(&old, &r, got), 3);
     assert_memory_equal(got, want, 3 * sizeof(float));
@@ -424,231 +347,6 @@ static void every_refused_push_is_a_clean_error(void **state)
     unload(&g);
 }
 
-/* ---- trees, snapshots, chosen rows ---- */
-
-typedef struct states {
-    float *out; /* [n][width] */
-    uint32_t width, n;
-} states;
-
-static lc_err take_states(void *ctx, uint32_t position, uint32_t n, const float *hidden)
-{
-    states *s = ctx;
-    (void)position;
-    memcpy(s->out, hidden, (size_t)n * s->width * sizeof *hidden);
-    s->n = n;
-    return LC_OK;
-}
-
-/* A net with what it stands on. */
-typedef struct stand {
-    golden g;
-    lc_pool pool;
-    lc_model model;
-    lc_arena state, scratch;
-    lc_net *net;
-} stand;
-
-static void stand_up(stand *s, const char *name, lc_pack_type type, lc_net_options options,
-                     uint32_t threads)
-{
-    s->g = load(name, type);
-    assert_int_equal(lc_pool_open(&s->pool, threads), LC_OK);
-    options.tasks = lc_pool_tasks(&s->pool);
-    s->net = net_of(&s->g, &options, &s->model, &s->state, &s->scratch);
-}
-
-static void stand_down(stand *s)
-{
-    lc_pool_close(&s->pool);
-    free(s->state.base);
-    free(s->scratch.base);
-    unload(&s->g);
-}
-
-#define TREE 14u
-#define PREFIX 20u
-
-/* Three branches from the prefix, one of them deeper than the window of tiny-gemma3's local layers;
- * children stand far from their parents. */
-static const uint32_t tree_parent[TREE] = {
-    LC_NO_PARENT, LC_NO_PARENT, 0, LC_NO_PARENT, 2, 1, 4, 4, 6, 8, 9, 5, 10, 12};
-
-static uint32_t path_of(uint32_t node, const uint32_t *ids, uint32_t *path)
-{
-    uint32_t order[TREE], n = 0;
-    for (uint32_t at = node; at != LC_NO_PARENT; at = tree_parent[at]) {
-        order[n++] = ids[at];
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        path[i] = order[n - 1 - i];
-    }
-    return n;
-}
-
-static void tree_is_its_paths(const char *name, lc_pack_type type, uint32_t kv,
-                              const lc_kernels *k, uint32_t threads)
-{
-    stand s;
-    stand_up(&s, name, type, (lc_net_options){.ctx = 40, .kv = kv, .kernels = k}, threads);
-    uint32_t width = s.model.info.width, ids[TREE], path[TREE];
-    float *tree = malloc(TREE * width * sizeof *tree), *line = malloc(TREE * width * sizeof *line);
-    states all = {tree, width, 0}, one = {line, width, 0};
-    for (uint32_t i = 0; i < TREE; i++) {
-        ids[i] = (i * 37 + 5) % s.model.info.vocab;
-    }
-    assert_int_equal(lc_net_run(s.net, s.g.ids, PREFIX, NULL, NULL), LC_OK);
-    assert_int_equal(lc_net_run_tree(s.net, ids, tree_parent, TREE, take_states, &all), LC_OK);
-    assert_int_equal(all.n, TREE);
-    assert_int_equal(lc_net_position(s.net), PREFIX);
-    for (uint32_t node = 0; node < TREE; node++) {
-        uint32_t n = path_of(node, ids, path);
-        for (uint32_t i = 0; i < n; i++) { /* one after another */
-            assert_int_equal(lc_net_run(s.net, &path[i], 1, take_states, &one), LC_OK);
-        }
-        assert_memory_equal(line, tree + node * width, width * sizeof *line);
-        lc_net_rewind(s.net, PREFIX);
-    }
-    free(tree);
-    free(line);
-    stand_down(&s);
-}
-
-static const char *const causal[] = {"tiny-causal", "tiny-qwen2", "tiny-qwen3", "tiny-gemma3",
-                                     "tiny-granite", "tiny-lfm2", "tiny-gemma2"};
-#define CAUSAL (sizeof causal / sizeof causal[0])
-
-static void a_tree_gives_the_bits_of_its_paths(void **state)
-{
-    (void)state;
-    for (size_t m = 0; m < CAUSAL; m++) {
-        for (uint32_t level = 0; level < lc_level_count(); level++) {
-            const lc_kernels *k = lc_level_at(level);
-            if ((k->needs & ~lc_cpu_features()) == 0) {
-                tree_is_its_paths(causal[m], LC_PACK_F32, LC_KV_F32, k, 1);
-                tree_is_its_paths(causal[m], LC_PACK_Q4, LC_KV_F16, k, 1 + level % 3);
-                tree_is_its_paths(causal[m], LC_PACK_T16, LC_KV_I8, k, 2);
-            }
-        }
-    }
-}
-
-static void a_tree_that_is_none_is_refused(void **state)
-{
-    (void)state;
-    const uint32_t ids[4] = {1, 2, 3, 4}, late[2] = {1, LC_NO_PARENT}, self[1] = {0};
-    const uint32_t line[4] = {LC_NO_PARENT, 0, 1, 2};
-    stand s;
-    stand_up(&s, "tiny-causal", LC_PACK_F32,
-             (lc_net_options){.ctx = 12, .batch = 4, .kernels = lc_level_at(0)}, 1);
-    assert_int_equal(lc_net_run(s.net, s.g.ids, 9, NULL, NULL), LC_OK);
-    assert_int_equal(lc_net_run_tree(s.net, ids, late, 2, NULL, NULL), LC_ERR_ARGUMENT);
-    assert_int_equal(lc_net_run_tree(s.net, ids, self, 1, NULL, NULL), LC_ERR_ARGUMENT);
-    assert_int_equal(lc_net_run_tree(s.net, ids, line, 4, NULL, NULL), LC_ERR_LIMIT);
-    assert_int_equal(lc_net_run_tree(s.net, ids, line, 3, NULL, NULL), LC_OK);
-    assert_int_equal(lc_net_run_tree(s.net, ids, line, 5, NULL, NULL), LC_ERR_LIMIT);
-    stand_down(&s);
-    stand_up(&s, "tiny-bidi", LC_PACK_F32,
-             (lc_net_options){.ctx = 12, .kernels = lc_level_at(0)}, 1);
-    assert_int_equal(lc_net_run_tree(s.net, ids, line, 3, NULL, NULL), LC_ERR_ARGUMENT);
-    stand_down(&s);
-}
-
-/* What follows a prefix is the same whether it was run or loaded, in any context and batch. */
-static void a_snapshot_stands_for_its_tokens(void **state)
-{
-    (void)state;
-    for (size_t m = 0; m < CAUSAL * 3; m++) {
-        stand a, b;
-        float want[1024], got[1024];
-        lc_net_options options = {.ctx = 80, .kv = 1 + (uint32_t)m % 3, .kernels = lc_level_at(0)};
-        stand_up(&a, causal[m / 3], LC_PACK_Q4, options, 1);
-        options.ctx = 48;
-        options.batch = 7;
-        stand_up(&b, causal[m / 3], LC_PACK_Q4, options, 1);
-        states sa = {want, a.model.info.width, 0}, sb = {got, a.model.info.width, 0};
-        assert_int_equal(lc_net_run(a.net, a.g.ids, PREFIX, NULL, NULL), LC_OK);
-        size_t bytes = lc_net_snapshot_bytes(a.net, PREFIX);
-        uint8_t *snapshot = malloc(bytes);
-        lc_net_snapshot_save(a.net, snapshot);
-        assert_int_equal(lc_net_snapshot_load(b.net, snapshot, bytes, NULL), LC_OK);
-        assert_int_equal(lc_net_position(b.net), PREFIX);
-        for (uint32_t i = 0; i < 8; i++) {
-            const uint32_t *id = &a.g.ids[PREFIX + i];
-            assert_int_equal(lc_net_run(a.net, id, 1, take_states, &sa), LC_OK);
-            assert_int_equal(lc_net_run(b.net, id, 1, take_states, &sb), LC_OK);
-            assert_memory_equal(got, want, sa.width * sizeof *want);
-        }
-        free(snapshot);
-        stand_down(&a);
-        stand_down(&b);
-    }
-}
-
-/* Every header byte matters, no length but the right one does, and no value can do harm. */
-static void check_damage(uint32_t kv)
-{
-    stand s;
-    lc_diag diag;
-    stand_up(&s, "tiny-qwen3", LC_PACK_Q4,
-             (lc_net_options){.ctx = 24, .kv = kv, .kernels = lc_level_best(lc_cpu_features())}, 1);
-    assert_int_equal(lc_net_run(s.net, s.g.ids, PREFIX, NULL, NULL), LC_OK);
-    size_t bytes = lc_net_snapshot_bytes(s.net, PREFIX);
-    uint8_t *snapshot = malloc(bytes);
-    lc_net_snapshot_save(s.net, snapshot);
-    for (uint32_t i = 0; i < 48; i++) {
-        snapshot[i] ^= 1;
-        assert_int_not_equal(lc_net_snapshot_load(s.net, snapshot, bytes, &diag), LC_OK);
-        assert_non_null(diag.text);
-        assert_int_equal(lc_net_position(s.net), 0);
-        snapshot[i] ^= 1;
-    }
-    for (size_t cut = 0; cut < bytes; cut += cut < 64 ? 1 : bytes / 50) {
-        assert_int_equal(lc_net_snapshot_load(s.net, snapshot, cut, &diag), LC_ERR_FORMAT);
-    }
-    for (uint32_t byte = 0; byte < 256; byte++) { /* NaN, infinities and huge values among them */
-        memset(snapshot + 48, (int)byte, bytes - 48);
-        assert_int_equal(lc_net_snapshot_load(s.net, snapshot, bytes, &diag), LC_OK);
-        lc_err err = lc_net_run(s.net, s.g.ids, 2, NULL, NULL);
-        assert_true(err == LC_OK || err == LC_ERR_NUMBER);
-    }
-    free(snapshot);
-    stand_down(&s);
-}
-
-static void a_damaged_snapshot_is_refused(void **state)
-{
-    (void)state;
-    check_damage(LC_KV_F32);
-    check_damage(LC_KV_F16);
-    check_damage(LC_KV_I8);
-}
-
-static void chosen_logits_have_the_bits_of_all(void **state)
-{
-    (void)state;
-    const lc_pack_type types[] = {LC_PACK_Q4, LC_PACK_T16, LC_PACK_Q8, LC_PACK_F32};
-    for (size_t m = 0; m < CAUSAL * 4; m++) {
-        stand s;
-        float hidden[1024], all[1024], some[64];
-        stand_up(&s, causal[m / 4], types[m % 4],
-                 (lc_net_options){.ctx = 48, .kernels = lc_level_best(lc_cpu_features())}, 1);
-        states last = {hidden, s.model.info.width, 0};
-        uint32_t vocab = s.model.info.vocab, rows[64];
-        for (uint32_t i = 0; i < 64; i++) {
-            rows[i] = i < 8 ? vocab - 1 - i : i * 29 % vocab;
-        }
-        assert_true(vocab <= 1024);
-        assert_int_equal(lc_net_run_last(s.net, s.g.ids, PREFIX, take_states, &last), LC_OK);
-        assert_int_equal(lc_net_logits(s.net, hidden, all), LC_OK);
-        assert_int_equal(lc_net_logits_rows(s.net, hidden, rows, 64, some), LC_OK);
-        for (uint32_t i = 0; i < 64; i++) {
-            assert_memory_equal(&some[i], &all[rows[i]], sizeof some[i]);
-        }
-        stand_down(&s);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -662,11 +360,6 @@ int main(void)
         cmocka_unit_test(a_full_context_is_refused_and_nothing_lost),
         cmocka_unit_test(a_cancelled_run_stops_between_layers),
         cmocka_unit_test(every_refused_push_is_a_clean_error),
-        cmocka_unit_test(a_tree_gives_the_bits_of_its_paths),
-        cmocka_unit_test(a_tree_that_is_none_is_refused),
-        cmocka_unit_test(a_snapshot_stands_for_its_tokens),
-        cmocka_unit_test(a_damaged_snapshot_is_refused),
-        cmocka_unit_test(chosen_logits_have_the_bits_of_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
