@@ -1,31 +1,23 @@
 /* head.c - the stage `head`: one pass of the network, classification outputs. */
 #include "stages.h"
 
-/* Tokens, network, classification head; once a line. */
-static lc_err run_pack(lc_pack *pack, lc_arena *scratch, lc_str text)
+/* Lines pooled in one pass, each with its outputs. */
+static lc_err run_lines(void *ctx, uint32_t *ids, lc_asked **line, uint32_t count)
 {
-    if (pack->ran) {
-        return LC_OK;
+    lc_pack *pack = ctx;
+    uint32_t length[LC_LINES_MAX] = {0};
+    for (uint32_t i = 0; i < count; i++) {
+        length[i] = line[i]->read.tokens;
+        if (length[i] == 0) {
+            return LC_ERR_NUMBER; /* nothing to pool */
+        }
     }
-    lc_err err = lc_pack_encode(pack, scratch, text, true, false, pack->ctx, &pack->read);
-    if (err != LC_OK) {
-        return err;
+    lc_err err = lc_net_pool_lines(pack->net, ids, length, count, pack->pooled);
+    for (uint32_t i = 0; i < count && err == LC_OK; i++) {
+        const float *pooled = pack->pooled + (size_t)i * pack->model.info.width;
+        err = lc_net_classify(pack->net, pooled, pack->headed[line[i]->line].out);
     }
-    pack->stands = NULL; /* pooling starts from an empty context */
-    if (pack->read.tokens == 0) {
-        err = LC_ERR_NUMBER; /* nothing to pool */
-    } else {
-        err = lc_net_pool(pack->net, pack->ids, pack->read.tokens, pack->pooled);
-    }
-    if (err == LC_OK) {
-        err = lc_net_classify(pack->net, pack->pooled, pack->out);
-    }
-    if (err != LC_OK && err != LC_ERR_CANCELLED && err != LC_ERR_NUMBER) {
-        return err;
-    }
-    pack->read.err = err;
-    pack->ran = true;
-    return LC_OK;
+    return err;
 }
 
 /* The outputs as scores of the task's labels. */
@@ -44,14 +36,33 @@ static void take_scores(const lc_stage *stage, const float *out, lc_scores *scor
     }
 }
 
-lc_err lc_head_run(lc_pack *pack, const lc_stage *stage, lc_arena *scratch, lc_str text,
-                   lc_reading *read, lc_scores *scores)
+lc_err lc_head_run(lc_pack *pack, const lc_stage *stage, lc_arena *scratch, lc_asked *asked,
+                   uint32_t count)
 {
+    lc_asked *line[LC_LINES_MAX];
+    uint32_t n = 0; /* that no head has run yet */
+    const lc_way way = {.special = true, .max = pack->ctx, .run = run_lines, .ctx = pack};
     lc_pack_adapt(pack, stage->adapter);
-    lc_err err = run_pack(pack, scratch, text);
-    *read = pack->read;
-    if (err == LC_OK && read->err == LC_OK) {
-        take_scores(stage, pack->out, scores);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!pack->headed[asked[i].line].ran) {
+            line[n++] = &asked[i];
+        }
+    }
+    if (n > 0) {
+        pack->stands = NULL; /* pooling starts from an empty context */
+    }
+    lc_err err = lc_pack_run(pack, scratch, &way, line, n);
+    for (uint32_t i = 0; i < n && err == LC_OK; i++) {
+        lc_headed *headed = &pack->headed[line[i]->line];
+        headed->ran = true;
+        headed->read = line[i]->read;
+    }
+    for (uint32_t i = 0; i < count && err == LC_OK; i++) {
+        const lc_headed *headed = &pack->headed[asked[i].line];
+        asked[i].read = headed->read;
+        if (headed->read.err == LC_OK) {
+            take_scores(stage, headed->out, &asked[i].scores);
+        }
     }
     return err;
 }

@@ -120,7 +120,7 @@ typedef enum lc_decision {
 } lc_decision;
 
 /* The answer of one task to one line. Points into the job and into scratch: valid until the next
- * lc_job_run. */
+ * run. */
 typedef struct lc_answer {
     const lc_task *task;
     bool skipped;       /* its `when` was false: no record */
@@ -149,6 +149,7 @@ typedef struct lc_job_options {
     const lc_kernels *kernels;
     lc_tasks tasks;
     uint32_t ctx; /* 0: the packs' own */
+    uint32_t lines; /* that lc_job_run_lines is given, up to LC_LINES_MAX; 0: one */
     uint32_t kv;  /* lc_kv, AUTO: as the bundle says; prefixes of another kind are refused */
     lc_job_past *past; /* NULL, or to be filled, also when measuring */
     const volatile bool *cancel;
@@ -184,5 +185,11 @@ bool lc_name_valid(lc_str name, bool ascii);
  * `model:number`). */
 lc_err lc_job_run(lc_job *job, const char *text, size_t bytes, bool online,
                   lc_answer *answers) LC_CHECKED;
+
+/* The same for up to as many lines as the options say, answers[count][lc_job_tasks()]: each gets the
+ * answers that it would get alone. Lines that wait for the same model are run in one pass, which
+ * takes less time than one after another; cancelled, all that wait are. */
+lc_err lc_job_run_lines(lc_job *job, const lc_str *line, uint32_t count, bool online,
+                        lc_answer *answers) LC_CHECKED;
 
 #endif

@@ -104,7 +104,7 @@ static lc_err open_packs(lc_job_opener *o, lc_object_find *find, void *find_ctx)
 /* The net keeps the address of its model, so packs move into the arena first. */
 static lc_err start_packs(lc_job_opener *o, const lc_job_options *options, lc_arena *scratch)
 {
-    lc_err err = lc_job_place_line(&o->job, o->pack, scratch);
+    lc_err err = lc_job_place_lines(&o->job, o->pack, scratch);
     for (uint32_t i = 0; i < o->job.pack_count && err == LC_OK; i++) {
         lc_pack *pack = o->state->measuring ? &o->pack[i] : &o->job.pack[i];
         LC_JOB_KEEP(o, o->job.pack, i, o->pack[i]);
@@ -121,6 +121,7 @@ static lc_err size_packs(lc_job_opener *o, const lc_job_options *options)
     for (uint32_t i = 0; i < o->job.pack_count && err == LC_OK; i++) {
         lc_pack *p = &o->pack[i];
         p->kernels = options->kernels;
+        p->lines = o->job.lines;
         p->kv = lc_net_kv(&p->model, options->kv != LC_KV_AUTO ? options->kv : o->job.kv);
         err = lc_pack_size(p, options->ctx, o->reserved[i], o->inner[i], o->in.diag);
         past.kv = i == 0 || past.kv == p->kv ? p->kv : LC_KV_AUTO;
@@ -205,7 +206,9 @@ lc_err lc_job_open(const lc_object *bundle, lc_object_find *find, void *find_ctx
     if (made == NULL) {
         return lc_fail(diag, LC_ERR_ARENA, 0, "state arena too small for a job");
     }
+    lc_assert(options->lines <= LC_LINES_MAX);
     o.job.kernels = options->kernels;
+    o.job.lines = options->lines > 1 ? options->lines : 1;
     o.job.scratch = scratch;
     o.job.mark = lc_arena_mark(scratch);
     lc_err err = read_all(&o, bundle, find, find_ctx);

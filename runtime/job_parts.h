@@ -10,13 +10,19 @@
 #define LC_JOB_NO_ADAPTER 0xffu
 #define LC_CLEAN_BYTES_MAX (3u * LC_LINE_BYTES_MAX) /* each byte may become U+FFFD */
 
-/* Buffers of one line, on scratch. */
+/* A line on its way through the tasks, with its buffers on scratch. */
 typedef struct lc_job_line {
+    const struct lc_job *job;
     char *text; /* [LC_CLEAN_BYTES_MAX] clean UTF-8 */
     uint32_t bytes;
     lc_facts *facts;
-    const lc_answer *answers; /* [answer_count] of the tasks before the current one */
-    uint32_t answer_count;
+    const char *unusable; /* why nothing can be read, NULL: it can */
+    bool replaced;        /* bytes that were no UTF-8 */
+    lc_answer *answers;   /* [tasks] */
+    uint32_t task, stage; /* where it stands */
+    bool begun;           /* the task: the next two are of it */
+    lc_expr_env env;
+    lc_verdict verdict;
 } lc_job_line;
 
 struct lc_job {
@@ -33,11 +39,13 @@ struct lc_job {
     lc_policy policy;
     const lc_kernels *kernels;
     lc_arena *scratch;
-    size_t mark; /* scratch as it was at open; every line starts there */
-    lc_job_line line;
+    size_t mark; /* scratch as it was at open; every run starts there */
+    uint32_t lines;    /* that are answered together at most */
+    lc_job_line *line; /* [lines] on scratch, as the next one */
+    lc_asked *asked;   /* [lines] those that wait for a model */
 };
 
-/* Pushes the buffers of a line, and of each pack for a line, on scratch. */
-lc_err lc_job_place_line(lc_job *job, lc_pack *pack, lc_arena *scratch) LC_CHECKED;
+/* Pushes the buffers of lines, and of each pack for lines, on scratch. */
+lc_err lc_job_place_lines(lc_job *job, lc_pack *pack, lc_arena *scratch) LC_CHECKED;
 
 #endif

@@ -130,16 +130,20 @@ uint32_t lc_labels_tokens(const lc_labels *stage)
 
 /* ---- scoring the trie ---- */
 
+/* Lines of one pass. Of each the states of 1 + inner tokens are shown: the last one of the prompt,
+ * where the first tokens of the forms are decided, and the inner nodes. */
 typedef struct scoring {
     lc_pack *pack;
     const lc_labels *stage;
-    uint32_t last; /* of the tokens in the tree, what stands before the trie */
+    uint32_t labels;
+    lc_asked **line; /* [count] */
+    uint32_t count;
 } scoring;
 
-/* Where the children of `parent` are decided: inner nodes follow the prompt in their order. */
-static uint32_t place_of(const lc_labels *stage, uint32_t parent, uint32_t last)
+/* Where the children of `parent` are decided, from the prompt's last token on. */
+static uint32_t place_of(const lc_labels *stage, uint32_t parent)
 {
-    return parent == 0 ? last : last + 1 + stage->rank[parent - 1];
+    return parent == 0 ? 0 : 1 + stage->rank[parent - 1];
 }
 
 /* score[first..end) of the children of a node, given its own. */
@@ -164,14 +168,12 @@ static lc_err score_children(const scoring *s, uint32_t first, uint32_t end, flo
     return LC_OK;
 }
 
-static lc_err score_trie(void *ctx, uint32_t position, uint32_t n, const float *hidden)
+/* pack->score of all nodes. */
+static lc_err score_trie(const scoring *s, const float *states)
 {
-    const scoring *s = ctx;
     const lc_labels *stage = s->stage;
     size_t width = s->pack->model.info.width;
     lc_err err = LC_OK;
-    (void)position;
-    (void)n;
     for (uint32_t first = 0, end; first < stage->nodes && err == LC_OK; first = end) {
         uint32_t parent = stage->parent[first];
         end = first + 1;
@@ -179,7 +181,7 @@ static lc_err score_trie(void *ctx, uint32_t position, uint32_t n, const float *
             end++;
         }
         float own = parent == 0 ? 0.0f : s->pack->score[parent - 1];
-        err = score_children(s, first, end, own, hidden + place_of(stage, parent, s->last) * width);
+        err = score_children(s, first, end, own, states + place_of(stage, parent) * width);
     }
     return err;
 }
@@ -198,7 +200,27 @@ static float label_score(const lc_pack *pack, const lc_labels *stage, uint32_t l
     return stage->prior == NULL ? score : score - stage->prior[label];
 }
 
-/* ---- one line ---- */
+/* Shown the states of all lines. */
+static lc_err score_lines(void *ctx, uint32_t position, uint32_t n, const float *hidden)
+{
+    const scoring *s = ctx;
+    size_t each = (size_t)(1 + s->stage->inner) * s->pack->model.info.width;
+    lc_err err = LC_OK;
+    (void)position;
+    (void)n;
+    for (uint32_t i = 0; i < s->count && err == LC_OK; i++, hidden += each) {
+        lc_scores *scores = &s->line[i]->scores;
+        err = score_trie(s, hidden);
+        scores->has_oos = false;
+        scores->z_oos = 0;
+        for (uint32_t label = 0; label < s->labels && err == LC_OK; label++) {
+            scores->z[label] = label_score(s->pack, s->stage, label);
+        }
+    }
+    return err;
+}
+
+/* ---- lines ---- */
 
 lc_err lc_labels_load(lc_pack *pack, const lc_labels *stage, lc_diag *diag)
 {
@@ -217,62 +239,86 @@ lc_err lc_labels_load(lc_pack *pack, const lc_labels *stage, lc_diag *diag)
     return err;
 }
 
-/* After the line in pack->ids: the suffix, whose last token is number `last` of the tree, and the
- * inner nodes with their parents. */
-static void put_trie(lc_pack *pack, const lc_labels *stage, uint32_t line, uint32_t last)
+/* A line's part of the tree: its tokens in ids, `chain` of them with the suffix, then the inner
+ * nodes. Its first `before` tokens are run already. at: where it begins in parent and wanted. */
+typedef struct branch {
+    uint32_t *ids;
+    uint32_t chain, before;
+    uint32_t at, row;
+} branch;
+
+static void put_branch(lc_pack *pack, const lc_labels *stage, const branch *b)
 {
-    uint32_t *ids = pack->ids + line, *parent = pack->parent + last + 1;
-    memcpy(ids, stage->suffix, stage->suffix_count * sizeof *ids);
-    ids += stage->suffix_count;
+    uint32_t t = b->at, *wanted = pack->wanted + b->row, *parent = pack->parent;
+    uint32_t *ids = b->ids + b->chain;
+    memcpy(ids - stage->suffix_count, stage->suffix, stage->suffix_count * sizeof *ids);
+    for (uint32_t i = b->before; i < b->chain; i++, t++) {
+        parent[t] = i == b->before ? LC_NO_PARENT : t - 1;
+    }
+    uint32_t last = t - 1;
+    *wanted++ = last;
     for (uint32_t i = 0; i < stage->nodes; i++) {
         if (stage->label[i] == LC_LABEL_INNER) {
             *ids++ = stage->token[i];
-            *parent++ = place_of(stage, stage->parent[i], last);
+            *wanted++ = t;
+            parent[t++] = last + place_of(stage, stage->parent[i]);
         }
     }
 }
 
-/* Suffix and trie after a line of `line` tokens; what is over a batch goes first. */
-static lc_err run_net(lc_pack *pack, const lc_labels *stage, uint32_t line)
+static lc_err stand_behind_prefix(lc_pack *pack, const lc_labels *stage)
 {
-    uint32_t chain = line + stage->suffix_count, all = chain + stage->inner;
-    uint32_t before = all > pack->batch ? all - pack->batch : 0;
-    scoring s = {pack, stage, chain - before - 1};
-    put_trie(pack, stage, line, s.last);
-    for (uint32_t i = 0; i <= s.last; i++) {
-        pack->parent[i] = i == 0 ? LC_NO_PARENT : i - 1;
+    if (pack->stands == stage) {
+        lc_net_rewind(pack->net, stage->prefix);
+        return LC_OK;
     }
-    lc_err err = lc_net_run_last(pack->net, pack->ids, before, NULL, NULL);
+    return lc_labels_load(pack, stage, NULL);
+}
+
+/* One tree of all lines; of a single one that is longer than a batch, what is over it goes first. */
+static lc_err run_lines(void *ctx, uint32_t *ids, lc_asked **line, uint32_t count)
+{
+    scoring *s = ctx;
+    lc_pack *pack = s->pack;
+    const lc_labels *stage = s->stage;
+    uint32_t before = 0;
+    branch b = {.ids = ids};
+    for (uint32_t i = 0; i < count; i++) {
+        b.chain = line[i]->read.tokens + stage->suffix_count;
+        uint32_t all = b.chain + stage->inner;
+        before = b.before = count == 1 && all > pack->batch ? all - pack->batch : 0;
+        put_branch(pack, stage, &b);
+        b.ids += all;
+        b.at += all - b.before;
+        b.row += 1 + stage->inner;
+    }
+    s->line = line;
+    s->count = count;
+    lc_err err = stand_behind_prefix(pack, stage);
     if (err == LC_OK) {
-        const lc_net_tree tree = {.ids = pack->ids + before, .parent = pack->parent, .n = all - before};
-        err = lc_net_run_tree(pack->net, &tree, score_trie, &s);
+        err = lc_net_run_last(pack->net, ids, before, NULL, NULL);
     }
+    if (err == LC_OK) {
+        const lc_net_tree tree = {ids + before, pack->parent, b.at, pack->wanted, b.row};
+        err = lc_net_run_tree(pack->net, &tree, score_lines, s);
+    }
+    pack->stands = err == LC_OK ? stage : NULL;
     return err;
 }
 
 lc_err lc_labels_run(lc_pack *pack, const lc_labels *stage, uint32_t labels, lc_arena *scratch,
-                     lc_str text, lc_reading *read, lc_scores *scores)
+                     lc_asked *asked, uint32_t count)
 {
-    uint32_t room = pack->ctx - lc_labels_tokens(stage);
-    lc_err err = lc_pack_encode(pack, scratch, text, false, stage->blank, room, read);
-    if (err != LC_OK) {
-        return err;
+    lc_asked *line[LC_LINES_MAX];
+    scoring s = {.pack = pack, .stage = stage, .labels = labels};
+    const lc_way way = {.blank = stage->blank,
+                        .max = pack->ctx - lc_labels_tokens(stage),
+                        .after = stage->suffix_count + stage->inner,
+                        .run = run_lines,
+                        .ctx = &s};
+    for (uint32_t i = 0; i < count; i++) {
+        line[i] = &asked[i];
     }
     lc_pack_adapt(pack, stage->adapter);
-    if (pack->stands != stage) {
-        err = lc_labels_load(pack, stage, NULL);
-        lc_assert(err == LC_OK); /* it was loaded when the job was opened */
-    }
-    read->err = run_net(pack, stage, read->tokens);
-    if (read->err != LC_OK) {
-        pack->stands = NULL;
-        return read->err == LC_ERR_CANCELLED || read->err == LC_ERR_NUMBER ? LC_OK : read->err;
-    }
-    lc_net_rewind(pack->net, stage->prefix);
-    scores->has_oos = false;
-    scores->z_oos = 0;
-    for (uint32_t i = 0; i < labels; i++) {
-        scores->z[i] = label_score(pack, stage, i);
-    }
-    return LC_OK;
+    return lc_pack_run(pack, scratch, &way, line, count);
 }

@@ -39,9 +39,8 @@ uint32_t lc_labels_tokens(const lc_labels *stage);
 
 /* The net of the pack stands after the prefix. Errors as lc_net_snapshot_load. */
 lc_err lc_labels_load(lc_pack *pack, const lc_labels *stage, lc_diag *diag) LC_CHECKED;
-/* One line, the net of the pack being free for it: scores of the task's labels. What became of it
- * stands in read, scores are valid if read->err is OK. Errors: ARENA. */
+/* Fills reading and scores of the lines that are asked about. Errors: ARENA. */
 lc_err lc_labels_run(lc_pack *pack, const lc_labels *stage, uint32_t labels, lc_arena *scratch,
-                     lc_str text, lc_reading *read, lc_scores *scores) LC_CHECKED;
+                     lc_asked *asked, uint32_t count) LC_CHECKED;
 
 #endif

@@ -3,6 +3,7 @@
 #define LC_LIMITS_H
 
 #define LC_LINE_BYTES_MAX 8192u      /* a longer line is `input:long` */
+#define LC_LINES_MAX 16u             /* that are answered together */
 #define LC_CTX_MAX 32768u            /* tokens */
 #define LC_VOCAB_MAX 1048576u
 #define LC_TOKEN_BYTES_MAX 1024u

@@ -3,6 +3,9 @@
 
 #include "job_parts.h"
 
+/* Of a pass for each of several lines, with what is added to it: longer ones are fewer at once. */
+#define LINE_TOKENS 32u
+
 lc_err lc_pack_size(lc_pack *pack, uint32_t ctx, uint32_t reserved, uint32_t inner, lc_diag *diag)
 {
     uint32_t most = pack->model.info.ctx, own = LC_CTX_DEFAULT + reserved;
@@ -14,24 +17,33 @@ lc_err lc_pack_size(lc_pack *pack, uint32_t ctx, uint32_t reserved, uint32_t inn
         return lc_fail(diag, LC_ERR_LIMIT, 0,
                        "prompt and labels leave no room for a line in the context");
     }
-    pack->batch = inner < LC_BATCH_DEFAULT ? LC_BATCH_DEFAULT : inner + 1;
-    pack->batch = pack->batch < pack->ctx ? pack->batch : pack->ctx;
+    pack->batch = pack->lines > 1 ? pack->lines * LINE_TOKENS : LC_BATCH_DEFAULT;
+    pack->batch = pack->batch > inner ? pack->batch : inner + 1;
+    pack->batch = pack->batch < pack->ctx && pack->model.info.causal ? pack->batch : pack->ctx;
     pack->tok_bytes = lc_tok_scratch_bytes(&pack->model.tok, 1 + LC_CLEAN_BYTES_MAX);
     return LC_OK;
 }
 
 lc_err lc_pack_place(lc_pack *pack, lc_arena *scratch)
 {
-    pack->ids = LC_PUSH(scratch, uint32_t, pack->ctx);
-    pack->pooled = LC_PUSH(scratch, float, pack->model.info.width);
-    pack->out = LC_PUSH(scratch, float, pack->classes);
-    pack->parent = LC_PUSH(scratch, uint32_t, pack->nodes > 0 ? pack->batch : 0);
+    size_t tree = pack->nodes > 0 ? pack->batch : 0, outs = (size_t)pack->lines * pack->classes;
+    pack->ids = LC_PUSH(scratch, uint32_t, (size_t)pack->batch + pack->ctx);
+    pack->pooled = LC_PUSH(scratch, float, (size_t)pack->lines * pack->model.info.width);
+    pack->headed = LC_PUSH(scratch, lc_headed, pack->lines);
+    float *out = LC_PUSH(scratch, float, outs);
+    pack->parent = LC_PUSH(scratch, uint32_t, tree);
+    pack->wanted = LC_PUSH(scratch, uint32_t, tree);
     pack->score = LC_PUSH(scratch, float, pack->nodes);
     pack->softmax = LC_PUSH(scratch, float, pack->nodes);
-    pack->ran = false;
-    bool fits = pack->ids != NULL && pack->pooled != NULL && pack->out != NULL &&
-                pack->parent != NULL && pack->score != NULL && pack->softmax != NULL;
-    return fits ? LC_OK : LC_ERR_ARENA;
+    if (pack->ids == NULL || pack->pooled == NULL || pack->headed == NULL || out == NULL ||
+        pack->parent == NULL || pack->wanted == NULL || pack->score == NULL ||
+        pack->softmax == NULL) {
+        return LC_ERR_ARENA;
+    }
+    for (uint32_t i = 0; i < pack->lines && !scratch->measuring; i++) {
+        pack->headed[i] = (lc_headed){.out = out + (size_t)i * pack->classes};
+    }
+    return LC_OK;
 }
 
 /* A line with a blank before it, and the block that the tokenizer works in: both sized for the
@@ -43,9 +55,12 @@ static bool push_text(const lc_pack *pack, lc_arena *scratch, char **copy, void 
     return *copy != NULL && *block != NULL;
 }
 
-lc_err lc_pack_encode(lc_pack *pack, lc_arena *scratch, lc_str text, bool special, bool blank,
-                      uint32_t max, lc_reading *read)
+/* The tokens of a line to ids; fills all of its reading. */
+static lc_err encode(const lc_pack *pack, lc_arena *scratch, const lc_way *way, lc_asked *line,
+                     uint32_t *ids)
 {
+    lc_str text = line->text;
+    lc_reading *read = &line->read;
     lc_tok tok = pack->model.tok;
     lc_arena own;
     char *copy;
@@ -55,17 +70,57 @@ lc_err lc_pack_encode(lc_pack *pack, lc_arena *scratch, lc_str text, bool specia
     if (!push_text(pack, scratch, &copy, &block)) {
         return LC_ERR_ARENA;
     }
-    if (blank) {
+    if (way->blank) {
         copy[0] = ' ';
         memcpy(copy + 1, text.data, text.bytes);
         text = (lc_str){copy, text.bytes + 1};
     }
-    tok.add_space_prefix = tok.add_space_prefix && special;
+    tok.add_space_prefix = tok.add_space_prefix && way->special;
     lc_arena_init(&own, block, pack->tok_bytes);
-    lc_err err = lc_tok_encode(&tok, text.data, text.bytes, special, &own, pack->ids, max,
+    lc_err err = lc_tok_encode(&tok, text.data, text.bytes, way->special, &own, ids, way->max,
                                &read->tokens, &read->cut);
     lc_arena_rewind(scratch, mark);
     return err;
+}
+
+/* Lines as one pass, or each alone to find out which one cannot be read. */
+static lc_err run_together(const lc_way *way, uint32_t *ids, lc_asked **line, uint32_t count)
+{
+    lc_err err = count > 0 ? way->run(way->ctx, ids, line, count) : LC_OK;
+    if (err != LC_ERR_NUMBER && err != LC_ERR_CANCELLED) {
+        return err;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        err = count > 1 ? way->run(way->ctx, ids, line + i, 1) : err;
+        line[i]->read.err = err;
+        if (err != LC_OK && err != LC_ERR_NUMBER && err != LC_ERR_CANCELLED) {
+            return err;
+        }
+        ids += line[i]->read.tokens + way->after;
+    }
+    return LC_OK;
+}
+
+lc_err lc_pack_run(lc_pack *pack, lc_arena *scratch, const lc_way *way, lc_asked **line,
+                   uint32_t count)
+{
+    uint32_t first = 0, used = 0; /* of the lines that are not run yet */
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t *ids = pack->ids + (used < pack->batch ? used : pack->batch);
+        lc_err err = encode(pack, scratch, way, line[i], ids);
+        uint32_t tokens = line[i]->read.tokens + way->after;
+        if (err == LC_OK && used + tokens > pack->batch) { /* those before go first */
+            err = run_together(way, pack->ids, line + first, i - first);
+            memmove(pack->ids, ids, line[i]->read.tokens * sizeof *ids);
+            first = i;
+            used = 0;
+        }
+        if (err != LC_OK) {
+            return err;
+        }
+        used += tokens;
+    }
+    return run_together(way, pack->ids, line + first, count - first);
 }
 
 lc_err lc_pack_start(lc_pack *pack, const lc_job_options *options, lc_arena *state,
@@ -92,7 +147,9 @@ void lc_pack_adapt(lc_pack *pack, const lc_adapter *adapter)
     if (pack->adapter != adapter) {
         lc_net_adapt(pack->net, adapter);
         pack->adapter = adapter;
-        pack->ran = false;
         pack->stands = NULL;
+        for (uint32_t i = 0; i < pack->lines; i++) {
+            pack->headed[i].ran = false;
+        }
     }
 }

@@ -137,6 +137,8 @@ int lc_lines_open(lc_lines *lines, const char *path, char separator, size_t limi
 /* False at the end. *bytes > limit: the line was longer, only its first limit bytes are at *text.
  * *text lives until the next call. */
 bool lc_lines_next(lc_lines *lines, const char **text, size_t *bytes);
+/* True when the next line is there already: nobody has to be waited for. */
+bool lc_lines_waiting(const lc_lines *lines);
 /* Closes; prints a read error and returns 4, else 0. */
 int lc_lines_close(lc_lines *lines, const char *path);
 

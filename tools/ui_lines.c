@@ -69,6 +69,12 @@ bool lc_lines_next(lc_lines *lines, const char **text, size_t *bytes)
     return any;
 }
 
+bool lc_lines_waiting(const lc_lines *lines)
+{
+    size_t left = lines->filled - lines->at;
+    return left > 0 && memchr(lines->block + lines->at, lines->separator, left) != NULL;
+}
+
 int lc_lines_close(lc_lines *lines, const char *path)
 {
     int error = lines->error;

@@ -19,6 +19,8 @@ typedef struct request {
     bool json, table, raw;
 } request;
 
+#define TOGETHER 8u /* lines of one pass, when so many wait */
+
 /* A job ready to run. */
 typedef struct runner {
     const request *r;
@@ -27,7 +29,9 @@ typedef struct runner {
     lc_pool pool;
     lc_memory memory;
     lc_job *job;
-    lc_answer *answers; /* [LC_TASKS_MAX] */
+    char *text;         /* [TOGETHER][LC_LINE_BYTES_MAX] */
+    lc_str line[TOGETHER];
+    lc_answer *answers; /* [TOGETHER][tasks of the job] */
     char *record;       /* [LC_RECORD_BYTES_MAX + 1] */
     lc_record_meta meta;
     uint8_t hash[LC_SHA256_BYTES]; /* of the line; records hold its first bytes */
@@ -73,14 +77,16 @@ static lc_err runner_layout(void *ctx, lc_arenas *arenas, lc_diag *diag)
 {
     runner *run = ctx;
     run->options.tasks = lc_pool_tasks(&run->pool);
+    run->options.lines = TOGETHER;
     lc_err err = lc_job_open(&run->source.bundle, lc_objects_find, &run->source.objects,
                              &run->options, &arenas->state, &arenas->scratch, &run->job, diag);
     if (err != LC_OK) {
         return err;
     }
-    run->answers = LC_PUSH(&arenas->state, lc_answer, LC_TASKS_MAX);
+    run->answers = LC_PUSH(&arenas->state, lc_answer, TOGETHER * LC_TASKS_MAX);
+    run->text = LC_PUSH(&arenas->io, char, TOGETHER *LC_LINE_BYTES_MAX);
     run->record = LC_PUSH(&arenas->io, char, LC_RECORD_BYTES_MAX + 1);
-    return run->answers && run->record
+    return run->answers && run->text && run->record
                ? LC_OK
                : lc_fail(diag, LC_ERR_ARENA, 0, "no room for answers and records");
 }
@@ -140,34 +146,57 @@ static int answer_print(runner *run, const char *text, size_t bytes, const lc_an
     return LC_UI_GO;
 }
 
-static int line_run(runner *run, const char *text, size_t bytes)
+static int answers_print(runner *run, lc_str line, const lc_answer *answers)
 {
-    size_t kept = bytes < LC_LINE_BYTES_MAX ? bytes : LC_LINE_BYTES_MAX;
-    uint64_t start_us = lc_ui_now_us();
-    lc_err err = lc_job_run(run->job, text, bytes, false, run->answers);
-    if (err != LC_OK) {
-        return lc_ui_error(lc_err_exit(err), run->source.name, NULL, "run: %s", lc_err_text(err));
-    }
-    run->meta.ms = (float)(lc_ui_now_us() - start_us) / 1000.0f;
-    lc_sha256(text, kept, run->hash);
+    size_t kept = line.bytes < LC_LINE_BYTES_MAX ? line.bytes : LC_LINE_BYTES_MAX;
+    int rc = LC_UI_GO;
+    lc_sha256(line.data, kept, run->hash);
     run->meta.in = run->hash;
     clock_stamp(run);
-    int rc = LC_UI_GO;
     for (uint32_t i = 0; i < lc_job_tasks(run->job) && rc == LC_UI_GO; i++) {
-        if (!run->answers[i].skipped) {
-            rc = answer_print(run, text, kept, &run->answers[i]);
+        if (!answers[i].skipped) {
+            rc = answer_print(run, line.data, kept, &answers[i]);
         }
     }
-    fflush(stdout); /* whoever reads a pipe waits for this record */
     return rc;
 }
 
+/* run->line[0 .. count) */
+static int lines_answer(runner *run, uint32_t count)
+{
+    uint64_t start_us = lc_ui_now_us();
+    lc_err err = lc_job_run_lines(run->job, run->line, count, false, run->answers);
+    if (err != LC_OK) {
+        return lc_ui_error(lc_err_exit(err), run->source.name, NULL, "run: %s", lc_err_text(err));
+    }
+    run->meta.ms = (float)(lc_ui_now_us() - start_us) / 1000.0f / (float)count;
+    int rc = LC_UI_GO;
+    for (uint32_t i = 0; i < count && rc == LC_UI_GO; i++) {
+        rc = answers_print(run, run->line[i], run->answers + i * lc_job_tasks(run->job));
+    }
+    fflush(stdout); /* whoever reads a pipe waits for these records */
+    return rc;
+}
+
+/* As many lines as are there, `most` at most; 0 at the end of the input. */
+static uint32_t lines_take(runner *run, lc_lines *lines, uint32_t most)
+{
+    uint32_t n = 0;
+    const char *text;
+    size_t bytes;
+    while (n < most && (n == 0 || lc_lines_waiting(lines)) && lc_lines_next(lines, &text, &bytes)) {
+        char *copy = run->text + n * LC_LINE_BYTES_MAX;
+        memcpy(copy, text, bytes < LC_LINE_BYTES_MAX ? bytes : LC_LINE_BYTES_MAX);
+        run->line[n++] = (lc_str){copy, bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX};
+    }
+    return n;
+}
+
+/* The first line alone, so that its answer is there soon; of the others those that wait together.
+ */
 static int lines_run(runner *run)
 {
     lc_lines lines;
-    const char *text;
-    size_t bytes;
-    bool first = true;
     int rc = lc_lines_open(&lines, run->r->input, '\n', LC_LINE_BYTES_MAX);
     if (rc != LC_UI_GO) {
         return rc;
@@ -175,15 +204,15 @@ static int lines_run(runner *run)
     if (run->r->table) {
         lc_classify_head();
     }
-    while (rc == LC_UI_GO && !ferror(stdout) && lc_lines_next(&lines, &text, &bytes)) {
-        if (first) {
-            lc_mark(LC_MARK_FIRST_LINE);
-        }
-        rc = line_run(run, text, bytes);
-        if (first) {
-            lc_mark(LC_MARK_FIRST_ANSWER);
-        }
-        first = false;
+    uint32_t count = lines_take(run, &lines, 1);
+    if (count > 0) {
+        lc_mark(LC_MARK_FIRST_LINE);
+        rc = lines_answer(run, count);
+        lc_mark(LC_MARK_FIRST_ANSWER);
+    }
+    while (rc == LC_UI_GO && !ferror(stdout) && count > 0) {
+        count = lines_take(run, &lines, TOGETHER);
+        rc = count > 0 ? lines_answer(run, count) : rc;
     }
     int closed = lc_lines_close(&lines, run->r->input);
     lc_mark(LC_MARK_END);

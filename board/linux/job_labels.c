@@ -40,6 +40,7 @@ static lc_err layout(void *ctx, lc_arenas *arenas, lc_diag *diag)
     }
     t->stage.adapter = t->adapter;
     *pack = (lc_pack){.model = *t->model, .kernels = t->options.kernels, .nodes = t->stage.nodes};
+    pack->lines = EMPTY_LINES;
     pack->kv = t->kv;
     pack->rank = t->adapter != NULL ? t->adapter->rank : 0;
     uint32_t reserved = lc_labels_tokens(&t->stage), most = t->model->info.ctx;
@@ -79,18 +80,20 @@ static lc_err take_prior(trial *t, lc_buf *out)
     float z[LC_LABELS_MAX][EMPTY_LINES];
     float none[EMPTY_LINES] = {0};
     const lc_kernels *kernels = t->options.kernels;
-    for (size_t i = 0; i < EMPTY_LINES; i++) {
-        lc_scores scores;
-        lc_reading read;
-        lc_err err = lc_labels_run(&t->pack, &t->stage, t->labels, &t->memory.arenas.scratch,
-                                   lc_str_from(empty_lines[i]), &read, &scores);
-        err = err == LC_OK ? read.err : err;
-        if (err != LC_OK) {
-            return err;
-        }
+    lc_asked asked[EMPTY_LINES];
+    for (uint32_t i = 0; i < EMPTY_LINES; i++) {
+        asked[i] = (lc_asked){.text = lc_str_from(empty_lines[i]), .line = i};
+    }
+    lc_err err = lc_labels_run(&t->pack, &t->stage, t->labels, &t->memory.arenas.scratch, asked,
+                               EMPTY_LINES);
+    for (size_t i = 0; i < EMPTY_LINES && err == LC_OK; i++) {
+        err = asked[i].read.err;
         for (uint32_t k = 0; k < t->labels; k++) {
-            z[k][i] = scores.z[k];
+            z[k][i] = asked[i].scores.z[k];
         }
+    }
+    if (err != LC_OK) {
+        return err;
     }
     float log_count = lc_log_sum_exp(kernels, none, EMPTY_LINES);
     for (uint32_t k = 0; k < t->labels; k++) {
