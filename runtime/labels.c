@@ -275,7 +275,8 @@ static lc_err stand_behind_prefix(lc_pack *pack, const lc_labels *stage)
     return lc_labels_load(pack, stage, NULL);
 }
 
-/* One tree of all lines; of a single one that is longer than a batch, what is over it goes first. */
+/* One tree of all lines; of a single one that is longer than a batch, what is over it goes first.
+ */
 static lc_err run_lines(void *ctx, uint32_t *ids, lc_asked **line, uint32_t count)
 {
     scoring *s = ctx;

@@ -56,8 +56,8 @@ typedef struct pooling {
     lc_net *net;
     uint32_t kind;
     const uint32_t *length; /* [count] */
-    uint32_t text, row; /* which of its rows comes next */
-    float *out;         /* [count][width] */
+    uint32_t text, row;     /* which of its rows comes next */
+    float *out;             /* [count][width] */
 } pooling;
 
 static pooling pooling_of(lc_net *net, const uint32_t *length, float *pooled)

@@ -61,19 +61,19 @@ typedef struct lc_net_rows {
 /* What one run needs on scratch; n is the batch. The tokens of a chunk are trees side by side, a
  * line being a tree without branches; what follows a token stands after it. */
 typedef struct lc_net_buffers {
-    uint32_t *parent;    /* [n] the token before, LC_NO_PARENT: what the net holds */
-    uint32_t *depth;     /* [n] its ancestors in the chunk: it stands at position + depth */
-    lc_net_rows trees;   /* [n + 1] their first tokens, and behind the last tree the end */
-    lc_net_rows all;     /* [n] tokens */
-    lc_net_rows wanted;  /* [n] of which somebody wants to know what came of them */
-    float *x;            /* [n][width] residual stream */
-    float *h;            /* [n][width] normed, and what a block adds to x */
-    float *q;            /* [n][heads * head_dim] */
-    float *att;          /* [n][heads * head_dim] */
-    float *gate;         /* [n][ffn] */
-    float *up;           /* [n][ffn] */
-    float *k, *v;        /* [n][kv width], in the place of gate and up */
-    float *scores;       /* [threads][LC_QUERIES][ctx padded to 4] */
+    uint32_t *parent;   /* [n] the token before, LC_NO_PARENT: what the net holds */
+    uint32_t *depth;    /* [n] its ancestors in the chunk: it stands at position + depth */
+    lc_net_rows trees;  /* [n + 1] their first tokens, and behind the last tree the end */
+    lc_net_rows all;    /* [n] tokens */
+    lc_net_rows wanted; /* [n] of which somebody wants to know what came of them */
+    float *x;           /* [n][width] residual stream */
+    float *h;           /* [n][width] normed, and what a block adds to x */
+    float *q;           /* [n][heads * head_dim] */
+    float *att;         /* [n][heads * head_dim] */
+    float *gate;        /* [n][ffn] */
+    float *up;          /* [n][ffn] */
+    float *k, *v;       /* [n][kv width], in the place of gate and up */
+    float *scores;      /* [threads][LC_QUERIES][ctx padded to 4] */
     lc_acts acts;
 } lc_net_buffers;
 

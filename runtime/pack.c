@@ -105,9 +105,10 @@ lc_err lc_pack_run(lc_pack *pack, lc_arena *scratch, const lc_way *way, lc_asked
                    uint32_t count)
 {
     uint32_t first = 0, used = 0; /* of the lines that are not run yet */
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t *ids = pack->ids + (used < pack->batch ? used : pack->batch);
-        lc_err err = encode(pack, scratch, way, line[i], ids);
+    lc_err err = LC_OK;
+    for (uint32_t i = 0; i < count && err == LC_OK; i++) {
+        uint32_t *ids = pack->ids + used;
+        err = encode(pack, scratch, way, line[i], ids);
         uint32_t tokens = line[i]->read.tokens + way->after;
         if (err == LC_OK && used + tokens > pack->batch) { /* those before go first */
             err = run_together(way, pack->ids, line + first, i - first);
@@ -115,12 +116,14 @@ lc_err lc_pack_run(lc_pack *pack, lc_arena *scratch, const lc_way *way, lc_asked
             first = i;
             used = 0;
         }
-        if (err != LC_OK) {
-            return err;
-        }
         used += tokens;
+        if (err == LC_OK && used >= pack->batch) {
+            err = run_together(way, pack->ids, line + first, i + 1 - first);
+            first = i + 1;
+            used = 0;
+        }
     }
-    return run_together(way, pack->ids, line + first, count - first);
+    return err == LC_OK ? run_together(way, pack->ids, line + first, count - first) : err;
 }
 
 lc_err lc_pack_start(lc_pack *pack, const lc_job_options *options, lc_arena *state,

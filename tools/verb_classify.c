@@ -29,7 +29,7 @@ typedef struct runner {
     lc_pool pool;
     lc_memory memory;
     lc_job *job;
-    char *text;         /* [TOGETHER][LC_LINE_BYTES_MAX] */
+    char *text; /* [TOGETHER][LC_LINE_BYTES_MAX] */
     lc_str line[TOGETHER];
     lc_answer *answers; /* [TOGETHER][tasks of the job] */
     char *record;       /* [LC_RECORD_BYTES_MAX + 1] */
@@ -292,7 +292,8 @@ int lc_verb_classify(int argc, char **argv)
     const lc_usage usage = {"classify",
                             "[FILE|-]",
                             "Answers each line with a record: label, probability, decision.\n"
-                            "Without --job and --model the shipped job, triage, does it.",
+                            "Without --job and --model the shipped job, triage, does it. Lines\n"
+                            "that wait are answered together, up to 8; ms is a line's share.",
                             options,
                             LC_COUNT(options),
                             1};

@@ -40,8 +40,8 @@ static uint32_t path_of(uint32_t node, const uint32_t *ids, uint32_t *path)
     return n;
 }
 
-static void tree_is_its_paths(const char *name, lc_pack_type type, uint32_t kv,
-                              const lc_kernels *k, uint32_t threads)
+static void tree_is_its_paths(const char *name, lc_pack_type type, uint32_t kv, const lc_kernels *k,
+                              uint32_t threads)
 {
     stand s;
     stand_up(&s, name, type, (lc_net_options){.ctx = 40, .kv = kv, .kernels = k}, threads);
@@ -68,8 +68,8 @@ static void tree_is_its_paths(const char *name, lc_pack_type type, uint32_t kv,
     stand_down(&s);
 }
 
-static const char *const causal[] = {"tiny-causal", "tiny-qwen2", "tiny-qwen3", "tiny-gemma3",
-                                     "tiny-granite", "tiny-lfm2", "tiny-gemma2"};
+static const char *const causal[] = {"tiny-causal",  "tiny-qwen2", "tiny-qwen3", "tiny-gemma3",
+                                     "tiny-granite", "tiny-lfm2",  "tiny-gemma2"};
 #define CAUSAL (sizeof causal / sizeof causal[0])
 
 static void a_tree_gives_the_bits_of_its_paths(void **state)
@@ -102,8 +102,8 @@ static void a_tree_that_is_none_is_refused(void **state)
     assert_int_equal(run_tree(&s, ids, line, 3, NULL), LC_OK);
     assert_int_equal(run_tree(&s, ids, line, 5, NULL), LC_ERR_LIMIT);
     stand_down(&s);
-    stand_up(&s, "tiny-bidi", LC_PACK_F32,
-             (lc_net_options){.ctx = 12, .kernels = lc_level_at(0)}, 1);
+    stand_up(&s, "tiny-bidi", LC_PACK_F32, (lc_net_options){.ctx = 12, .kernels = lc_level_at(0)},
+             1);
     assert_int_equal(run_tree(&s, ids, line, 3, NULL), LC_OK);
     assert_int_equal(run_tree(&s, ids, fork, 3, NULL), LC_ERR_ARGUMENT);
     assert_int_equal(lc_net_run(s.net, s.g.ids, 2, NULL, NULL), LC_OK);
@@ -238,7 +238,7 @@ static void pooled_together(const char *name, lc_pack_type type, const lc_kernel
 static void texts_pooled_together_give_the_bits_of_each_alone(void **state)
 {
     (void)state;
-    static const char *const whole[] = {"tiny-bidi", "tiny-bert", "tiny-minilm",
+    static const char *const whole[] = {"tiny-bidi",        "tiny-bert",   "tiny-minilm",
                                         "tiny-modern-bert", "tiny-causal", "tiny-lfm2"};
     for (size_t m = 0; m < sizeof whole / sizeof whole[0]; m++) {
         for (uint32_t level = 0; level < lc_level_count(); level++) {
