@@ -186,9 +186,9 @@ bool lc_name_valid(lc_str name, bool ascii);
 lc_err lc_job_run(lc_job *job, const char *text, size_t bytes, bool online,
                   lc_answer *answers) LC_CHECKED;
 
-/* The same for up to as many lines as the options say, answers[count][lc_job_tasks()]: each gets the
- * answers that it would get alone. Lines that wait for the same model are run in one pass, which
- * takes less time than one after another; cancelled, all that wait are. */
+/* The same for up to as many lines as the options say, answers[count][lc_job_tasks()]: each gets
+ * the answers that it would get alone. Lines that wait for the same model are run in one pass,
+ * which takes less time than one after another; cancelled, all that wait are. */
 lc_err lc_job_run_lines(lc_job *job, const lc_str *line, uint32_t count, bool online,
                         lc_answer *answers) LC_CHECKED;
 
