@@ -84,7 +84,7 @@ typedef struct lc_net_tree {
 
 /* Runs a tree after the tokens so far. Each token sees these, its ancestors and itself, and gets
  * the bits that running its path alone would give. In a bidirectional model each branch is a text,
- * seen whole and by itself, and the net must hold no tokens (else LIMIT). The sink is shown all that
+ * seen whole and by itself; the net must hold no tokens then (else LIMIT). The sink is shown what
  * is wanted at once. Afterwards the net stands where it stood. Errors as lc_net_run; ARGUMENT: a
  * parent that does not stand before its child (bidirectional: right before), wrong `wanted`. */
 lc_err lc_net_run_tree(lc_net *net, const lc_net_tree *tree, lc_net_sink *sink,
