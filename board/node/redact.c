@@ -7,6 +7,7 @@
 #include "../../runtime/text.h"
 
 #define WORD_BYTES_MAX 64u
+#define AGAIN_BYTES_MIN 3u /* of a word that goes at every place once it was taken at one */
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 /* A word: what stands between blanks and brackets, without the mark at its end. */
@@ -111,6 +112,16 @@ static bool word_is(const scan *s, const word *w, const char *const *table, size
         }
     }
     return false;
+}
+
+static bool same_word(const scan *s, const word *a, const word *b) /* of one length */
+{
+    for (uint32_t i = 0; i < a->to - a->from; i++) {
+        if (small(s->text[a->from + i]) != small(s->text[b->from + i])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool ends_with(const scan *s, const word *w, const char *end)
@@ -296,7 +307,7 @@ static bool is_serial(const scan *s, const word *w)
 
 /* ---- names ---- */
 
-static bool is_name_word(const scan *s, const word *w)
+static bool is_machine_word(const scan *s, const word *w)
 {
     static const char *const machines[] = {
         "the",      "a",         "an",         "at",      "on",        "in",        "of",
@@ -311,6 +322,11 @@ static bool is_name_word(const scan *s, const word *w)
         "may",      "june",      "july",       "august",  "september", "october",   "november",
         "december", "reading",   "supply",     "water",   "oil",       "air",       "gas",
         "door"};
+    return word_is(s, w, machines, COUNT(machines));
+}
+
+static bool is_name_word(const scan *s, const word *w)
+{
     bool initial = w->to - w->from == 1 && w->after == '.';
     bool rest = true; /* small letters, or a hyphen, an apostrophe, a second capital: McKay */
     for (uint32_t i = w->from + 1; i < w->to; i++) {
@@ -319,7 +335,7 @@ static bool is_name_word(const scan *s, const word *w)
     bool shouted = count_of(s, w, is_upper) == w->to - w->from && !initial;
     bool capital = is_upper(s->text[w->from]) || (unsigned char)s->text[w->from] >= 0xc3;
     return capital && rest && !shouted && (initial || w->to - w->from >= 2) &&
-           !word_is(s, w, machines, COUNT(machines));
+           !is_machine_word(s, w);
 }
 
 /* From w on, as many words with a capital as follow each other; *w grows over them. */
@@ -462,8 +478,8 @@ static void find(scan *s)
         split(s, &w);
         announced next = announces(s, &w);
         bool outright = said_outright(&before);
-        if (what != NOTHING && (next == NOTHING || outright) &&
-            take_announced(s, what, outright, &w)) {
+        bool value = next == NOTHING || (outright && !said_outright(&w)); /* "user: name: x" */
+        if (what != NOTHING && value && take_announced(s, what, outright, &w)) {
             next = NOTHING;
         } else if (is_street(s, &w)) {
             take_street(s, &two_before, &before, &w);
@@ -494,6 +510,48 @@ static void merge(lc_redactions *map)
         }
     }
     map->count = kept;
+}
+
+/* Whether a word is one that was taken elsewhere: of a name each, else what was taken in whole. */
+static uint32_t taken_kind(const scan *s, const lc_redactions *taken, const word *w)
+{
+    uint32_t bytes = w->to - w->from;
+    for (uint32_t i = 0; i < taken->count && bytes >= AGAIN_BYTES_MIN; i++) {
+        const lc_redaction *r = &taken->item[i];
+        bool name = r->kind == LC_REDACT_NAME;
+        word part;
+        for (uint32_t at = r->from; word_next(s, at, &part) && part.from < r->to; at = part.to) {
+            bool whole = part.from == r->from && part.to == r->to;
+            if (part.to - part.from == bytes && (name || whole) && same_word(s, &part, w)) {
+                return r->kind;
+            }
+        }
+    }
+    return 0;
+}
+
+/* "operator=Miller called; miller said": what was taken at one place goes at every other. */
+static void find_again(scan *s)
+{
+    const lc_redactions taken = *s->map;
+    uint32_t next = 0, kind;
+    word w;
+    s->map->count = 0;
+    for (uint32_t at = 0; taken.count > 0 && word_next(s, at, &w); at = w.to) {
+        split(s, &w);
+        while (next < taken.count && taken.item[next].from <= w.from) {
+            const lc_redaction *r = &taken.item[next++];
+            take(s, &(word){r->from, r->to, ' '}, r->kind);
+        }
+        if (!is_machine_word(s, &w) && !is_measured(s, &w) &&
+            (kind = taken_kind(s, &taken, &w)) != 0) {
+            take(s, &w, kind);
+        }
+    }
+    for (; next < taken.count; next++) {
+        const lc_redaction *r = &taken.item[next];
+        take(s, &(word){r->from, r->to, ' '}, r->kind);
+    }
 }
 
 /* The same words of one kind have one number. */
@@ -537,6 +595,7 @@ lc_err lc_redact(uint32_t kinds, const char *text, uint32_t bytes, char *out, ui
     lc_facts_find(text, bytes, &facts);
     find(&s);
     merge(map);
+    find_again(&s);
     lc_text t = lc_text_make(out, max);
     uint32_t at = 0;
     for (uint32_t i = 0; i < map->count; i++) {

@@ -7,8 +7,9 @@
  *   name     words with a capital after a title or a word such as operator, by; two or more of them
  *            in a row, unless this file knows one as a word of machines
  * Measured values with a unit stay, as do dates, times and short codes of errors: they are the
- * question. In doubt more goes than must. A name in small letters that no word announces is not
- * found: what must never leave belongs under `privacy.never`.
+ * question. What was taken at one place goes at every other, too. In doubt more goes than must. A
+ * name in small letters that no word announces anywhere is not found: what must never leave belongs
+ * under `privacy.never`.
  */
 #ifndef LC_REDACT_H
 #define LC_REDACT_H

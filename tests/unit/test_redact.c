@@ -47,6 +47,12 @@ static void what_names_somebody_goes(void **state)
         {"John Smith heard it", "<NAME_1> heard it"},
         {"Dr. Müller signed", "Dr. <NAME_1> signed"},
         {"user=root ip=10.1.2.3", "user=<NAME_1> ip=<ADDRESS_1>"},
+        {"user: name: root", "user: name: <NAME_1>"},
+        {"operator=miller left, miller is back", "operator=<NAME_1> left, <NAME_1> is back"},
+        {"John Smith met smith at 3 bar", "<NAME_1> met <NAME_2> at 3 bar"},
+        {"id AB12 fails, AB12 at 12 bar", "id <SERIAL_1> fails, <SERIAL_1> at 12 bar"},
+        {"serial no 720, 720 rpm", "serial no <SERIAL_1>, 720 rpm"},
+        {"operator=pump: pump 3 leaks", "operator=<NAME_1>: pump 3 leaks"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         assert_string_equal(redacted(ALL, rows[i][0]), rows[i][1]);
