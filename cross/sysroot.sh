@@ -1,5 +1,5 @@
 #!/bin/bash
-# sysroot.sh SUITE FOLDER - an arm64 sysroot from Debian's packages, without root.
+# sysroot.sh SUITE FOLDER [ARCH] - a sysroot (arm64) from Debian's packages, without root.
 #
 #   bookworm   libgpiod 1.6, glibc 2.36 (Raspberry Pi OS 12)
 #   trixie     libgpiod 2.2, glibc 2.41 (Raspberry Pi OS 13)
@@ -9,16 +9,16 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/private_apt.sh"
-suite=${1:?usage: sysroot.sh SUITE FOLDER}
-mkdir -p "$(dirname "${2:?usage: sysroot.sh SUITE FOLDER}")"
-root=$(realpath -m "$2")
+suite=${1:?usage: sysroot.sh SUITE FOLDER [ARCH]}
+mkdir -p "$(dirname "${2:?usage: sysroot.sh SUITE FOLDER [ARCH]}")"
+root=$(realpath -m "$2") arch=${3:-arm64}
 packages=(libc6-dev linux-libc-dev libgcc-s1 libcjson-dev libssl-dev libmosquitto-dev
     libgpiod-dev libasound2-dev libcurl4-openssl-dev libsqlite3-dev libcmocka-dev)
 
-echo "sysroot.sh: making $suite for arm64 from $(debian_mirror)" >&2
+echo "sysroot.sh: making $suite for $arch from $(debian_mirror)" >&2
 rm -rf "$root" "$root.tmp"
 mkdir -p "$root.tmp/debs"
-private_apt "$suite" arm64 "$root.tmp/apt"
+private_apt "$suite" "$arch" "$root.tmp/apt"
 mapfile -t closure < <(apt-get -qq -s install "${packages[@]}" | sed -n 's/^Inst \([^ ]*\).*/\1/p')
 (cd "$root.tmp/debs" && apt-get -qq download "${closure[@]}")
 

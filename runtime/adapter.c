@@ -25,7 +25,7 @@ static lc_err read_header(const lc_leaf *leaf, header *h, lc_diag *diag)
         return lc_fail(diag, LC_ERR_FORMAT, 0, "adapter without section ADAPTER");
     }
     uint64_t at = h->section.offset;
-    h->r = lc_reader_make(h->section.data, (size_t)h->section.bytes);
+    h->r = lc_reader_make(h->section.data, h->section.bytes);
     uint32_t version = lc_read_u32(&h->r);
     h->classes = lc_read_u32(&h->r);
     h->base = lc_read_bytes(&h->r, 32);
@@ -252,7 +252,7 @@ static lc_err read_head(lc_adapter *adapter, uint32_t width, lc_arena *state, lc
     if (adapter->class_name == NULL) {
         return lc_fail(diag, LC_ERR_ARENA, 0, "state arena too small for class names");
     }
-    lc_reader r = lc_reader_make(s.data, (size_t)s.bytes);
+    lc_reader r = lc_reader_make(s.data, s.bytes);
     if (read_names(adapter, &r, state) != LC_OK) {
         return lc_fail(diag, LC_ERR_FORMAT, s.offset + r.at, "class names end early");
     }

@@ -166,7 +166,7 @@ static lc_err open_section(lc_job_opener *o, const lc_object *bundle)
     }
     o->job.root = leaf->root;
     o->in.base = section.offset;
-    o->in.r = lc_reader_make(section.data, (size_t)section.bytes);
+    o->in.r = lc_reader_make(section.data, section.bytes);
     o->version = lc_read_u32(&o->in.r);
     if (o->version < LC_JOB_VERSION_PLAIN || o->version > LC_JOB_VERSION_KV) {
         return lc_in_fail(&o->in, LC_ERR_VERSION, "job of another version");

@@ -225,7 +225,7 @@ static lc_err place_prompt(lc_job_opener *o, uint32_t pack, lc_labels *labels)
         return lc_in_wrong(&o->in, "prefix of a prompt missing, or not asked for");
     }
     labels->snapshot = prefix.data;
-    labels->snapshot_bytes = (size_t)prefix.bytes;
+    labels->snapshot_bytes = prefix.bytes;
     return LC_OK;
 }
 

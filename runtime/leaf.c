@@ -147,7 +147,7 @@ lc_section lc_leaf_section(const lc_leaf *leaf, uint32_t i)
     return (lc_section){.type = get_u32(e),
                         .index = get_u32(e + 4),
                         .offset = offset,
-                        .bytes = get_u64(e + ENTRY_BYTES),
+                        .bytes = (size_t)get_u64(e + ENTRY_BYTES),
                         .data = leaf->data + offset,
                         .sha256 = e + ENTRY_SHA256};
 }

@@ -43,7 +43,7 @@ typedef struct lc_section {
     uint32_t type;
     uint32_t index;
     uint64_t offset; /* in the file */
-    uint64_t bytes;
+    size_t bytes;
     const uint8_t *data;
     const uint8_t *sha256; /* [32], in the table */
 } lc_section;

@@ -63,6 +63,11 @@ static lc_err choose_sizes(const lc_net_options *options, lc_net *net, lc_diag *
     if (ctx > i->ctx || ctx > LC_CTX_MAX) {
         return lc_fail(diag, LC_ERR_LIMIT, 0, "context longer than the model's");
     }
+    /* What is kept and worked on for a token in a layer is below 16 bytes of its widest vector. */
+    uint64_t widest = lc_max_u32(lc_q_width(i), lc_max_u32(i->ffn, 3 * i->width));
+    if (ctx > SIZE_MAX / 16 / widest) {
+        return lc_fail(diag, LC_ERR_LIMIT, 0, "context too long for this machine's addresses");
+    }
     uint32_t batch = options->batch == 0 ? LC_BATCH_DEFAULT : options->batch;
     net->ctx = ctx;
     net->batch = !i->causal || batch > ctx ? ctx : batch;

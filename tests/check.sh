@@ -1,7 +1,8 @@
 #!/bin/bash
-# check.sh [levels|mqtt|static|board] - what `make check` runs; `levels` alone: the emulated ARM
-# levels, `mqtt` the daemon against brokers, `static` the program that is one file
-# (`make check-static`), `board` the package on a board in QEMU (`make check-board`).
+# check.sh [levels|mqtt|static|board|armhf|riscv64] - what `make check` runs. Alone: `levels` the
+# emulated ARM levels, `mqtt` the daemon against brokers, `static` the program that is one file
+# (`make check-static`), `board` the package on a board in QEMU (`make check-board`), `armhf` and
+# `riscv64` plain C there, emulated (`make check-armhf`, `make check-riscv64`).
 #
 # The last line is `N passed, N failed, N skipped`; the exit status is 0 when nothing failed.
 # Environment: MAKE JOBS SAN WERROR LC_SHARED SUITE, as the Makefile passes them.
@@ -77,7 +78,7 @@ levels() {
         mk -s "${build[@]}" print-level-tests
         grep -L '^# Native only' "$tests"/golden/*.sh "$tests"/tool/*.sh
     )
-    "$tests/run.sh" "$results" code "$tests/kernels/code.sh"
+    "$tests/run.sh" "$results" code "$tests/kernels/code.sh" "$tests/size.sh"
     LC_NATIVE=$PWD/$(mk -s print-build) # to compare the daemon's records with, if it is there
     [ ! -x "$LC_NATIVE/leafcutter" ] || export LC_NATIVE
     for cpu in cortex-a53 cortex-a72 cortex-a76 max; do
@@ -124,6 +125,28 @@ board() {
         "$tests/run.sh" "$results" board "$tests/board/board.py"
 }
 
+# Machines whose only level is plain C: kernels, golden files, records of tool and daemon; and every
+# unit test where a word has another size than on the others.
+plain() {
+    local arch=$1 triple=$2 qemu=$3 tests_of=level-tests
+    [ "$arch" != armhf ] || tests_of=tests
+    say "plain C on $arch, emulated"
+    cross/packages.sh "$arch"
+    local build=(CROSS="$triple-" CC="$triple-gcc" AR="$triple-ar")
+    built "$arch" "${build[@]}" all $tests_of || return 0
+    built "$arch" all || return 0 # for the daemon's records, to compare them with
+    LC_NATIVE=$PWD/$(mk -s print-build)
+    LC_BUILD=$PWD/$(mk -s "${build[@]}" print-build)
+    LC_RUN="$qemu -L $(mk -s "${build[@]}" print-sysroot)"
+    export LC_BUILD LC_RUN LC_NATIVE
+    mapfile -t list < <(
+        mk -s "${build[@]}" print-$tests_of | grep -v /sim_
+        grep -L '^# Native only' "$tests"/golden/*.sh "$tests"/tool/*.sh
+    )
+    "$tests/run.sh" "$results" "$arch" "${list[@]}" "$tests/mqtt/levels.py"
+    unset LC_RUN LC_NATIVE
+}
+
 case ${1:-all} in
 all)
     native
@@ -134,7 +157,9 @@ levels) levels ;;
 mqtt) mqtt ;;
 static) static ;;
 board) board ;;
-*) echo "usage: check.sh [levels|mqtt|static|board]" >&2; exit 2 ;;
+armhf) plain armhf arm-linux-gnueabihf 'qemu-arm -cpu cortex-a7' ;;
+riscv64) plain riscv64 riscv64-linux-gnu 'qemu-riscv64 -cpu rv64' ;;
+*) echo "usage: check.sh [levels|mqtt|static|board|armhf|riscv64]" >&2; exit 2 ;;
 esac
 
 # A group of tests that is not there must not look like success.
@@ -162,6 +187,7 @@ all | mqtt)
     ;;
 static) must static static.sh ;;
 board) must board board.py ;;
+armhf | riscv64) must "$1" test_kernels exact.sh levels.sh records.sh levels.py ;;
 esac
 if [ -z "$SAN" ] && [[ ${1:-all} = all || ${1:-all} = levels ]]; then
     [ "${1:-all}" != all ] || must house check.py

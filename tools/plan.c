@@ -64,7 +64,7 @@ lc_err lc_plan_model(const lc_map *pack, uint32_t ctx, uint32_t kv, lc_plan *pla
     return err ? err : plan_rest(&model, ctx, kv, &state, plan, diag);
 }
 
-lc_err lc_plan_sketch(const lc_model *model, size_t pack_bytes, lc_plan *plan, lc_diag *diag)
+lc_err lc_plan_sketch(const lc_model *model, uint64_t pack_bytes, lc_plan *plan, lc_diag *diag)
 {
     lc_arena state;
     lc_arena_measure(&state);

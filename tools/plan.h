@@ -9,11 +9,11 @@ struct lc_job_source;
 
 typedef struct lc_plan {
     uint32_t ctx;
-    size_t model;   /* files, mapped read-only (flash on bare metal) */
+    uint64_t model; /* files, mapped read-only (flash on bare metal) */
     size_t state;   /* tables, KV cache */
     size_t scratch; /* one line */
     size_t io;      /* one record */
-    size_t total;
+    uint64_t total;
     uint32_t kv;     /* lc_kv; AUTO: a job whose models differ in it */
     size_t kv_bytes; /* of state: its KV cache */
     bool job;        /* which says itself what kind of cache it wants */
@@ -25,7 +25,7 @@ lc_err lc_plan_model(const lc_map *pack, uint32_t ctx, uint32_t kv, lc_plan *pla
                      lc_diag *diag) LC_CHECKED;
 /* The same of a model that is only its sizes (info, arch, tok, which of pooler and rope_freq_local
  * are there) and will be a pack of so many bytes. */
-lc_err lc_plan_sketch(const lc_model *model, size_t pack_bytes, lc_plan *plan,
+lc_err lc_plan_sketch(const lc_model *model, uint64_t pack_bytes, lc_plan *plan,
                       lc_diag *diag) LC_CHECKED;
 /* An opened bundle or job file with all its packs, which stay in source->objects. kv AUTO: the
  * cache that it asks for. */

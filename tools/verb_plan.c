@@ -87,11 +87,12 @@ static void print_header(const request *r, const lc_plan *plan)
     printf("/* Written by `leafcutter plan --header --ctx %u`. Align each arena to %u bytes. */\n"
            "#ifndef LC_PLAN_ARENAS_H\n#define LC_PLAN_ARENAS_H\n\n"
            "#define LC_PLAN_CTX %uu\n"
-           "#define LC_PLAN_MODEL_BYTES %zuu /* files, in flash */\n"
+           "#define LC_PLAN_MODEL_BYTES %lluu /* files, in flash */\n"
            "#define LC_PLAN_STATE_BYTES %zuu\n"
            "#define LC_PLAN_SCRATCH_BYTES %zuu\n"
            "#define LC_PLAN_IO_BYTES %zuu\n\n#endif\n",
-           r->ctx, LC_ARENA_ALIGN, plan->ctx, plan->model, plan->state, plan->scratch, plan->io);
+           r->ctx, LC_ARENA_ALIGN, plan->ctx, (unsigned long long)plan->model, plan->state,
+           plan->scratch, plan->io);
 }
 
 static void print_table(const lc_plan *plan)
@@ -104,7 +105,7 @@ static void print_table(const lc_plan *plan)
              plan->kv == LC_KV_AUTO ? "each model has them" : lc_ui_kv_name(plan->kv));
     const struct {
         const char *name, *holds;
-        size_t bytes;
+        uint64_t bytes;
     } rows[] = {
         {"model", "files, mapped read-only", plan->model},
         {"state", "tables and KV cache, sealed after start", plan->state},
@@ -120,7 +121,7 @@ static void print_table(const lc_plan *plan)
             continue;
         }
         char bytes[24];
-        snprintf(bytes, sizeof bytes, "%zu", rows[i].bytes);
+        snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)rows[i].bytes);
         const char *cell[] = {rows[i].name, bytes, rows[i].holds};
         lc_table_row(stdout, columns, LC_COUNT(columns), cell);
     }
@@ -136,8 +137,9 @@ static int say_missing(const request *r, const lc_plan *plan, uint64_t ram)
     narrow.kv_name = NULL;
     if (plan->kv_bytes > 0 && plan->kv != LC_KV_I8 && plan_make(&narrow, &other) == LC_UI_GO &&
         other.total <= ram) {
-        snprintf(remedy, sizeof remedy, "it fits with %s: %zu bytes in all",
-                 plan->job ? "\"kv\":\"i8\" in the job" : "--kv i8", other.total);
+        snprintf(remedy, sizeof remedy, "it fits with %s: %llu bytes in all",
+                 plan->job ? "\"kv\":\"i8\" in the job" : "--kv i8",
+                 (unsigned long long)other.total);
     }
     return lc_ui_error(LC_EXIT_BOARD, r->path, remedy, "does not fit: %llu bytes are missing",
                        (unsigned long long)(plan->total - ram));

@@ -1,4 +1,6 @@
 /* gpio_v1.c - lines through libgpiod 1.x. */
+/* Debian 12 built it with 32-bit times where a word has 32 bits; a time is part of its events. */
+#undef _TIME_BITS
 #include "gpio.h"
 
 #if LC_GPIO_API == 1

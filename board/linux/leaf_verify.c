@@ -47,7 +47,7 @@ lc_err lc_leaf_verify(const lc_leaf *leaf, lc_diag *diag)
         if (err) {
             break;
         }
-        lc_sha256(s.data, (size_t)s.bytes, hash);
+        lc_sha256(s.data, s.bytes, hash);
         if (memcmp(hash, s.sha256, sizeof hash) != 0) {
             err = lc_fail(diag, LC_ERR_CHECKSUM, s.offset, "section differs from its hash");
         }

@@ -23,7 +23,7 @@ typedef struct lc_listen {
     sem_t wake;
     bool started;
     atomic_bool stop;
-    atomic_bool away;     /* the device is not there */
+    atomic_int away;      /* the device is not there; RISC-V exchanges whole words only */
     atomic_uint overruns; /* times samples were lost */
 } lc_listen;
 

@@ -41,7 +41,9 @@ lc_err lc_map_open(const char *path, lc_map *map)
     }
     lc_err err = LC_ERR_IO;
     if (fstat(fd, &st) == 0) {
-        if (S_ISREG(st.st_mode)) {
+        if (S_ISREG(st.st_mode) && (uint64_t)st.st_size > SIZE_MAX / 2) {
+            errno = EFBIG;
+        } else if (S_ISREG(st.st_mode)) {
             err = descriptor_map(fd, (size_t)st.st_size, map);
         } else {
             errno = EINVAL;

@@ -37,7 +37,7 @@ typedef struct lc_sound {
     char name[LC_NAME_BYTES_MAX];
     atomic_uint number; /* of the latest order */
     /* Since the start, for health. */
-    atomic_bool away;      /* the device was not there when last asked */
+    atomic_int away;       /* the device was not there when last asked; as in listen.h */
     atomic_uint played;    /* sounds heard to their end */
     atomic_uint dropped;   /* sounds that were too late, or whose recording is not there */
     atomic_uint underruns; /* times the device ran empty */

@@ -36,8 +36,8 @@ static lc_err disk_open(void *ctx, lc_file file, uint64_t *bytes)
     disk *d = ctx;
     if (!d->data[file]) {
         d->size[file] = *bytes;
-        d->data[file] = calloc(1, *bytes);
-        d->dirty[file] = calloc(1, *bytes / PAGE + 1);
+        d->data[file] = calloc(1, (size_t)*bytes);
+        d->dirty[file] = calloc(1, (size_t)(*bytes / PAGE) + 1);
     }
     *bytes = d->size[file];
     return d->data[file] && d->dirty[file] ? LC_OK : LC_ERR_IO;
@@ -330,7 +330,7 @@ int main(void)
         w.drained_ms = drained && w.drained_ms == 0 ? w.now_ms : w.drained_ms;
     }
     uint64_t took_ms = w.drained_ms > w.back_ms ? w.drained_ms - w.back_ms : 1;
-    qsort(w.wait, w.waits, sizeof w.wait[0], by_size);
+    qsort(w.wait, (size_t)w.waits, sizeof w.wait[0], by_size);
     uint32_t p50 = w.wait[w.waits / 2], p99 = w.wait[w.waits * 99 / 100];
     printf("# %llu waited; drained in %.0f s, %.0f a second; records of now waited %u ms (p50), %u "
            "(p99), %u at most; %llu sent twice\n",

@@ -434,7 +434,8 @@ static void life_end(world *w)
     for (uint32_t i = 0; i < d->pendings; i++) {
         const pending *p = &d->pending[i];
         memcpy(d->kept[p->file] + p->at, d->seen[p->file] + p->at,
-               dice_roll(&w->random) % 3 == 0 ? p->bytes : dice_roll(&w->random) % (p->bytes + 1));
+               dice_roll(&w->random) % 3 == 0 ? p->bytes
+                                              : (size_t)(dice_roll(&w->random) % (p->bytes + 1)));
     }
     d->pendings = 0;
     memcpy(d->seen, d->kept, sizeof d->seen);

@@ -438,7 +438,7 @@ static uint8_t *quantise(uint32_t type, const float *w, uint32_t rows, uint32_t 
 {
     source s = {w, cols};
     lc_quant_source from = {.rows = rows, .cols = cols, .row = source_row, .ctx = &s};
-    uint8_t *out = calloc(1, lc_quant_bytes(type, rows, cols));
+    uint8_t *out = calloc(1, (size_t)lc_quant_bytes(type, rows, cols));
     assert_int_equal(lc_quant_matrix(type, &from, threads, out, db, NULL), LC_OK);
     return out;
 }
@@ -542,7 +542,7 @@ static void threads_change_nothing(void **state)
         uint8_t *a = quantise(type, w, 100, 172, 1, &one);
         for (uint32_t threads = 2; threads < 12; threads += 3) {
             uint8_t *b = quantise(type, w, 100, 172, threads, &many);
-            assert_memory_equal(a, b, lc_quant_bytes(type, 100, 172));
+            assert_memory_equal(a, b, (size_t)lc_quant_bytes(type, 100, 172));
             assert_memory_equal(&one, &many, sizeof one);
             free(b);
         }
@@ -560,7 +560,7 @@ static void a_bad_row_is_named(void **state)
     w[41 * 40 + 3] = INFINITY;
     w[33 * 40 + 39] = NAN;
     for (uint32_t type = 0; type < LC_W_COUNT; type++) {
-        uint8_t *out = calloc(1, lc_quant_bytes(type, 50, 40));
+        uint8_t *out = calloc(1, (size_t)lc_quant_bytes(type, 50, 40));
         double db;
         lc_diag diag = {0};
         assert_int_equal(lc_quant_matrix(type, &from, 3, out, &db, &diag), LC_ERR_NUMBER);

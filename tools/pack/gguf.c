@@ -102,7 +102,7 @@ static lc_err read_kv(lc_reader *r, lc_gguf_kv *kv, lc_diag *diag)
         return lc_fail_format(diag, LC_ERR_FORMAT, at, "%.*s: value runs beyond the file",
                               SHOW(kv->key));
     }
-    kv->bytes = r->at - at;
+    kv->bytes = r->at - (size_t)at;
     bool bools = kv->elem_type == LC_GGUF_BOOL;
     if (bools && !bools_valid(kv)) {
         return lc_fail_format(diag, LC_ERR_FORMAT, at, "%.*s: a bool is neither 0 nor 1",

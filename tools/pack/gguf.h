@@ -31,7 +31,7 @@ typedef struct lc_gguf_kv {
     uint32_t elem_type;  /* of an array */
     uint64_t count;      /* elements of an array, else 1 */
     const uint8_t *data; /* first value; strings: u64 length, bytes */
-    uint64_t bytes;
+    size_t bytes;
 } lc_gguf_kv;
 
 typedef struct lc_gguf_tensor {

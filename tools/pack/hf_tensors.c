@@ -334,7 +334,7 @@ static lc_err open_parts(lc_hf_read *r, uint32_t *total)
         if (bytes < sizeof end || strcmp(file->name + bytes - (sizeof end - 1), end) != 0) {
             continue;
         }
-        (void)snprintf(r->hf->where, sizeof r->hf->where, "%s", file->name);
+        memcpy(r->hf->where, file->name, sizeof r->hf->where);
         err = lc_safetensors_open(file->map.data, file->map.bytes, &file->tensors, r->diag);
         *total += file->tensors.tensor_count;
     }

@@ -209,6 +209,11 @@ static lc_err check_shape(const lc_pack_item *item, uint32_t rows, lc_diag *diag
         cols = item->rows;
         rows = 1;
     }
+    if ((uint64_t)rows * cols > SIZE_MAX / sizeof(double)) {
+        return lc_fail_format(diag, LC_ERR_LIMIT, t->offset,
+                              "%s: %u x %u is too large for this machine's addresses", item->name,
+                              rows, cols);
+    }
     if (t->ne[0] == cols && t->ne[1] == rows && t->ne[2] == 1 && t->ne[3] == 1) {
         return LC_OK;
     }

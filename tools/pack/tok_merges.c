@@ -192,7 +192,7 @@ static lc_err read_merges(const lc_vocab *v, lc_bpe *bpe, lc_diag *diag)
         return lc_fail(diag, LC_ERR_FORMAT, lc_vocab_offset(v->g, KEY_MERGES),
                        KEY_MERGES ": missing, no list of texts, or over the limit");
     }
-    bpe->merge = calloc(count + 1, sizeof *bpe->merge);
+    bpe->merge = calloc((size_t)count + 1, sizeof *bpe->merge);
     /* Joined texts are shorter than the merges in the file, which hold a length and a blank too. */
     bpe->pool = malloc(kv->bytes + 256 * BYTE_CHAR_BYTES);
     if (!bpe->merge || !bpe->pool ||

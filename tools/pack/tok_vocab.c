@@ -115,10 +115,10 @@ static lc_err read_texts(lc_vocab *v, lc_diag *diag)
         return lc_fail(diag, LC_ERR_LIMIT, offset, KEY_TOKENS ": none, or over the limit");
     }
     v->count = (uint32_t)count;
-    v->text = calloc(count, sizeof *v->text);
-    v->bytes = calloc(count, sizeof *v->bytes);
-    v->type = calloc(count, sizeof *v->type);
-    v->plain = calloc(count, sizeof *v->plain);
+    v->text = calloc(v->count, sizeof *v->text);
+    v->bytes = calloc(v->count, sizeof *v->bytes);
+    v->type = calloc(v->count, sizeof *v->type);
+    v->plain = calloc(v->count, sizeof *v->plain);
     if (!v->text || !v->bytes || !v->type || !v->plain) {
         return out_of_memory(diag);
     }

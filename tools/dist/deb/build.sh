@@ -12,6 +12,7 @@ version=$(cat "$top/VERSION")
 case $triple in
 x86_64-*) arch=amd64 ;;
 aarch64-*) arch=arm64 ;;
+arm-*-gnueabihf) arch=armhf ;; # for Debian 12: 13 has these libraries under other names
 *) echo "build.sh: no Debian architecture known for $triple" >&2; exit 2 ;;
 esac
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$top" log -1 --format=%ct 2> /dev/null || echo 0)}
