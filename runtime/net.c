@@ -202,60 +202,70 @@ static void find_trees(lc_net_buffers *b, uint32_t n)
 }
 
 /* Each token stands after its parent; in a model of whole texts trees are lines. */
-static lc_err branch_out(lc_net *net, lc_net_buffers *b, const lc_net_tree *tree)
+static lc_err branch_out(lc_net *net, lc_net_buffers *b, uint32_t n)
 {
     uint32_t longest = 0;
     bool causal = net->model->info.causal;
-    for (uint32_t t = 0; t < tree->n; t++) {
-        uint32_t parent = tree->parent[t];
+    for (uint32_t t = 0; t < n; t++) {
+        uint32_t parent = b->parent[t];
         bool root = parent == LC_NO_PARENT;
         if (!root && (parent >= t || (!causal && parent + 1 != t))) {
             return LC_ERR_ARGUMENT;
         }
-        b->parent[t] = parent;
         b->depth[t] = root ? 0 : b->depth[parent] + 1;
         longest = lc_max_u32(longest, b->depth[t] + 1);
     }
     if (longest > net->ctx - net->position || (!causal && net->position > 0)) {
         return LC_ERR_LIMIT;
     }
-    find_trees(b, tree->n);
+    find_trees(b, n);
+    take_from(&b->all, 0, n);
     lc_net_turn(net, net->position + longest);
     return LC_OK;
 }
 
-static lc_err take_wanted(lc_net_buffers *b, const lc_net_tree *tree)
+lc_err lc_net_run_forest(lc_net *net, lc_net_buffers *b, const uint32_t *ids, uint32_t n,
+                         lc_net_sink *sink, void *ctx)
 {
-    take_from(&b->all, 0, tree->n);
-    take_from(&b->wanted, 0, tree->n);
-    if (tree->wanted == NULL) {
-        return LC_OK;
+    lc_err err = branch_out(net, b, n);
+    if (err == LC_OK) {
+        err = run_chunk(net, b, ids, n);
     }
-    b->wanted.count = tree->wanted_count;
+    return err == LC_OK && sink != NULL ? sink(ctx, net->position, b->wanted.count, b->h) : err;
+}
+
+/* False when tokens that are not there are wanted, or not in rising order, or none. */
+static bool take_wanted(lc_net_rows *wanted, const lc_net_tree *tree)
+{
+    if (tree->wanted == NULL) {
+        take_from(wanted, 0, tree->n);
+        return true;
+    }
+    wanted->count = tree->wanted_count;
     for (uint32_t r = 0; r < tree->wanted_count; r++) {
         if (tree->wanted[r] >= tree->n || (r > 0 && tree->wanted[r] <= tree->wanted[r - 1])) {
-            return LC_ERR_ARGUMENT;
+            return false;
         }
-        b->wanted.token[r] = tree->wanted[r];
+        wanted->token[r] = tree->wanted[r];
     }
-    return tree->wanted_count > 0 ? LC_OK : LC_ERR_ARGUMENT;
+    return tree->wanted_count > 0;
 }
 
 lc_err lc_net_run_tree(lc_net *net, const lc_net_tree *tree, lc_net_sink *sink, void *ctx)
 {
-    if (tree->n > net->batch) {
-        return LC_ERR_LIMIT;
-    }
     lc_net_buffers b;
     size_t mark = lc_arena_mark(net->scratch);
-    lc_err err = lc_net_push(net, net->scratch, &b) ? LC_OK : LC_ERR_ARENA;
-    if (err == LC_OK && tree->n > 0) {
-        err = branch_out(net, &b, tree);
-        err = err == LC_OK ? take_wanted(&b, tree) : err;
-        err = err == LC_OK ? run_chunk(net, &b, tree->ids, tree->n) : err;
-        if (err == LC_OK && sink != NULL) {
-            err = sink(ctx, net->position, b.wanted.count, b.h);
-        }
+    lc_err err = LC_OK;
+    if (tree->n == 0 || tree->n > net->batch) {
+        return tree->n == 0 ? LC_OK : LC_ERR_LIMIT;
+    }
+    if (!lc_net_push(net, net->scratch, &b)) {
+        err = LC_ERR_ARENA;
+    } else if (!take_wanted(&b.wanted, tree)) {
+        err = LC_ERR_ARGUMENT;
+    } else {
+        memcpy(b.parent, tree->parent, tree->n * sizeof *b.parent);
+        err = lc_net_run_forest(net, &b, tree->ids, tree->n, sink, ctx);
     }
     lc_arena_rewind(net->scratch, mark);
     return err;

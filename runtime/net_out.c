@@ -106,24 +106,25 @@ static lc_err pool_long(pooling *p, const uint32_t *ids, uint32_t n)
 }
 
 /* Texts that are together no longer than a batch. */
-static lc_err pool_batch(pooling *p, const uint32_t *ids, uint32_t n, uint32_t count)
+static lc_err pool_batch(pooling *p, const uint32_t *ids, uint32_t count)
 {
-    lc_net_lines lines;
+    lc_net_buffers b;
     size_t mark = lc_arena_mark(p->net->scratch);
-    if (!lc_net_lines_push(p->net, p->net->scratch, &lines)) {
+    if (!lc_net_push(p->net, p->net->scratch, &b)) {
         return LC_ERR_ARENA;
     }
-    for (uint32_t i = 0, t = 0; i < count; i++) {
-        uint32_t end = t + p->length[i];
-        lines.wanted[i] = p->kind == LC_POOL_LAST ? end - 1 : t;
-        lines.parent[t++] = LC_NO_PARENT;
-        for (; t < end; t++) {
-            lines.parent[t] = t - 1;
+    uint32_t n = 0;
+    b.wanted.count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t in = 0; in < p->length[i]; in++, n++) {
+            bool end = in == (p->kind == LC_POOL_LAST ? p->length[i] - 1 : 0);
+            b.parent[n] = in == 0 ? LC_NO_PARENT : n - 1;
+            if (end || p->kind == LC_POOL_MEAN) {
+                b.wanted.token[b.wanted.count++] = n;
+            }
         }
     }
-    lc_net_tree tree = {ids, lines.parent, n, lines.wanted, count};
-    tree.wanted = p->kind == LC_POOL_MEAN ? NULL : lines.wanted;
-    lc_err err = lc_net_run_tree(p->net, &tree, pool_sink, p);
+    lc_err err = lc_net_run_forest(p->net, &b, ids, n, pool_sink, p);
     lc_arena_rewind(p->net->scratch, mark);
     return err;
 }
@@ -143,13 +144,12 @@ lc_err lc_net_pool_lines(lc_net *net, const uint32_t *ids, const uint32_t *lengt
     }
     lc_net_reset(net);
     if (all <= net->batch) {
-        return pool_batch(&p, ids, (uint32_t)all, count);
+        return pool_batch(&p, ids, count);
     }
     for (uint32_t i = 0; i < count && err == LC_OK; ids += length[i++]) {
         lc_net_reset(net);
         p = pooling_of(net, length + i, pooled + (size_t)i * net->model->info.width);
-        err = length[i] <= net->batch ? pool_batch(&p, ids, length[i], 1)
-                                      : pool_long(&p, ids, length[i]);
+        err = length[i] <= net->batch ? pool_batch(&p, ids, 1) : pool_long(&p, ids, length[i]);
     }
     return err;
 }

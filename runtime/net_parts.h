@@ -103,13 +103,6 @@ static inline uint32_t lc_kv_width(const lc_model_info *i)
 
 /* ---- net_plan.c ---- */
 
-/* [batch] of a tree that lc_net_pool_lines makes. */
-typedef struct lc_net_lines {
-    uint32_t *parent, *wanted;
-} lc_net_lines;
-
-bool lc_net_lines_push(const lc_net *net, lc_arena *scratch, lc_net_lines *lines);
-
 /* Scores of one thread: of all queries that are attended at once. */
 size_t lc_net_score_floats(const lc_net *net);
 bool lc_net_push(const lc_net *net, lc_arena *scratch, lc_net_buffers *b);
@@ -183,6 +176,10 @@ lc_err lc_net_convolve(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t 
 
 /* x [tokens][width] becomes [rows->count][width]. */
 void lc_net_gather(float *x, size_t width, const lc_net_rows *rows);
+/* lc_net_run_tree of n tokens whose parents stand in b, which was pushed, as does what is wanted.
+ */
+lc_err lc_net_run_forest(lc_net *net, lc_net_buffers *b, const uint32_t *ids, uint32_t n,
+                         lc_net_sink *sink, void *ctx);
 /* lc_net_run; wanted: how many of the last tokens the sink is shown. */
 lc_err lc_net_run_wanted(lc_net *net, const uint32_t *ids, uint32_t n, uint32_t wanted,
                          lc_net_sink *sink, void *ctx);

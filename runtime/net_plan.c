@@ -9,13 +9,6 @@ size_t lc_net_score_floats(const lc_net *net)
     return LC_QUERIES * LC_ROUND_UP((size_t)net->ctx, 4u);
 }
 
-bool lc_net_lines_push(const lc_net *net, lc_arena *scratch, lc_net_lines *lines)
-{
-    lines->parent = LC_PUSH(scratch, uint32_t, net->batch);
-    lines->wanted = LC_PUSH(scratch, uint32_t, net->batch);
-    return lines->parent != NULL && lines->wanted != NULL;
-}
-
 /* Which tokens stand where. */
 static bool push_tokens(const lc_net *net, lc_arena *scratch, lc_net_buffers *b)
 {
@@ -132,10 +125,9 @@ lc_err lc_net_init(const lc_model *model, const lc_net_options *options, lc_aren
     if (place == NULL || !push_state(&n, state) || !lc_net_low_push(&n, options->rank, state)) {
         return lc_fail(diag, LC_ERR_ARENA, 0, "state arena too small for the network");
     }
-    lc_net_lines lines;
     lc_net_buffers b;
     size_t mark = lc_arena_mark(scratch);
-    bool fits = lc_net_lines_push(&n, scratch, &lines) && lc_net_push(&n, scratch, &b);
+    bool fits = lc_net_push(&n, scratch, &b);
     n.scratch_bytes = lc_arena_mark(scratch) - mark;
     lc_arena_rewind(scratch, mark);
     if (!fits) {

@@ -39,6 +39,7 @@ static lc_err session_layout(void *ctx, lc_arenas *arenas, lc_diag *diag)
     }
     s->ctx = context_choose(&s->options, &s->model.info);
     lc_net_options options = {.ctx = s->ctx,
+                              .batch = s->options.batch,
                               .rank = s->adapter.rank,
                               .kv = s->kv,
                               .kernels = s->kernels,

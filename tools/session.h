@@ -16,6 +16,7 @@ typedef struct lc_session_options {
     uint32_t single;   /* --decode-threads, 0: all of them */
     bool as_float;     /* --float */
     uint32_t ctx;      /* tokens that will be run, cut to the model's context; 0: its own */
+    uint32_t batch;    /* tokens of one pass, 0: the net's choice */
     size_t text_bytes; /* longest text that will be encoded, 0: none */
 } lc_session_options;
 

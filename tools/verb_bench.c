@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "bench_messages.h"
 #include "boards.h"
 #include "mark.h"
 #include "session.h"
@@ -24,6 +25,7 @@ static const char sample_line[] =
 typedef struct request {
     lc_session_options session;
     uint32_t prompt, gen, reps;
+    lc_messages messages; /* count 0: none */
     bool tune, json;
 } request;
 
@@ -33,6 +35,8 @@ typedef struct figures {
     double token_bytes;             /* of weights that a decoded token reads */
     double read_share;              /* of a token's time that merely reading as many takes */
     uint32_t prompt, gen;           /* as run */
+    lc_messages messages;           /* count 0: not measured, nor the next two */
+    double together_ms, alone_ms;   /* a message */
 } figures;
 
 static double ms_since(uint64_t start_us)
@@ -235,6 +239,13 @@ static void figures_json(const lc_session *s, const figures *f)
     } else {
         lc_emit_null(&e, "read_share");
     }
+    if (f->messages.count) {
+        lc_emit_u64(&e, "messages", f->messages.count);
+        lc_emit_u64(&e, "prefix", f->messages.prefix);
+        lc_emit_u64(&e, "message_tokens", f->messages.tokens);
+        lc_emit_real(&e, "together_ms", f->together_ms, 3);
+        lc_emit_real(&e, "alone_ms", f->alone_ms, 3);
+    }
     lc_emit_u64(&e, "rss_peak_bytes", rss_peak_bytes());
     lc_emit_text(&e, "level", s->kernels->name);
     lc_emit_u64(&e, "threads", s->pool.count);
@@ -262,6 +273,11 @@ static void figures_text(const lc_session *s, const figures *f)
         printf("weights      %.1f MB a token; merely reading them takes %.2f of its time\n",
                f->token_bytes / 1e6, f->read_share);
     }
+    if (f->messages.count) {
+        printf("messages     %.2f ms each of %u together, %.2f ms alone; %u tokens after %u\n",
+               f->together_ms, f->messages.count, f->alone_ms, f->messages.tokens,
+               f->messages.prefix);
+    }
     printf("arenas       state %zu, scratch %zu (peak %zu), io %zu bytes\n", m->plan_state,
            m->plan_scratch, m->arenas.scratch.peak, m->plan_io);
     printf("memory       %llu bytes resident at most\n", (unsigned long long)rss_peak_bytes());
@@ -271,7 +287,7 @@ static void figures_text(const lc_session *s, const figures *f)
 
 static int bench_run(lc_session *s, const request *r, uint64_t start_us, figures *out)
 {
-    figures f = {.load_ms = ms_since(start_us)};
+    figures f = {.load_ms = ms_since(start_us), .messages = r->messages};
     int rc = first_label_run(s);
     f.first_label_ms = ms_since(start_us);
     if (rc != LC_UI_GO) {
@@ -284,6 +300,9 @@ static int bench_run(lc_session *s, const request *r, uint64_t start_us, figures
     rc = reps_run(s, r->reps, &f);
     if (rc == LC_UI_GO && f.gen > 0) {
         rc = read_compare(s, r->reps, &f);
+    }
+    if (rc == LC_UI_GO && f.messages.count > 0) {
+        rc = lc_messages_run(s, &f.messages, r->reps, &f.together_ms, &f.alone_ms);
     }
     *out = f;
     return rc;
@@ -387,18 +406,28 @@ static int request_check(const request *r)
                            "--prompt takes 1 to %u, --gen up to %u, --reps 1 to %u", TOKENS_MAX,
                            TOKENS_MAX, REPS_MAX);
     }
+    if (r->messages.count > LC_MESSAGES_MAX || r->messages.tokens < 1 ||
+        r->messages.tokens > TOKENS_MAX / LC_MESSAGES_MAX || r->messages.prefix > TOKENS_MAX / 2) {
+        return lc_ui_error(LC_EXIT_USAGE, NULL, NULL,
+                           "--messages takes up to %u, --message-tokens 1 to %u, --prefix up to %u",
+                           LC_MESSAGES_MAX, TOKENS_MAX / LC_MESSAGES_MAX, TOKENS_MAX / 2);
+    }
     return LC_UI_GO;
 }
 
 int lc_verb_bench(int argc, char **argv)
 {
     request r = {.session = {.threads = 1}, .prompt = 64, .gen = 32, .reps = 5};
+    r.messages.tokens = 24;
     const lc_opt options[] = {
         {"model", "FILE", LC_OPT_TEXT, &r.session.model, ".leaf pack or .gguf file"},
         LC_OPT_ROW_ADAPTER(&r.session.adapter),
         {"prompt", "N", LC_OPT_U32, &r.prompt, "tokens of a prefill (default 64)"},
         {"gen", "N", LC_OPT_U32, &r.gen, "tokens decoded after it (default 32)"},
         {"reps", "R", LC_OPT_U32, &r.reps, "repetitions, the median counts (default 5)"},
+        {"messages", "N", LC_OPT_U32, &r.messages.count, "messages in one pass, and one by one"},
+        {"message-tokens", "N", LC_OPT_U32, &r.messages.tokens, "tokens of each (default 24)"},
+        {"prefix", "N", LC_OPT_U32, &r.messages.prefix, "tokens before them, run once (default 0)"},
         {"tune", NULL, LC_OPT_FLAG, &r.tune, "find the best numbers of threads"},
         LC_OPT_ROW_THREADS(&r.session.threads),
         LC_OPT_ROW_DECODE_THREADS(&r.session.single),
@@ -419,6 +448,9 @@ int lc_verb_bench(int argc, char **argv)
     uint32_t ctx = r.prompt + r.gen;
     r.session.ctx = ctx > SAMPLE_TOKENS_MAX ? ctx : SAMPLE_TOKENS_MAX;
     r.session.text_bytes = sizeof sample_line;
+    if (r.messages.count > 0) {
+        lc_messages_size(&r.messages, &r.session);
+    }
     figures f;
     rc = r.tune ? tune(r) : bench_once(&r, false, &f);
     return rc == LC_UI_GO ? LC_EXIT_OK : rc;
