@@ -120,9 +120,10 @@ lc_err lc_status_read(const char *path, const char *page, char *out, uint32_t ma
         got = read(fd, out + held, max - 1 - held);
         held += got > 0 ? (uint32_t)got : 0;
     }
+    bool hung_up = got < 0 && errno == ECONNRESET && held > 0; /* it did not read what we said */
     close(fd);
     *bytes = held;
-    if (got != 0) {
+    if (got != 0 && !hung_up) {
         return got < 0 ? LC_ERR_IO : LC_ERR_LIMIT;
     }
     return answer_cut(out, bytes);
