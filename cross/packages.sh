@@ -14,8 +14,8 @@ board) need="$build gcc-aarch64-linux-gnu qemu-user mandoc python3 qemu-system-a
     zstd" ;;
 armhf) need="$build gcc-arm-linux-gnueabihf qemu-user" ;;
 riscv64) need="$build gcc-riscv64-linux-gnu qemu-user" ;;
-check) need="$build libcmocka-dev python3 xz-utils binutils gcc-aarch64-linux-gnu qemu-user
-    g++ pkg-config qemu-system-arm mosquitto mosquitto-clients openssl mandoc systemd" ;;
+check) need="$build libcmocka-dev python3 python3-jinja2 xz-utils binutils gcc-aarch64-linux-gnu
+    qemu-user g++ pkg-config qemu-system-arm mosquitto mosquitto-clients openssl mandoc systemd" ;;
 ci) need="$build clang libclang-rt-14-dev lintian dpkg-dev patch" ;; # clang, static builds
 *) echo "usage: packages.sh build|demo|check|static|board|armhf|riscv64|ci" >&2; exit 2 ;;
 esac

@@ -18,7 +18,7 @@
 #define LC_CONFIG_PATH_MAX 256u
 #define LC_CONFIG_GROUPS_MAX 8u
 #define LC_CONFIG_PINS_MAX 16u
-#define LC_CONFIG_LINE_NONE 1024u /* a pin whose number is not given */
+#define LC_CONFIG_LINE_NONE 1024u                 /* a pin whose number is not given */
 #define LC_CONFIG_INPUTS_MAX (LC_SOURCES_MAX - 1) /* dn/text is one more source */
 #define LC_CONFIG_TEMPLATE_MAX 512u
 
@@ -78,6 +78,8 @@ typedef struct lc_config {
     uint32_t ack;      /* 0 broker, 1 e2e */
     uint32_t keepalive_s;
     char topic_root[LC_NAME_BYTES_MAX];
+    bool discovery;               /* Home Assistant is told of this device */
+    char home[LC_NAME_BYTES_MAX]; /* prefix of its topics */
     lc_config_input input[LC_CONFIG_INPUTS_MAX];
     uint32_t input_count;
     char job[LC_CONFIG_PATH_MAX];     /* "" : the shipped one */

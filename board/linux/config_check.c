@@ -20,6 +20,12 @@ static bool id_ok(const char *id)
            strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789-") == bytes;
 }
 
+static bool prefix_ok(const char *prefix)
+{
+    return !strpbrk(prefix, "+#") && prefix[0] != '$' && prefix[0] != '/' &&
+           prefix[strlen(prefix) - 1] != '/';
+}
+
 static lc_err device_check(const lc_config *c, lc_json_diag *diag)
 {
     if (!id_ok(c->dev)) {
@@ -30,9 +36,11 @@ static lc_err device_check(const lc_config *c, lc_json_diag *diag)
             return fail(diag, "device.groups", "only a-z, 0-9 and -, not - first");
         }
     }
-    if (strpbrk(c->topic_root, "+#") || c->topic_root[0] == '$' || c->topic_root[0] == '/' ||
-        c->topic_root[strlen(c->topic_root) - 1] == '/') {
+    if (!prefix_ok(c->topic_root)) {
         return fail(diag, "topic_root", "no + # $, and no / at its ends");
+    }
+    if (!prefix_ok(c->home)) {
+        return fail(diag, "homeassistant.prefix", "no + # $, and no / at its ends");
     }
     return LC_OK;
 }

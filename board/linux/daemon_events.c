@@ -163,6 +163,9 @@ void lc_daemon_message_came(void *ctx, const char *topic, const char *payload, u
     if (retained || bytes > LC_PAYLOAD_BYTES_MAX) { /* retained: an old message, no line of now */
         return;
     }
+    if (strcmp(topic, d->home_status) == 0 && bytes == 6 && memcmp(payload, "online", 6) == 0) {
+        lc_node_announce(d->node, lc_loop_now_ms());
+    }
     const char *rest = lc_topics_down_rest(&d->topics, topic);
     if (rest && strcmp(rest, "ack") == 0) {
         collected(d, payload, bytes);

@@ -6,6 +6,7 @@
 #ifndef LC_DAEMON_PARTS_H
 #define LC_DAEMON_PARTS_H
 
+#include "announce.h"
 #include "daemon.h"
 #include "esc_json.h"
 #include "health.h"
@@ -27,7 +28,7 @@
 #define LC_DAEMON_EXIT_BOARD 4
 #define LC_DAEMON_BIRTH_BYTES_MAX 4096u
 #define LC_DAEMON_DETAILS_MAX 8u
-#define LC_DAEMON_FILTERS_MAX (LC_CONFIG_INPUTS_MAX + 5)
+#define LC_DAEMON_FILTERS_MAX (LC_CONFIG_INPUTS_MAX + 6)
 
 typedef struct lc_daemon {
     const lc_config *config;
@@ -69,12 +70,13 @@ typedef struct lc_daemon {
     uint32_t detail[LC_DAEMON_DETAILS_MAX]; /* hashes of those said since details_ms, 0: none */
     uint64_t details_ms;
     char dn_text[LC_TOPIC_BYTES_MAX], dn_cmd[LC_TOPIC_BYTES_MAX], dn_ack[LC_TOPIC_BYTES_MAX];
-    char will[LC_TOPIC_BYTES_MAX];
+    char will[LC_TOPIC_BYTES_MAX], home_status[LC_TOPIC_BYTES_MAX];
     char job_name[LC_NAME_BYTES_MAX + 32]; /* for the audit */
     uint32_t job_name_bytes;
     char esc_rsp[LC_TOPIC_BYTES_MAX], esc_state[LC_TOPIC_BYTES_MAX];
     lc_esc_options ask;
     lc_esc_reply reply;
+    lc_announce announce;
     char birth[LC_DAEMON_BIRTH_BYTES_MAX], report[LC_NODE_HEALTH_BYTES_MAX], cpu[128];
 } lc_daemon;
 

@@ -14,6 +14,27 @@
 #define WILL_DELAY_S 5u
 #define KEEP_BYTES (1u << 20) /* of hard lines, until somebody can be asked */
 
+/* Told of a device or not, a daemon does its work. */
+static void announce_make(lc_daemon *d)
+{
+    lc_vitals vitals;
+    lc_vitals_read(d->health.sys, d->config->storage, &vitals);
+    const lc_discovery discovery = {.root = lc_str_from(d->config->topic_root),
+                                    .dev = lc_str_from(d->config->dev),
+                                    .version = lc_str_from(d->options.version),
+                                    .job = d->ask.job,
+                                    .task = d->ask.task,
+                                    .task_count = lc_job_tasks(d->engine.job),
+                                    .has_temp = vitals.has_temp};
+    lc_err err = lc_announce_make(&d->announce, &discovery, d->config->discovery,
+                                  d->stored ? &d->store : NULL);
+    if (err != LC_OK) {
+        lc_log(LC_LOG_WARNING, "homeassistant: %s",
+               err == LC_ERR_LIMIT ? "too many tasks and labels for its message"
+                                   : d->store.trouble);
+    }
+}
+
 /* ---- memory: what lays out also plans ---- */
 
 /* What answers, as the audit has it: "pump 14 9c1f02aa". */
@@ -36,6 +57,7 @@ static lc_err node_lay_out(lc_daemon *d, lc_arena *state, lc_diag *diag)
     uint64_t seed = 0;
     uint32_t tasks = LC_TASKS_MAX; /* while measuring: the job cannot be asked yet */
     uint32_t birth_bytes = 0;
+    d->announce.text.data = d->announce.payload;
     lc_err err = lc_outputs_bind(&d->outputs, c, state->measuring ? NULL : d->engine.job, diag);
     if (err != LC_OK) {
         return err;
@@ -50,6 +72,7 @@ static lc_err node_lay_out(lc_daemon *d, lc_arena *state, lc_diag *diag)
         d->ask.policy = lc_job_policy(d->engine.job);
         d->ask.job = lc_job_name(d->engine.job);
         job_name(d);
+        announce_make(d);
         birth_bytes = lc_health_birth(&d->health, d->birth, sizeof d->birth);
         (void)!getrandom(&seed, sizeof seed, GRND_NONBLOCK); /* jitter; any value will do */
     }
@@ -64,6 +87,7 @@ static lc_err node_lay_out(lc_daemon *d, lc_arena *state, lc_diag *diag)
                                .task = d->task,
                                .task_count = tasks,
                                .birth = {d->birth, birth_bytes},
+                               .discovery = d->announce.text,
                                .inbox_bytes = c->inbox_kb * 1024u,
                                .outbox_bytes = c->outbox_kb * 1024u,
                                .window = c->window,
@@ -127,17 +151,21 @@ static void filter_add(lc_daemon *d, const char *filter)
 static bool topics_set(lc_daemon *d)
 {
     const lc_config *c = d->config;
-    d->topics = (lc_topics){c->topic_root, c->dev};
+    d->topics = (lc_topics){c->topic_root, c->dev, c->home};
     bool fit = lc_topics_down(&d->topics, "text", d->dn_text) &&
                lc_topics_down(&d->topics, "cmd/+", d->dn_cmd) &&
                lc_topics_down(&d->topics, "ack", d->dn_ack) &&
                lc_topics_down(&d->topics, "esc/rsp", d->esc_rsp) &&
                lc_topics_worker(&d->topics, d->esc_state) &&
+               lc_topics_home(&d->topics, "status", NULL, d->home_status) &&
                lc_topics_write(&d->topics, LC_TOPIC_STATE, (lc_str){0}, 0, d->will);
     filter_add(d, d->dn_text);
     filter_add(d, d->dn_cmd);
     if (c->ack == 1) {
         filter_add(d, d->dn_ack);
+    }
+    if (c->discovery) {
+        filter_add(d, d->home_status);
     }
     for (uint32_t i = 0; i < c->input_count; i++) {
         if (c->input[i].kind == LC_INPUT_MQTT) {

@@ -19,6 +19,9 @@ bool lc_topics_write(const lc_topics *topics, lc_topic topic, lc_str task, uint3
 {
     lc_str last = {"", 0};
     lc_assert(topic < LC_TOPIC_COUNT);
+    if (topic == LC_TOPIC_DISCOVERY) {
+        return lc_topics_home(topics, "device", "config", out);
+    }
     if (topic == LC_TOPIC_LOG) {
         last = lc_str_from(log_levels[level & 7u]);
     } else if (topic == LC_TOPIC_RES || topic == LC_TOPIC_LAST || topic == LC_TOPIC_EVENT) {
@@ -32,6 +35,15 @@ bool lc_topics_write(const lc_topics *topics, lc_topic topic, lc_str task, uint3
 bool lc_topics_down(const lc_topics *topics, const char *rest, char out[LC_TOPIC_BYTES_MAX])
 {
     int n = snprintf(out, LC_TOPIC_BYTES_MAX, "%s/%s/dn/%s", topics->root, topics->dev, rest);
+    return n > 0 && (unsigned)n < LC_TOPIC_BYTES_MAX;
+}
+
+bool lc_topics_home(const lc_topics *topics, const char *what, const char *end,
+                    char out[LC_TOPIC_BYTES_MAX])
+{
+    int n =
+        end ? snprintf(out, LC_TOPIC_BYTES_MAX, "%s/%s/%s/%s", topics->home, what, topics->dev, end)
+            : snprintf(out, LC_TOPIC_BYTES_MAX, "%s/%s", topics->home, what);
     return n > 0 && (unsigned)n < LC_TOPIC_BYTES_MAX;
 }
 

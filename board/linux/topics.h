@@ -9,6 +9,7 @@
 
 typedef struct lc_topics {
     const char *root, *dev; /* "leafcutter/v1", "pi4-0017" */
+    const char *home;       /* "homeassistant" */
 } lc_topics;
 
 /* Writes the topic of an outgoing message, of this task or with this level of a log; false when it
@@ -17,6 +18,9 @@ bool lc_topics_write(const lc_topics *topics, lc_topic topic, lc_str task, uint3
                      char out[LC_TOPIC_BYTES_MAX]);
 /* "<root>/<dev>/dn/<rest>". */
 bool lc_topics_down(const lc_topics *topics, const char *rest, char out[LC_TOPIC_BYTES_MAX]);
+/* Home Assistant's: "<home>/<what>/<dev>/<end>"; end NULL: "<home>/<what>". */
+bool lc_topics_home(const lc_topics *topics, const char *what, const char *end,
+                    char out[LC_TOPIC_BYTES_MAX]);
 /* "<root>/_esc/state", what the worker upstream says of itself. */
 bool lc_topics_worker(const lc_topics *topics, char out[LC_TOPIC_BYTES_MAX]);
 /* The rest of a topic under dn/, NULL when it is none of ours. */

@@ -17,6 +17,7 @@ typedef enum lc_cell_index {
     LC_CELL_BUDGET,
     LC_CELL_CORRECTIONS,
     LC_CELL_AUDIT,
+    LC_CELL_ANNOUNCED,
     LC_CELL_COUNT = 8 /* places in the file */
 } lc_cell_index;
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../../runtime/job.h"
+#include "discovery.h"
 #include "node_state.h"
 
 #define REASON_TOO_LARGE 0x95u
@@ -29,27 +30,34 @@ static lc_err options_check(const lc_node_options *o, lc_diag *diag)
     if (o->window == 0 || o->window > LC_WINDOW_MAX || o->batch == 0 || o->batch > LC_BATCH_MAX) {
         return lc_fail(diag, LC_ERR_LIMIT, 0, "window or batch");
     }
-    if (o->deadline_ms == 0 || o->birth.bytes > BIRTH_BYTES_MAX) {
-        return lc_fail(diag, LC_ERR_LIMIT, 0, "deadline or birth");
+    if (o->deadline_ms == 0 || o->birth.bytes > BIRTH_BYTES_MAX ||
+        o->discovery.bytes > LC_DISCOVERY_BYTES_MAX) {
+        return lc_fail(diag, LC_ERR_LIMIT, 0, "deadline, birth or discovery");
     }
     return LC_OK;
 }
 
-static lc_err slots_init(lc_slots *slots, uint32_t tasks, lc_arena *state)
+static lc_err slots_init(lc_slots *slots, const lc_node_options *o, lc_arena *state)
 {
     *slots = (lc_slots){0};
     const lc_slot fixed[LC_SLOT_LAST] = {
         [LC_SLOT_STATE] = {.topic = LC_TOPIC_STATE, .retain = true, .max = 16},
         [LC_SLOT_BIRTH] = {.topic = LC_TOPIC_BIRTH, .retain = true, .max = BIRTH_BYTES_MAX},
+        [LC_SLOT_DISCOVERY] = {.topic = LC_TOPIC_DISCOVERY,
+                               .retain = true,
+                               .optional = true,
+                               .max = o->discovery.data ? LC_DISCOVERY_BYTES_MAX : 0},
         [LC_SLOT_GAP] = {.topic = LC_TOPIC_GAP, .max = LC_PAYLOAD_SMALL_MAX},
         [LC_SLOT_LOG] = {.topic = LC_TOPIC_LOG, .max = LC_PAYLOAD_SMALL_MAX},
-        [LC_SLOT_HEALTH] = {.topic = LC_TOPIC_HEALTH, .max = LC_NODE_HEALTH_BYTES_MAX},
+        [LC_SLOT_HEALTH] = {.topic = LC_TOPIC_HEALTH,
+                            .retain = true,
+                            .max = LC_NODE_HEALTH_BYTES_MAX},
     };
     lc_err err = LC_OK;
     for (uint32_t i = 0; i < LC_SLOT_LAST && err == LC_OK; i++) {
         err = lc_slots_add(slots, fixed[i], state);
     }
-    for (uint32_t i = 0; i < tasks && err == LC_OK; i++) {
+    for (uint32_t i = 0; i < o->task_count && err == LC_OK; i++) {
         lc_slot last = {.topic = LC_TOPIC_LAST,
                         .task = (uint8_t)i,
                         .retain = true,
@@ -81,10 +89,16 @@ static void node_start(lc_node *node, uint64_t now_ms)
     for (uint32_t i = 0; i < o->source_count; i++) {
         node->inbox.source[i].waits = o->source[i].waits;
     }
-    bool fits = lc_slot_set(lc_node_slot(node, LC_SLOT_STATE), ONLINE, sizeof ONLINE - 1) &&
-                lc_slot_set(lc_node_slot(node, LC_SLOT_BIRTH), o->birth.data, o->birth.bytes);
+    bool fits = lc_slot_set(lc_node_slot(node, LC_SLOT_STATE), ONLINE, sizeof ONLINE - 1);
+    if (o->birth.bytes > 0) {
+        fits =
+            fits && lc_slot_set(lc_node_slot(node, LC_SLOT_BIRTH), o->birth.data, o->birth.bytes);
+    }
+    if (o->discovery.data) {
+        fits = fits && lc_slot_set(lc_node_slot(node, LC_SLOT_DISCOVERY), o->discovery.data,
+                                   o->discovery.bytes);
+    }
     lc_assert(fits);
-    lc_node_slot(node, LC_SLOT_BIRTH)->dirty = o->birth.bytes > 0;
     node->actor.audit = &node->audit;
     node->gap_kind = LC_OUTBOX_KINDS;
     node->kept = o->port && o->link;
@@ -135,7 +149,7 @@ lc_err lc_node_open(const lc_node_options *options, uint64_t now_ms, lc_arena *s
         err = lc_escalate_init(&laid->esc, options->link ? options->ask : NULL, state);
     }
     if (err == LC_OK) {
-        err = slots_init(&laid->slots, options->task_count, state);
+        err = slots_init(&laid->slots, options, state);
     }
     if (err != LC_OK) {
         return lc_fail(diag, err, 0, "no room for the node's queues");
@@ -275,6 +289,9 @@ void lc_node_link_up(lc_node *node, uint64_t now_ms, uint32_t message_max)
     bool less = message_max > 0 && message_max < LC_MESSAGE_BYTES_MAX;
     node->outbox.message_max = less ? message_max : LC_MESSAGE_BYTES_MAX;
     lc_link_open(&node->link, now_ms);
+    if (lc_node_slot(node, LC_SLOT_DISCOVERY)->refusals >= LC_SLOT_REFUSALS_MAX) {
+        lc_say_put(&node->say, now_ms, LC_SAY_UNWELCOME, 0, (lc_str){0});
+    }
     lc_slots_up(&node->slots);
     lc_escalate_link(&node->esc, now_ms, true);
     node->health_ms = now_ms;
@@ -357,6 +374,12 @@ void lc_node_clock(lc_node *node, uint64_t now_ms, uint64_t wall_ms, lc_str qual
     node->wall_offset_ms = wall_ms > now_ms ? wall_ms - now_ms : 0;
     node->tq = quality;
     lc_escalate_clock(&node->esc, now_ms, wall_ms);
+}
+
+void lc_node_announce(lc_node *node, uint64_t now_ms)
+{
+    uint64_t spread = (node->options.seed ^ now_ms) * 0x9E3779B97F4A7C15u >> 32;
+    lc_slot_again(lc_node_slot(node, LC_SLOT_DISCOVERY), now_ms + spread % LC_NODE_ANNOUNCE_MS);
 }
 
 void lc_node_worker(lc_node *node, uint64_t now_ms, const lc_esc_worker *worker)

@@ -1,7 +1,7 @@
 /* node.h - the daemon's behaviour without its operating system: events and now_ms in, actions out.
  *
  *   events   lc_node_line, _finish, _link_up, _link_down, _ack, _collected, _worker, _answer,
- *            _clock, _command, _health, _stop
+ *            _announce, _clock, _command, _health, _stop
  *   actions  lc_node_next gives one at a time until it has none; then lc_node_wake_ms says when
  *            to ask again if nothing happens before
  * Time is an argument, memory comes from the arena of lc_node_open, nothing is global, and no call
@@ -33,19 +33,21 @@
 #define LC_NODE_ACK_MS 30000u   /* without acknowledgement: connect anew */
 #define LC_NODE_STUCK_MS 30000u /* inference that does not return after its deadline */
 #define LC_NODE_WATCHDOG_MS 5000u
+#define LC_NODE_ANNOUNCE_MS 5000u /* so that a thousand devices do not speak at once */
 
 /* Where a message goes; board/linux/topics.h writes the topics. */
 typedef enum lc_topic {
-    LC_TOPIC_STATE, /* retained "online" or "offline"; "offline" is the will, too */
-    LC_TOPIC_BIRTH, /* retained */
-    LC_TOPIC_RES,   /* of a task */
-    LC_TOPIC_LAST,  /* of a task, retained */
-    LC_TOPIC_EVENT, /* of a task */
-    LC_TOPIC_HEALTH,
+    LC_TOPIC_STATE,  /* retained "online" or "offline"; "offline" is the will, too */
+    LC_TOPIC_BIRTH,  /* retained */
+    LC_TOPIC_RES,    /* of a task */
+    LC_TOPIC_LAST,   /* of a task, retained */
+    LC_TOPIC_EVENT,  /* of a task */
+    LC_TOPIC_HEALTH, /* retained */
     LC_TOPIC_GAP,
-    LC_TOPIC_LOG, /* of a level: its number stands in `task` */
-    LC_TOPIC_ASK, /* a request for upstream */
+    LC_TOPIC_LOG,       /* of a level: its number stands in `task` */
+    LC_TOPIC_ASK,       /* a request for upstream */
     LC_TOPIC_AUDIT,
+    LC_TOPIC_DISCOVERY, /* of Home Assistant, retained */
     LC_TOPIC_COUNT
 } lc_topic;
 
@@ -63,6 +65,7 @@ typedef struct lc_node_options {
     const lc_str *task; /* [task_count] names */
     uint32_t task_count;
     lc_str birth;         /* payload of up/birth; "" none */
+    lc_str discovery;     /* for Home Assistant; data NULL: none, no bytes: what is there goes */
     uint32_t inbox_bytes; /* of each source */
     uint32_t outbox_bytes;
     uint32_t window, batch;
@@ -191,6 +194,8 @@ void lc_node_link_down(lc_node *node, uint64_t now_ms, lc_link_reason reason);
 /* The broker's answer to a message; reason as in MQTT 5, 0 with 3.1.1. Unknown ids are ignored. */
 void lc_node_ack(lc_node *node, uint64_t now_ms, uint32_t id, uint32_t reason);
 void lc_node_collected(lc_node *node, uint64_t now_ms, const lc_collected *has);
+/* Home Assistant has started: it is told of us again, within LC_NODE_ANNOUNCE_MS. */
+void lc_node_announce(lc_node *node, uint64_t now_ms);
 /* What _esc/state says; NULL: no worker any more. */
 void lc_node_worker(lc_node *node, uint64_t now_ms, const lc_esc_worker *worker);
 /* An answer to a request; NULL: one that cannot be read. */

@@ -13,6 +13,7 @@
 typedef enum lc_slot_index {
     LC_SLOT_STATE,
     LC_SLOT_BIRTH,
+    LC_SLOT_DISCOVERY,
     LC_SLOT_GAP,
     LC_SLOT_LOG,
     LC_SLOT_HEALTH,

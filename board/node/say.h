@@ -39,6 +39,8 @@
       "the journal was damaged; records that are missing are stated")                              \
     X(BUDGET_FAILED, 3, "budget-failed",                                                           \
       "what was spent upstream cannot be read; nothing is asked")                                  \
+    X(UNWELCOME, 4, "unwelcome",                                                                   \
+      "the broker lets nobody tell Home Assistant of this device; going on without")               \
     X(UNHEARD, 4, "unheard", "nobody collects the records; they wait")
 
 typedef enum lc_say_code {

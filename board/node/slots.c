@@ -26,8 +26,16 @@ bool lc_slot_set(lc_slot *slot, const char *payload, uint32_t bytes)
         memcpy(slot->payload, payload, bytes);
     }
     slot->bytes = bytes;
-    slot->dirty = true;
+    slot->set = slot->dirty = true;
     return true;
+}
+
+void lc_slot_again(lc_slot *slot, uint64_t hold_ms)
+{
+    if (slot->set && !slot->dirty) {
+        slot->dirty = true;
+        slot->hold_ms = hold_ms;
+    }
 }
 
 bool lc_slot_idle(const lc_slot *slot)
@@ -39,8 +47,12 @@ void lc_slots_up(lc_slots *slots)
 {
     for (uint32_t i = 0; i < slots->count; i++) {
         lc_slot *slot = &slots->slot[i];
-        slot->dirty = slot->dirty || (slot->retain && slot->bytes > 0);
+        slot->dirty = slot->dirty || (slot->retain && slot->set);
         slot->hold_ms = 0;
+        if (slot->refusals >= LC_SLOT_REFUSALS_MAX) {
+            slot->dirty = false;
+            slot->refusals = 0;
+        }
     }
 }
 
@@ -49,6 +61,7 @@ void lc_slots_down(lc_slots *slots)
     for (uint32_t i = 0; i < slots->count; i++) {
         lc_slot *slot = &slots->slot[i];
         slot->dirty = slot->dirty || slot->id != 0;
+        slot->refusals += slot->optional && slot->id != 0;
         slot->id = 0;
     }
 }
@@ -82,7 +95,9 @@ bool lc_slots_ack(lc_slots *slots, uint64_t now_ms, uint32_t id, uint32_t reason
             continue;
         }
         slot->id = 0;
-        if (reason >= REASON_REFUSED && reason != REASON_TOO_LARGE) {
+        bool refused = reason >= REASON_REFUSED && reason != REASON_TOO_LARGE;
+        slot->refusals = refused && slot->optional ? slot->refusals + 1 : 0;
+        if (refused && !slot->optional) {
             slot->dirty = true;
             slot->hold_ms = now_ms + LC_SLOT_REFUSED_MS;
         }

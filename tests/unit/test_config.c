@@ -65,6 +65,7 @@ static const char *frame_of(const char *path)
                         "\"broker\":{\"url\":\"mqtts://h\",\"tls\":{%s}}}"},
         {"broker.", "{\"version\":1,\"device\":{\"id\":\"a\"},\"broker\":{%s}}"},
         {"inputs[].", "{" BASE ",\"inputs\":[{%s}]}"},
+        {"homeassistant.", "{" BASE ",\"homeassistant\":{%s}}"},
         {"storage.", "{" BASE ",\"storage\":{%s}}"},
         {"outputs.gpio.*.", "{" BASE ",\"outputs\":{\"gpio\":{\"pin\":{%s}}}}"},
         {"outputs.sound.", "{" BASE ",\"outputs\":{\"sound\":{%s}}}"},
@@ -242,6 +243,7 @@ static void ids_are_what_topics_can_hold(void **state)
     }
     refused("{" BASE ",\"topic_root\":\"a/\"}", "topic_root:");
     refused("{" BASE ",\"topic_root\":\"a/+\"}", "topic_root:");
+    refused("{" BASE ",\"homeassistant\":{\"prefix\":\"a/\"}}", "homeassistant.prefix:");
 }
 
 static void broker_keys_belong_together(void **state)

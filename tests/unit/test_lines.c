@@ -272,7 +272,7 @@ static void topics_are_those_of_the_contract(void **state)
 {
     (void)state;
     static const lc_str task[] = {{"fault", 5}, {"part", 4}};
-    const lc_topics topics = {"leafcutter/v1", "pi4-0017"};
+    const lc_topics topics = {"leafcutter/v1", "pi4-0017", "homeassistant"};
     static const struct {
         lc_topic topic;
         uint32_t task;
@@ -290,6 +290,8 @@ static void topics_are_those_of_the_contract(void **state)
         snprintf(want, sizeof want, "leafcutter/v1/pi4-0017/%s", cases[i].text);
         assert_string_equal(out, want);
     }
+    assert_true(lc_topics_write(&topics, LC_TOPIC_DISCOVERY, task[0], 0, out));
+    assert_string_equal(out, "homeassistant/device/pi4-0017/config");
     assert_string_equal(lc_topics_down_rest(&topics, "leafcutter/v1/pi4-0017/dn/cmd/x"), "cmd/x");
     assert_null(lc_topics_down_rest(&topics, "leafcutter/v1/pi4-00171/dn/text"));
     assert_null(lc_topics_down_rest(&topics, "leafcutter/v1/pi4-0017/up/text"));
