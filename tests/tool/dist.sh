@@ -42,6 +42,7 @@ lib/systemd/system/leafcutterd.service
 lib/sysusers.d/leafcutter.conf
 share/bash-completion/completions/leafcutter
 share/bash-completion/completions/leafcutterd
+share/leafcutter/leafcutter-ca
 share/leafcutter/mosquitto/leafcutter.acl
 share/leafcutter/mosquitto/leafcutter.conf
 share/leafcutter/schemas/config.schema.json
@@ -50,7 +51,7 @@ share/leafcutter/schemas/record.schema.json
 share/man/man1/leafcutter.1
 share/man/man8/leafcutterd.8" "$(
     cd "$tmp/dest/usr" && find . ! -type d | sed 's#^./##' | LC_ALL=C sort)"
-is "readable by all" "" "$(find "$tmp/dest" -type f ! -perm 644)"
+is "readable by all" "" "$(find "$tmp/dest" -type f ! -perm 644 ! -path '*/leafcutter-ca')"
 
 # ---- systemd ----
 
@@ -78,33 +79,57 @@ is "sysusers makes user and groups" "leafcutter dialout gpio audio" "$(
 
 # ---- the broker's configuration, with roles ----
 
-port=$(free_port)
-cp tools/dist/mosquitto/leafcutter.acl "$tmp/leafcutter.acl"
-password_file "$tmp/leafcutter.passwd" pi4-0017 pi4-0018 blocks worker collector operator \
-    homeassistant
-sed -E "s#/etc/mosquitto/leafcutter\.(acl|passwd)#$tmp/leafcutter.\1#
+# As shipped, but for folder, ports and, as this mosquitto has no other file, where it keeps things.
+ca() { tools/dist/leafcutter-ca --dir "$tmp/ca" "$@" >> "$tmp/ca.log" 2>&1; }
+ca init && ca server localhost 127.0.0.1 && ca device pi4-0017 && ca device pi4-0018
+is "an authority, a broker's certificate, two devices'" 0 $?
+conf=$tmp/leafcutter port=$(free_port) devices=$(free_port) desks=$(free_port)
+mkdir "$conf"
+cp tools/dist/mosquitto/leafcutter.acl "$tmp"/ca/{ca.crt,crl.pem} "$conf"
+cp "$tmp/ca/servers/localhost.crt" "$conf/server.crt"
+cp "$tmp/ca/servers/localhost.key" "$conf/server.key"
+password_file "$conf/passwords" blocks worker collector operator homeassistant
+sed -E "s#/etc/mosquitto/leafcutter/#$conf/#
     s/^listener 1883/listener $port/
+    s/^listener 8883/listener $devices/
+    s/^listener 8884/listener $desks/
     s#^persistence true#&\npersistence_location $tmp/#" tools/dist/mosquitto/leafcutter.conf \
     > "$tmp/m.conf"
-chmod 644 "$tmp"/leafcutter.*
+chmod 644 "$conf"/*
 chmod 777 "$tmp"
 broker_start "$tmp/m.conf" "$port"
 is "mosquitto takes it" 0 $?
 is "every line of it" "" "$(grep -E 'Error|Unknown config|deprecated' "$tmp/broker.log")"
 
-# may USER TOPIC: does the broker take a message of this user?
-may() {
-    mosquitto_pub -h 127.0.0.1 -V 5 -p "$port" -u "$1" -P secret -q 1 -d -t "$2" -m x 2>&1 |
+# as USER: how it connects, devices by certificate, all others by password
+as() {
+    local own=$tmp/ca/devices/$1
+    case $1 in
+    pi4-*) echo "-h localhost -p $devices --cafile $conf/ca.crt --cert $own.crt --key $own.key" ;;
+    *) echo "-h 127.0.0.1 -p $port -u $1 -P secret" ;;
+    esac
+}
+# says HOW... -t TOPIC: does the broker take a message? Nothing: not even the connection.
+says() {
+    mosquitto_pub -V 5 -q 1 -d -m x "$@" 2>&1 |
         sed -nE 's/.*PUBACK.*RC:([0-9]+).*/\1/p' | sed -E 's/^(0|16)$/yes/; s/^135$/no/'
 }
-# hears USER FILTER TOPIC: does this user get what the operator's kind sends there? Sent retained by
-# whoever may, so that nothing has to be timed.
+# may USER TOPIC: does the broker take a message of this user?
+may() {
+    # shellcheck disable=SC2046
+    says $(as "$1") -t "$2"
+}
+# hears USER FILTER: does this user get what is there? Sent retained by whoever may, so that nothing
+# has to be timed.
 hears() {
-    timeout 5 mosquitto_sub -h 127.0.0.1 -V 5 -p "$port" -u "$1" -P secret -q 1 -t "$2" -C 1 -W 1 \
-        > "$tmp/heard" 2> /dev/null
+    # shellcheck disable=SC2046
+    timeout 5 mosquitto_sub -V 5 $(as "$1") -q 1 -t "$2" -C 1 -W 1 > "$tmp/heard" 2> /dev/null
     [ -s "$tmp/heard" ] && echo yes || echo no
 }
-retain() { mosquitto_pub -h 127.0.0.1 -V 5 -p "$port" -u "$1" -P secret -q 1 -r -t "$2" -m kept; }
+retain() {
+    # shellcheck disable=SC2046
+    mosquitto_pub -V 5 $(as "$1") -q 1 -r -t "$2" -m kept
+}
 
 root=leafcutter/v1
 wrong=
@@ -113,31 +138,51 @@ while read -r answer user topic; do
 done << WRITES
 yes pi4-0017 $root/pi4-0017/up/res/fault
 yes pi4-0017 $root/pi4-0017/up/state
+yes pi4-0017 $root/pi4-0017/up/esc/req
 yes pi4-0017 homeassistant/device/pi4-0017/config
 no pi4-0017 $root/pi4-0018/up/res/fault
+no pi4-0017 $root/pi4-0018/up/esc/req
 no pi4-0017 $root/pi4-0017/dn/text
+no pi4-0017 $root/pi4-0017/dn/esc/rsp
 no pi4-0017 $root/pi4-0018/dn/text
 no pi4-0017 $root/_fleet/head
 no pi4-0017 $root/_g/plant-a/dn/upd/desired
+no pi4-0017 $root/_esc/state
+no pi4-0017 $root/_root
+no pi4-0017 $root/_art/0a1b/tab
 no pi4-0017 homeassistant/device/pi4-0018/config
+no pi4-0017 homeassistant/sensor/pi4-0017/config
 no pi4-0017 homeassistant/status
+no pi4-0017 plant/a/text
 yes blocks $root/pi4-0017/dn/upd/blk
 no blocks $root/pi4-0017/dn/upd/desired
 no blocks $root/pi4-0017/up/res/fault
+no blocks $root/_art/0a1b/tab
 yes worker $root/pi4-0017/dn/esc/rsp
 yes worker $root/_esc/state
 no worker $root/pi4-0017/dn/cmd/reboot
+no worker $root/pi4-0017/dn/text
+no worker $root/pi4-0017/up/esc/req
+no worker homeassistant/device/pi4-0017/config
 yes collector $root/pi4-0017/dn/ack
 no collector $root/pi4-0017/dn/text
+no collector $root/pi4-0017/up/state
+no collector $root/_esc/state
 yes operator $root/pi4-0017/dn/cmd/report
 yes operator $root/pi4-0017/dn/text
+yes operator $root/pi4-0017/dn/upd/desired
 yes operator $root/_g/plant-a/dn/upd/desired
 yes operator $root/_fleet/head
 yes operator $root/_root
 yes operator $root/_art/0a1b/tab
 no operator $root/pi4-0017/up/state
+no operator $root/pi4-0017/dn/ack
+no operator $root/pi4-0017/dn/esc/rsp
+no operator $root/_esc/state
+no operator homeassistant/device/pi4-0017/config
 yes homeassistant homeassistant/status
 no homeassistant $root/pi4-0017/dn/text
+no homeassistant $root/_root
 WRITES
 is "who may write what" "" "$wrong"
 
@@ -152,6 +197,7 @@ retain homeassistant homeassistant/status
 retain pi4-0017 $root/pi4-0017/up/state
 retain pi4-0017 $root/pi4-0017/up/esc/req
 retain pi4-0017 $root/pi4-0017/up/upd/req
+retain pi4-0017 homeassistant/device/pi4-0017/config
 wrong=
 while read -r answer user filter; do
     [ "$(hears "$user" "$filter")" = "$answer" ] || wrong="$wrong [$answer $user $filter]"
@@ -159,26 +205,109 @@ done << READS
 yes pi4-0017 $root/pi4-0017/dn/#
 no pi4-0017 $root/pi4-0018/dn/#
 no pi4-0017 $root/pi4-0017/up/#
+no pi4-0018 $root/+/up/#
+no pi4-0018 \$share/esc/$root/+/up/esc/req
+no pi4-0017 \$share/esc/$root/pi4-0018/dn/#
 yes pi4-0017 $root/_g/plant-a/dn/upd/desired
 yes pi4-0017 $root/_fleet/#
 yes pi4-0017 $root/_root
 yes pi4-0017 $root/_art/#
 yes pi4-0017 $root/_esc/state
 yes pi4-0017 homeassistant/status
+no pi4-0017 homeassistant/device/#
 yes blocks $root/+/up/upd/req
 no blocks $root/+/up/state
+no blocks $root/+/dn/#
 yes worker $root/+/up/esc/req
+yes worker \$share/esc/$root/+/up/esc/req
 no worker $root/+/up/state
+no worker $root/+/dn/#
 yes collector $root/+/up/#
 no collector $root/+/dn/#
+no collector homeassistant/device/#
 yes operator $root/+/dn/#
+yes operator $root/+/up/state
 yes homeassistant $root/+/up/state
+yes homeassistant homeassistant/device/#
+no homeassistant $root/+/dn/#
 READS
 is "who hears what" "" "$wrong"
+is "a worker elsewhere: TLS and a password" yes \
+    "$(says -h localhost -p "$desks" --cafile "$conf/ca.crt" -u worker -P secret \
+        -t $root/_esc/state)"
+
+# refused HOW...: nothing that the broker says of a message
+refused() { [ -z "$(says "$@" -t $root/pi4-0018/up/state)" ] && echo refused || echo taken; }
+tls="-h localhost -p $devices --cafile $conf/ca.crt"
+cert() { echo "--cert $1/devices/$2.crt --key $1/devices/$2.key"; }
+tools/dist/leafcutter-ca --dir "$tmp/other" init > /dev/null
+tools/dist/leafcutter-ca --dir "$tmp/other" device pi4-0018 > /dev/null
+# shellcheck disable=SC2046,SC2086
+is "no certificate, one of another authority, a role's name as a device, no password, a wrong one" \
+    "refused refused refused refused refused" "$(refused $tls) $(
+    refused $tls $(cert "$tmp/other" pi4-0018)) $(
+    ca device operator || echo refused) $(
+    refused -h 127.0.0.1 -p "$port" -u operator) $(
+    refused -h localhost -p "$desks" --cafile "$conf/ca.crt" -u operator -P other)"
 
 printf 'secret\n' > "$tmp/password"
-tool init --yes --dir "$tmp/device" --id pi4-0017 --broker "mqtt://127.0.0.1:$port" \
-    --password-file "$tmp/password" > /dev/null
+tool init --yes --dir "$tmp/device" --id pi4-0017 --broker "mqtts://localhost:$devices" \
+    --ca "$conf/ca.crt" --cert "$tmp/ca/devices/pi4-0017.crt" \
+    --key "$tmp/ca/devices/pi4-0017.key" > /dev/null
 tool doctor --config "$tmp/device/config.json" > "$tmp/out" 2>&1
-is "doctor is content with it" "1 1 1" "$(grep -c '^ok    acl' "$tmp/out") $(
-    grep -c '^ok    limits' "$tmp/out") $(grep -c '^ok    round-trip' "$tmp/out")"
+is "doctor is content with it" "1 1 1 1" "$(grep -c '^ok    acl' "$tmp/out") $(
+    grep -c '^ok    limits' "$tmp/out") $(grep -c '^ok    round-trip' "$tmp/out") $(
+    grep -c '^ok    tls' "$tmp/out")"
+
+# ---- leafcutter-ca ----
+
+mkdir "$tmp/before"
+cp "$tmp"/ca/devices/pi4-0018.* "$tmp/before"
+mkdir "$tmp/before/devices" && mv "$tmp"/before/pi4* "$tmp/before/devices"
+ca renew pi4-0018
+# shellcheck disable=SC2046,SC2086
+is "renewed: the one before is good, too" "taken taken" "$(
+    refused $tls $(cert "$tmp/before" pi4-0018)) $(refused $tls $(cert "$tmp/ca" pi4-0018))"
+ends() { # NAME FOLDER: the broker takes what is revoked now; it refuses this certificate soon
+    local _
+    cp "$tmp/ca/crl.pem" "$conf"
+    chmod 644 "$conf/crl.pem"
+    kill -HUP "$broker"
+    for _ in $(seq 100); do
+        # shellcheck disable=SC2046,SC2086
+        [ "$(refused $tls $(cert "$2" "$1"))" = taken ] || break
+        sleep 0.05
+    done
+}
+ca revoke --old pi4-0018
+ends pi4-0018 "$tmp/before"
+# shellcheck disable=SC2046,SC2086
+is "then revoked: the new one alone" "refused taken" "$(
+    refused $tls $(cert "$tmp/before" pi4-0018)) $(refused $tls $(cert "$tmp/ca" pi4-0018))"
+cp "$tmp"/ca/devices/pi4-0018.* "$tmp/before/devices"
+ca revoke pi4-0018
+ends pi4-0018 "$tmp/before"
+# shellcheck disable=SC2046,SC2086
+is "and all of a device: none, of others still" "refused taken" "$(
+    refused $tls $(cert "$tmp/before" pi4-0018)) $(refused $tls $(cert "$tmp/ca" pi4-0017))"
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$tmp/own.key" 2> /dev/null
+openssl req -new -key "$tmp/own.key" -subj /CN=somebody-else -out "$tmp/own.csr"
+ca --csr "$tmp/own.csr" --days 7 device pi4-0020
+is "a request is signed for the id, not for what it says; no key is here" "CN = pi4-0020 0 no" "$(
+    openssl x509 -in "$tmp/ca/devices/pi4-0020.crt" -noout -subject | sed 's/subject=//') $(
+    openssl x509 -in "$tmp/ca/devices/pi4-0020.crt" -noout -checkend 600000 > /dev/null; echo $?
+    ) $([ -e "$tmp/ca/devices/pi4-0020.key" ] && echo yes || echo no)"
+wrong=
+for id in '' A pi_4 -x ../x 'a b' ca/x "$(printf 'a%.0s' {1..33})" blocks worker collector \
+    homeassistant pi4-0017; do
+    ca device "$id" && wrong="$wrong [$id]"
+done
+ca server 'x;y' && wrong="$wrong [x;y]"
+ca server localhost 'DNS:x,IP:1' && wrong="$wrong [DNS:x,IP:1]"
+ca renew pi4-0099 && wrong="$wrong [renew of none]"
+ca revoke pi4-0099 && wrong="$wrong [revoke of none]"
+ca init && wrong="$wrong [init again]"
+is "ids that are none, roles, hosts that are none, what is not there: refused" "" "$wrong"
+is "keys are for their owner only" "" "$(find "$tmp/ca" -name '*.key' ! -perm 600)"
+is "it says how to use it" "0 2" "$(tools/dist/leafcutter-ca --help > /dev/null; echo $?) $(
+    tools/dist/leafcutter-ca > /dev/null 2>&1; echo $?)"

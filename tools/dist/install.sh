@@ -31,6 +31,7 @@ ln -sf leafcutter "$target/share/bash-completion/completions/leafcutterd"
 folder share/leafcutter/mosquitto
 install -m 644 "$here"/mosquitto/leafcutter.conf "$here"/mosquitto/leafcutter.acl \
     "$target/share/leafcutter/mosquitto/"
+install -m 755 "$here/leafcutter-ca" "$target/share/leafcutter/"
 folder share/leafcutter/schemas
 install -m 644 "$here"/schemas/*.json "$target/share/leafcutter/schemas/"
 
