@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 
 #include "../board/linux/cpu.h"
+#include "../board/linux/power.h"
 
 /* The first line of a file without its end; "" when there is none. */
 static void line_read(const char *path, char *out, size_t max)
@@ -61,7 +62,7 @@ void lc_machine_read(lc_machine *machine)
 {
     struct utsname name;
     *machine = (lc_machine){0};
-    line_read("/proc/device-tree/model", machine->board, sizeof machine->board);
+    lc_board_name("", machine->board, sizeof machine->board);
     if (machine->board[0] == 0) {
         line_read("/sys/class/dmi/id/product_name", machine->board, sizeof machine->board);
     }

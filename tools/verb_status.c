@@ -124,6 +124,34 @@ static void traffic_print(const cJSON *s)
            number(s, "gaps"), number(link, "refused"), number(link, "unheard"));
 }
 
+/* "today     2026-11-20: 120 lines, rules 4, head 116, all answered here; ..." */
+static void day_print(const cJSON *s, const char *key, const char *name)
+{
+    static const char *const stages[] = {"rules", "head", "label_score", "other"};
+    const cJSON *day = part(s, key);
+    if (!cJSON_IsObject(day)) {
+        return;
+    }
+    printf("%-9s %s%s%llu lines", name, lc_json_text(day, "date", ""),
+           lc_json_text(day, "date", "")[0] ? ": " : "", number(day, "lines"));
+    for (size_t i = 0; i < LC_COUNT(stages); i++) {
+        if (number(day, stages[i]) > 0) {
+            printf(", %s %llu", stages[i], number(day, stages[i]));
+        }
+    }
+    printf("; %.1f %% stayed here; %.1f s of CPU\n", lc_json_real(day, "local_share", 1.0) * 100.0,
+           lc_json_real(day, "cpu_ms", 0.0) / 1000.0);
+    if (number(day, "calls") > 0) {
+        printf("          upstream %llu calls, %llu bytes, %llu tokens, cost %.4f\n",
+               number(day, "calls"), number(day, "sent"), number(day, "tokens"),
+               lc_json_real(day, "money", 0.0));
+    }
+    if (part(day, "energy_wh")) {
+        printf("          about %.1f Wh by the board, %.2f of it by this program (estimates)\n",
+               lc_json_real(day, "energy_wh", 0.0), lc_json_real(day, "energy_cpu_wh", 0.0));
+    }
+}
+
 static void times_print(const char *name, const cJSON *times)
 {
     printf("%-9s p50 %llu, p95 %llu, p99 %llu, most %llu ms, of %llu lines\n", name,
@@ -138,6 +166,8 @@ static void status_print(const cJSON *s)
     traffic_print(s);
     times_print("latency", part(s, "latency_ms"));
     times_print("inference", part(s, "inference_ms"));
+    day_print(s, "day", "today");
+    day_print(s, "yesterday", "yesterday");
     printf("late      %llu lines over their deadline, %llu failed\n", number(s, "deadlines"),
            number(s, "failed"));
     printf("arenas    state %.0f of %.0f KB, scratch %.0f of %.0f KB\n",

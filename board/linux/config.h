@@ -95,6 +95,8 @@ typedef struct lc_config {
     uint32_t log_level; /* lc_log_level */
     bool log_text;
     char status_socket[LC_CONFIG_PATH_MAX]; /* "" : none */
+    char board_root[LC_CONFIG_PATH_MAX];  /* "" : / */
+    double idle_w, busy_w;                /* 0: as published */
     uint32_t inbox_kb, outbox_kb, window, batch, backlog_per_s, deadline_ms;
 } lc_config;
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #if defined(__aarch64__)
 #include <asm/hwcap.h>
@@ -86,4 +87,11 @@ void lc_cpu_names(uint32_t features, char *out, size_t max)
             used += (size_t)snprintf(out + used, left, "%s%s", used ? " " : "", known[i].name);
         }
     }
+}
+
+uint64_t lc_cpu_time_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }

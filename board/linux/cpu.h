@@ -11,5 +11,7 @@
 uint32_t lc_cpu_features(void);
 /* Their names with blanks between, "" for none; cut to max bytes with the NUL. */
 void lc_cpu_names(uint32_t features, char *out, size_t max);
+/* CPU time of this process since its start, all threads. */
+uint64_t lc_cpu_time_us(void);
 
 #endif

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "cap.h"
+#include "cpu.h"
 #include "daemon_parts.h"
 #include "log.h"
 #include "sdnotify.h"
@@ -33,7 +34,7 @@ static void message_publish(lc_daemon *d, uint64_t now_ms, const lc_message *m)
 static void health_give(lc_daemon *d, uint64_t now_ms)
 {
     lc_vitals vitals;
-    lc_vitals_read("", d->config->storage, &vitals);
+    lc_vitals_read(d->config->board_root, d->config->storage, &vitals);
     lc_vitals_tell(&d->vitals, &vitals);
     d->vitals = vitals;
     d->health.failed = d->engine.failed;
@@ -106,6 +107,7 @@ static void clock_tell(lc_daemon *d, uint64_t now_ms)
 {
     uint64_t wall_ms;
     lc_str quality = lc_clock_read(&wall_ms);
+    lc_node_cpu(d->node, now_ms, lc_cpu_time_us());
     lc_node_clock(d->node, now_ms, wall_ms, quality);
     d->clock_ms = now_ms + CLOCK_EVERY_MS;
 }

@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "cpu.h"
 #include "daemon_parts.h"
 #include "log.h"
 #include "sdnotify.h"
@@ -30,6 +31,7 @@ void lc_daemon_worker_done(void *ctx, uint32_t events)
 
 void lc_daemon_stop_begin(lc_daemon *d, uint32_t flush_ms)
 {
+    lc_node_cpu(d->node, lc_loop_now_ms(), lc_cpu_time_us());
     lc_node_stop(d->node, lc_loop_now_ms(), flush_ms);
     lc_inputs_close(&d->inputs);
     if (!d->stopping) {

@@ -377,7 +377,8 @@ int lc_daemon_open(lc_daemon *d)
     d->health.sensors = &d->sensors;
     d->health.listen = &d->listen;
     d->health.source = d->source;
-    d->health.sys = "";
+    d->health.sys = d->config->board_root;
+    lc_power_find(d->config, &d->health.power);
     d->health.protocol = "";
     d->store.folder = -1;
     for (uint32_t i = 0; i < LC_FILE_COUNT; i++) {

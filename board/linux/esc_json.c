@@ -9,6 +9,7 @@
 #include "template.h"
 
 #define VALUE_BYTES_MAX 64u
+#define TOKENS_MAX 1e9 /* of a call */
 #define COST_MAX 1e6 /* of a call, in the currency */
 
 /* ---- plain values ---- */
@@ -236,7 +237,7 @@ static bool is_text(lc_str json)
 lc_err lc_esc_reply_read(const char *data, uint32_t bytes, lc_esc_reply *reply)
 {
     lc_str json = {data, bytes};
-    double cost = 0;
+    double cost = 0, tokens = 0;
     *reply = (lc_esc_reply){0};
     if (bytes > LC_ESC_ANSWER_MAX) {
         return LC_ERR_LIMIT;
@@ -252,7 +253,10 @@ lc_err lc_esc_reply_read(const char *data, uint32_t bytes, lc_esc_reply *reply)
     }
     lc_err priced = number_read("{cost}", json, COST_MAX, &cost);
     reply->answer.cost = (uint64_t)(cost * LC_BUDGET_MONEY + 0.5);
-    return priced == LC_ERR_NOT_FOUND ? LC_OK : priced;
+    lc_err counted = number_read("{tok}", json, TOKENS_MAX, &tokens);
+    reply->answer.tokens = (uint64_t)tokens;
+    err = priced == LC_ERR_NOT_FOUND ? LC_OK : priced;
+    return err != LC_OK || counted == LC_ERR_NOT_FOUND ? err : counted;
 }
 
 lc_err lc_esc_worker_read(const char *data, uint32_t bytes, lc_esc_worker *worker)

@@ -2,8 +2,9 @@
 #include "figures.h"
 
 #include <string.h>
-#include <sys/resource.h>
+#include <time.h>
 
+#include "cpu.h"
 #include "prom.h"
 #include "statm.h"
 
@@ -13,6 +14,7 @@ typedef enum figure_kind {
     COUNTER, /* grows from 0 while the daemon runs */
     GAUGE,
     MOMENT, /* ms since 1970 */
+    DAY,    /* days since 1970, UTC */
     WORD,   /* a state */
     FLAGS,  /* names of the bits that are set */
     TIMES,  /* since the last up/health */
@@ -42,9 +44,36 @@ typedef struct figure_value {
 #define SENSORS (h->sensors->started)
 #define LISTENS (h->listen->started)
 #define ASKS lc_job_escalates(h->job)
+#define POWER (h->power.idle_mw > 0)
+#define YESTERDAY (y->n[LC_COST_UP_MS] > 0)
+
+/* What a day took: `day` is that of now, `yesterday` the one before. */
+#define DAY_FIGURES(X, part, d, is)                                                                \
+    X(part, "date", DAY, (is) && (d)->day > 0, N(d->day), "Day of UTC; none without a clock")      \
+    X(part, "up_s", GAUGE, is, N(d->n[LC_COST_UP_MS] / 1000u), "Time the daemon ran")              \
+    X(part, "lines", GAUGE, is, N(d->n[LC_COST_LINES]), "Lines answered")                          \
+    X(part, "records", GAUGE, is, N(d->n[LC_COST_RECORDS]), "Records made")                        \
+    X(part, "rules", GAUGE, is, N(d->n[LC_COST_STAGE + LC_STAGE_RULES]), "Answered by rules")      \
+    X(part, "head", GAUGE, is, N(d->n[LC_COST_STAGE + LC_STAGE_HEAD]), "Answered by a head")       \
+    X(part, "label_score", GAUGE, is, N(d->n[LC_COST_STAGE + LC_STAGE_LABEL_SCORE]),               \
+      "Answered by scored labels")                                                                 \
+    X(part, "other", GAUGE, is, N(others(d)), "Answered by none of them")                          \
+    X(part, "local_share", GAUGE, is, SCALED(local_share(d), 4), "Records whose line stayed here") \
+    X(part, "cpu_ms", GAUGE, is, N(d->n[LC_COST_CPU_US] / 1000u), "Time of CPUs taken")            \
+    X(part, "work_ms", GAUGE, is, N(d->n[LC_COST_WORK_US] / 1000u), "Of it, to answer lines")      \
+    X(part, "calls", GAUGE, is, N(d->n[LC_COST_CALLS]), "Messages to upstream")                    \
+    X(part, "sent", GAUGE, is, N(d->n[LC_COST_BYTES]), "Bytes of them")                            \
+    X(part, "tokens", GAUGE, is, N(d->n[LC_COST_TOKENS]), "Tokens upstream, as it says")           \
+    X(part, "money", GAUGE, is, SCALED(d->n[LC_COST_MONEY], 6), "Spent upstream")                  \
+    X(part, "energy_wh", GAUGE, (is) && POWER,                                                     \
+      SCALED(lc_power_mwh(&h->power, d->n[LC_COST_UP_MS], d->n[LC_COST_CPU_US]), 3),               \
+      "Of the whole board: an estimate from a table")                                              \
+    X(part, "energy_cpu_wh", GAUGE, (is) && POWER,                                                 \
+      SCALED(lc_power_mwh(&h->power, 0, d->n[LC_COST_CPU_US]), 3), "Of it, by CPU time taken")
 
 /* A new one is a line here. part, key, kind, when it is there, value, help. The end of a key is its
- * unit: _ms _s _kb _c. h: lc_health, c: lc_node_counts, e: of them upstream, v: lc_vitals. */
+ * unit: _ms _s _kb _c. h: lc_health, c: lc_node_counts, e: of them upstream, t, y: today and
+ * yesterday, v: lc_vitals. */
 #define FIGURES(X)                                                                                 \
     X("", "up_s", GAUGE, ALWAYS, N(c->up_ms / 1000u), "Since the start")                           \
     X("", "seq", GAUGE, ALWAYS, N(c->seq), "Number of the last record")                            \
@@ -130,6 +159,8 @@ typedef struct figure_value {
       "How unsure an answer must be to be asked: 1 - p")                                           \
     X("upstream", "latency_ms", TIMES, ASKS, .times = lc_node_asking(h->node),                     \
       "Question to answer")                                                                        \
+    DAY_FIGURES(X, "day", t, ALWAYS)                                                               \
+    DAY_FIGURES(X, "yesterday", y, YESTERDAY)                                                      \
     X("bytes", "rss", GAUGE, ALWAYS, N(lc_statm_bytes(LC_STATM_RESIDENT)), "Resident memory")      \
     X("bytes", "state", PEAK, ALWAYS, OF(h->arenas->state.peak, h->arenas->state.size),            \
       "Arena of what stays")                                                                       \
@@ -145,7 +176,7 @@ typedef struct figure_value {
       "What was wrong since it was switched on")                                                   \
     X("board", "storage_free_kb", GAUGE, v->storage_free_kb > 0, N(v->storage_free_kb),            \
       "Room for the daemon's files")                                                               \
-    X("", "cpu_ms", COUNTER, ALWAYS, N(cpu_ms()), "Time of CPUs taken")                            \
+    X("", "cpu_ms", COUNTER, ALWAYS, N(lc_cpu_time_us() / 1000u), "Time of CPUs taken")            \
     X("", "wakeups", COUNTER, ALWAYS, N(h->loop->rounds), "Rounds of the event loop")
 
 static const figure_row rows[] = {
@@ -164,12 +195,22 @@ static const char *journal_word(const lc_health *h, const lc_node_counts *c)
     return c->keeps ? "ok" : h->config->storage[0] ? "failed" : "none";
 }
 
-static uint64_t cpu_ms(void)
+/* Of 10,000 records of a day, those whose line did not leave. */
+static uint64_t local_share(const lc_cost_day *day)
 {
-    struct rusage use;
-    getrusage(RUSAGE_SELF, &use);
-    return (uint64_t)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000u +
-           (uint64_t)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1000u;
+    uint64_t records = day->n[LC_COST_RECORDS], asked = day->n[LC_COST_ASKED];
+    asked = asked < records ? asked : records; /* a line of yesterday may be asked today */
+    return records > 0 ? (records - asked) * 10000u / records : 10000u;
+}
+
+static uint64_t others(const lc_cost_day *day)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < LC_COST_STAGES; i++) {
+        bool shown = i == LC_STAGE_RULES || i == LC_STAGE_HEAD || i == LC_STAGE_LABEL_SCORE;
+        count += shown ? 0 : day->n[LC_COST_STAGE + i];
+    }
+    return count;
 }
 
 static void values_take(const lc_health *h, uint64_t now_ms, figure_value value[ROWS])
@@ -177,8 +218,10 @@ static void values_take(const lc_health *h, uint64_t now_ms, figure_value value[
     lc_node_counts counts;
     const lc_node_counts *const c = &counts;
     const lc_esc_counts *const e = &counts.esc;
+    const lc_cost_day *const t = &counts.today, *const y = &counts.last_day;
     lc_vitals vitals;
     const lc_vitals *const v = &vitals;
+    lc_node_cpu(h->node, now_ms, lc_cpu_time_us());
     lc_node_look(h->node, now_ms, &counts);
     lc_vitals_read(h->sys, h->config->storage, &vitals);
     size_t i = 0;
@@ -229,6 +272,15 @@ static void flags_put(lc_text *t, int64_t flags)
     lc_text_add(t, between[1] == '"' ? "[]" : "\"]");
 }
 
+static void day_put(lc_text *t, int64_t days)
+{
+    char text[16];
+    struct tm parts;
+    time_t seconds = (time_t)days * 86400;
+    size_t bytes = gmtime_r(&seconds, &parts) ? strftime(text, sizeof text, "%Y-%m-%d", &parts) : 0;
+    lc_text_json(t, (lc_str){text, (uint32_t)bytes});
+}
+
 static void value_put(lc_text *t, figure_kind kind, const figure_value *value)
 {
     switch (kind) {
@@ -247,6 +299,9 @@ static void value_put(lc_text *t, figure_kind kind, const figure_value *value)
         lc_text_add(t, ",");
         lc_text_u64(t, value->room);
         lc_text_add(t, "]");
+        break;
+    case DAY:
+        day_put(t, value->n);
         break;
     case COUNTER:
     case GAUGE:
@@ -383,6 +438,9 @@ static void figure_print(lc_text *t, const figure_row *row, const figure_value *
         break;
     case MOMENT:
         number_print(t, row, "_timestamp_seconds", value->n, 3);
+        break;
+    case DAY:
+        number_print(t, row, "_timestamp_seconds", value->n * 86400, 0);
         break;
     case PEAK:
         number_print(t, row, "_peak", value->n, 0);

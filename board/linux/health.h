@@ -10,6 +10,7 @@
 #include "loop.h"
 #include "memory.h"
 #include "pins.h"
+#include "power.h"
 #include "sensors.h"
 #include "sound.h"
 #include "vitals.h"
@@ -30,6 +31,7 @@ typedef struct lc_health {
     const lc_sensors *sensors;
     const lc_listen *listen;
     uint32_t boot, threads;
+    lc_power power;
     const char *version;
     const char *level;    /* of the kernels chosen */
     const char *cpu;      /* feature names */

@@ -1,6 +1,7 @@
 /* job_engine.c - one line through the job, its answers written as records. */
 #include "job_engine.h"
 
+#include "cpu.h"
 #include "loop.h"
 
 lc_err lc_job_engine_init(lc_job_engine *engine, uint32_t tasks, lc_arena *state)
@@ -49,6 +50,18 @@ static lc_record_meta meta_make(const lc_job_engine *engine, const lc_work *work
                             .text = text};
 }
 
+/* Type of the stage that answered, 0: none did. */
+static uint8_t stage_of(const lc_answer *answer)
+{
+    const lc_task *task = answer->task;
+    for (uint32_t i = 0; i < task->stage_count && answer->stage.bytes > 0; i++) {
+        if (lc_str_equal(task->stage[i].id, answer->stage)) {
+            return task->stage[i].type;
+        }
+    }
+    return 0;
+}
+
 /* Renders the answer as record number `seq`; false for a task that was skipped. */
 static bool answer_render(lc_job_engine *engine, uint32_t task, lc_record_meta *meta, bool hard,
                           lc_node_record *record)
@@ -72,6 +85,7 @@ static bool answer_render(lc_job_engine *engine, uint32_t task, lc_record_meta *
         .decision = answer->decision,
         .label = answer->label,
         .alarm = lc_job_alarm(answer->task, answer->label),
+        .stage = stage_of(answer),
         .label_name = answer->label < 0 ? none : answer->task->label[answer->label].name};
     if (hard && engine->screen.leaves) {
         record->ask = (lc_str){engine->screen.text, engine->screen.bytes};
@@ -87,7 +101,7 @@ uint32_t lc_job_engine_run(void *ctx, const lc_work *work, const volatile bool *
     uint8_t hash[32];
     uint32_t count = 0;
     (void)cancel; /* the job was opened with its address */
-    uint64_t start_us = lc_loop_now_us();
+    uint64_t start_us = lc_loop_now_us(), start_cpu_us = lc_cpu_time_us();
     uint32_t tasks = lc_job_tasks(engine->job), hard = 0;
     /* As if it could be asked: then it is known which answers would be, and may be later. */
     lc_err err = lc_job_run(engine->job, work->text, work->bytes, true, engine->answer);
@@ -109,5 +123,6 @@ uint32_t lc_job_engine_run(void *ctx, const lc_work *work, const volatile bool *
         meta.seq = work->seq + count;
         count += answer_render(engine, task, &meta, (hard >> task & 1u) != 0, &record[count]);
     }
+    record[0].work_us = lc_cpu_time_us() - start_cpu_us; /* the pool works for it, too */
     return count;
 }

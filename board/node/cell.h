@@ -18,6 +18,7 @@ typedef enum lc_cell_index {
     LC_CELL_CORRECTIONS,
     LC_CELL_AUDIT,
     LC_CELL_ANNOUNCED,
+    LC_CELL_COST,
     LC_CELL_COUNT = 8 /* places in the file */
 } lc_cell_index;
 

@@ -567,6 +567,7 @@ void lc_escalate_answer(lc_escalate *esc, uint64_t now_ms, const lc_esc_answer *
     bool late = slot->state == LC_ESC_OVER;
     lc_budget_charge(&esc->budget, now_ms, a->cost > slot->taken ? a->cost - slot->taken : 0);
     slot->taken = a->cost > slot->taken ? a->cost : slot->taken;
+    esc->counts.tokens += a->tokens;
     esc->silent = 0;
     int32_t label = label_find(esc->options.task[slot->task], a->label);
     bool good =

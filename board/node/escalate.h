@@ -70,6 +70,7 @@ typedef struct lc_esc_answer {
     lc_esc_span span[LC_SPANS_SAID_MAX];
     uint32_t span_count;
     uint64_t cost; /* in millionths */
+    uint64_t tokens;
 } lc_esc_answer;
 
 typedef enum lc_esc_state {
@@ -105,6 +106,7 @@ typedef struct lc_esc_counts {
     uint64_t answered, late, timeouts, refused, invalid, nobody, budget, stray, malformed;
     uint64_t kept, kept_dropped, kept_expired;
     uint64_t money; /* since start, in millionths */
+    uint64_t tokens; /* of answers, as they say */
     uint64_t calls_day, money_day, calls_max;
     uint32_t open, waiting, queue; /* asked and not ended; kept; at the worker */
     float bar;

@@ -106,6 +106,9 @@ static void node_start(lc_node *node, uint64_t now_ms)
         node->kept = false;
         lc_say_put(&node->say, now_ms, LC_SAY_STORE_FAILED, 0, (lc_str){0});
     }
+    if (lc_cost_open(&node->cost, now_ms, o->port) != LC_OK) {
+        lc_say_put(&node->say, now_ms, LC_SAY_STORE_FAILED, 0, (lc_str){0});
+    }
     if (lc_escalate_open(&node->esc, now_ms, o->port, o->seed) != LC_OK) {
         lc_say_put(&node->say, now_ms, LC_SAY_BUDGET_FAILED, 0, (lc_str){0});
     }
@@ -234,6 +237,7 @@ static void record_take(lc_node *node, uint64_t now_ms, const lc_node_record *re
     node->seq++;
     node->records++;
     node->decided[record->decision]++;
+    lc_cost_record(&node->cost, record->stage);
     lc_actor_answer(&node->actor, now_ms, node->seq, record->task,
                     record->decision == LC_ACCEPT ? record->label : -1);
     if (!node->options.link) {
@@ -263,6 +267,7 @@ void lc_node_finish(lc_node *node, uint64_t now_ms, uint32_t ticket, const lc_no
     if (ticket == 0 || ticket != running->ticket) {
         return;
     }
+    lc_cost_line(&node->cost, count > 0 ? record[0].work_us : 0);
     for (uint32_t i = 0; i < count; i++) {
         record_take(node, now_ms, &record[i], running->source);
         lc_node_audit(node, now_ms);
@@ -374,6 +379,25 @@ void lc_node_clock(lc_node *node, uint64_t now_ms, uint64_t wall_ms, lc_str qual
     node->wall_offset_ms = wall_ms > now_ms ? wall_ms - now_ms : 0;
     node->tq = quality;
     lc_escalate_clock(&node->esc, now_ms, wall_ms);
+    lc_node_cost(node, now_ms);
+}
+
+void lc_node_cost(lc_node *node, uint64_t now_ms)
+{
+    const lc_esc_counts *esc = &node->esc.counts;
+    const lc_cost_totals totals = {.cpu_us = node->cpu_us,
+                                   .asked = esc->asked,
+                                   .calls = esc->asked + esc->retries,
+                                   .bytes = esc->bytes,
+                                   .tokens = esc->tokens,
+                                   .money = node->esc.budget.money};
+    lc_cost_clock(&node->cost, now_ms, lc_node_ts_ms(node, now_ms), &totals);
+}
+
+void lc_node_cpu(lc_node *node, uint64_t now_ms, uint64_t cpu_us)
+{
+    node->cpu_us = cpu_us > node->cpu_us ? cpu_us : node->cpu_us;
+    lc_node_cost(node, now_ms);
 }
 
 void lc_node_announce(lc_node *node, uint64_t now_ms)
@@ -615,6 +639,8 @@ void lc_node_look(lc_node *node, uint64_t now_ms, lc_node_counts *counts)
     journals_look(outbox, counts);
     inbox_look(&node->inbox, counts);
     lc_escalate_look(&node->esc, now_ms, &counts->esc);
+    lc_node_cost(node, now_ms);
+    lc_cost_look(&node->cost, &counts->today, &counts->last_day);
 }
 
 const lc_times *lc_node_asking(const lc_node *node)

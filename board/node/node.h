@@ -20,6 +20,7 @@
 #include "../../runtime/err.h"
 #include "actor.h"
 #include "audit.h"
+#include "cost.h"
 #include "escalate.h"
 #include "link.h"
 #include "outbox.h"
@@ -89,7 +90,9 @@ typedef struct lc_node_record {
     int32_t label;    /* -1: null */
     bool alarm;       /* this label is one that up/event tells about */
     lc_str label_name;
-    lc_str ask; /* what may leave of the line, for upstream; data NULL: nothing */
+    uint8_t stage;    /* lc_stage_type of the one that answered, 0 none */
+    uint64_t work_us; /* CPU time of the line; of its first record, else 0 */
+    lc_str ask;       /* what may leave of the line, for upstream; data NULL: nothing */
     const lc_redactions *map;
 } lc_node_record;
 
@@ -166,6 +169,7 @@ typedef struct lc_node_counts {
     uint64_t journal_commits;
     uint64_t journal_oldest_ts_ms; /* when the oldest of them was made, 0: none, or not known */
     lc_esc_counts esc;
+    lc_cost_day today, last_day;
 } lc_node_counts;
 
 typedef struct lc_node lc_node;
@@ -202,6 +206,8 @@ void lc_node_worker(lc_node *node, uint64_t now_ms, const lc_esc_worker *worker)
 void lc_node_answer(lc_node *node, uint64_t now_ms, const lc_esc_answer *answer);
 /* What the wall clock says now, and how good it is ("ntp" "rtc" "none", static). */
 void lc_node_clock(lc_node *node, uint64_t now_ms, uint64_t wall_ms, lc_str quality);
+/* CPU time since the start, of all threads. */
+void lc_node_cpu(lc_node *node, uint64_t now_ms, uint64_t cpu_us);
 /* id: as who sent it says, "" none. */
 void lc_node_command(lc_node *node, uint64_t now_ms, lc_str name, lc_str id);
 /* Somebody has seen the alarm: outputs go to rest, until another one begins. by: which input. */
@@ -216,7 +222,7 @@ void lc_node_health(lc_node *node, uint64_t now_ms, const char *json, uint32_t b
  * flush_ms (UINT32_MAX: no limit). A later call can only shorten it. */
 void lc_node_stop(lc_node *node, uint64_t now_ms, uint32_t flush_ms);
 
-#define LC_NODE_HEALTH_BYTES_MAX 4096u
+#define LC_NODE_HEALTH_BYTES_MAX 6144u
 
 /* ---- actions ---- */
 

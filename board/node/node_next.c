@@ -352,6 +352,8 @@ static bool stop_next(lc_node *node, uint64_t now_ms, lc_action *action)
     }
     node->stop_told = true;
     lc_outbox_close(&node->outbox, now_ms);
+    lc_node_cost(node, now_ms);
+    lc_cost_keep(&node->cost, now_ms);
     *action = (lc_action){.kind = LC_DO_STOP};
     return true;
 }
@@ -374,6 +376,7 @@ static bool resume_next(lc_node *node, lc_action *action)
 static void disk_watch(lc_node *node, uint64_t now_ms)
 {
     lc_outbox_tick(&node->outbox, now_ms, node->link.state == LC_LINK_OPEN);
+    lc_cost_tick(&node->cost, now_ms);
     bool keeps = true;
     for (lc_outbox_kind kind = 0; kind < LC_OUTBOX_KINDS; kind++) {
         lc_journal *journal = &node->outbox.lane[kind].journal;
@@ -438,6 +441,7 @@ uint64_t lc_node_wake_ms(const lc_node *node, uint64_t now_ms)
     uint64_t wake = lc_link_wake_ms(&node->link);
     wake = earlier(wake, lc_actor_wake_ms(&node->actor));
     wake = earlier(wake, lc_audit_wake_ms(&node->audit));
+    wake = earlier(wake, lc_cost_wake_ms(&node->cost));
     wake = earlier(wake, lc_escalate_wake_ms(&node->esc, now_ms));
     wake = earlier(wake, lc_outbox_tick_ms(&node->outbox, node->link.state == LC_LINK_OPEN));
     if (!node->stuck) {

@@ -49,6 +49,8 @@ struct lc_node {
     lc_actor actor;
     lc_audit audit;
     lc_escalate esc;
+    lc_cost cost;
+    uint64_t cpu_us;
     lc_running running;
     uint32_t tickets, ids; /* given so far */
     uint64_t seq;          /* of the last record */
@@ -87,6 +89,8 @@ static inline lc_slot *lc_node_slot(lc_node *node, uint32_t index)
 void lc_node_put(lc_node *node, uint64_t now_ms, lc_outbox_kind kind, uint32_t task,
                  const char *json, uint32_t bytes);
 lc_stamp lc_node_stamp(const lc_node *node, uint64_t now_ms);
+/* What the day has cost so far is counted. */
+void lc_node_cost(lc_node *node, uint64_t now_ms);
 /* What the audit has is numbered and goes into the outbox. */
 void lc_node_audit(lc_node *node, uint64_t now_ms);
 /* Messages handed to the link and not acknowledged. */

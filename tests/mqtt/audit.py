@@ -63,7 +63,8 @@ class Scene:
         self.broker = stage.Mosquitto()
         self.bytes = {}  # of requests, by id
         self.worker = escalate.Worker(
-            self.broker.port, reply=lambda ask: {**escalate.Worker.good(ask), "label": "high"}
+            self.broker.port,
+            reply=lambda ask: {**escalate.Worker.good(ask), "label": "high", "tok": 40},
         )
         self.worker.on_message = self.asked
         self.collector = client.Collector(self.broker.port).wait_ready()
@@ -292,6 +293,40 @@ def lives(scene, counted):
     )
 
 
+def costs(scene):
+    """What a day took goes on after a restart."""
+    scene.start()
+    before = scene.daemon.status()["day"]
+    for _ in range(5):
+        scene.say("normal")
+    day = scene.daemon.status()["day"]
+    stage.ok(
+        "a restart goes on with the day's counting, by stage",
+        before["lines"] > 0 and day["lines"] == day["rules"] == before["lines"] + 5,
+        (before, day),
+    )
+    scene.worker.state(ready=True, q=0, price=0)  # the broker was killed: it forgot
+    stage.until(lambda: scene.daemon.status()["upstream"]["worker"] == "ready", 10)
+    scene.say("something odd")
+    told = stage.until(lambda: (d := scene.daemon.status()["day"])["tokens"] and d, 10)
+    stage.ok(
+        "calls, their bytes and tokens, and the share that stayed here",
+        told
+        and told["calls"] == day["calls"] + 1
+        and told["tokens"] == day["tokens"] + 40
+        and told["sent"] > day["sent"]
+        and 0 < told["local_share"] < 1
+        and told["cpu_ms"] >= told["work_ms"],
+        (day, told),
+    )
+    where = ["--socket", scene.daemon.socket]
+    text = subprocess.run(
+        stage.RUN + [stage.TOOL, "status", *where], stdout=subprocess.PIPE, check=False
+    ).stdout.decode()
+    stage.ok("status tells people", f"{told['tokens']} tokens" in text and "today" in text, text)
+    stage.ok("leaves when asked again", scene.daemon.stop() == 0)
+
+
 def damaged():
     """Files that were cut, or of which any byte is another."""
     store = os.path.join(stage.folder, DEV, "store")
@@ -345,6 +380,7 @@ def main():
     stage.ok("what the tool lists is what up/audit told, each once", told_all(scene, 10))
     filters(request, seq)
     lives(scene, counted)
+    costs(scene)
     damaged()
     return stage.done()
 

@@ -72,6 +72,7 @@ static const char *frame_of(const char *path)
         {"threads.", "{" BASE ",\"threads\":{%s}}"},
         {"log.", "{" BASE ",\"log\":{%s}}"},
         {"status.", "{" BASE ",\"status\":{%s}}"},
+        {"board.", "{" BASE ",\"board\":{%s}}"},
         {"queue.", "{" BASE ",\"queue\":{%s}}"},
         {"version", "{\"device\":{\"id\":\"a\"},\"broker\":{\"url\":\"mqtt://h\"},%s}"},
         {"outputs.", "{" BASE ",\"outputs\":{%s}}"},

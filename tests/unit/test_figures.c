@@ -122,6 +122,31 @@ static void a_board_tells_what_is_wrong(void **state)
     assert_int_equal(nftw(root, file_remove, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
+/* An estimate: 3.6 W idle for an hour, and one of two cores a quarter of it. */
+static void energy_is_estimated(void **state)
+{
+    (void)state;
+    char root[] = "/tmp/lc-power-XXXXXX";
+    static lc_config config;
+    lc_power power = {.idle_mw = 3600, .busy_mw = 5600, .cores = 2};
+    assert_int_equal(lc_power_mwh(&power, 3600000, 0), 3600);
+    assert_int_equal(lc_power_mwh(&power, 3600000, 900000000), 3850);
+    assert_non_null(mkdtemp(root));
+    snprintf(config.board_root, sizeof config.board_root, "%s", root);
+    lc_power_find(&config, &power);
+    assert_int_equal(lc_power_mwh(&power, 3600000, 0), 0); /* no such board */
+    file_make(root, "/proc/device-tree/model", "Raspberry Pi 3 Model B Plus Rev 1.3");
+    lc_power_find(&config, &power);
+    assert_true(power.idle_mw == 1900 && power.busy_mw == 5100 && power.cores == 4);
+    config.idle_w = 2.0;
+    lc_power_find(&config, &power);
+    assert_int_equal(power.idle_mw, 1900); /* half of a pair says nothing */
+    config.busy_w = 3.5;
+    lc_power_find(&config, &power);
+    assert_true(power.idle_mw == 2000 && power.busy_mw == 3500 && power.cores >= 1);
+    assert_int_equal(nftw(root, file_remove, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
 static void totals_outlive_a_window(void **state)
 {
     (void)state;
@@ -138,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_board_tells_what_is_wrong),
+        cmocka_unit_test(energy_is_estimated),
         cmocka_unit_test(totals_outlive_a_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,6 +158,7 @@ static char *answer_write(const job *j, const lc_reply *reply, const char *st, c
     lc_emit_text(&e, "by", by);
     lc_emit_u64(&e, "ms", ms);
     lc_emit_real(&e, "cost", cost, 6);
+    lc_emit_u64(&e, "tok", (uint64_t)j->tokens_in + j->tokens_out);
     lc_emit_close(&e);
     fclose(to);
     if (text) {
