@@ -1,5 +1,6 @@
 /* daemon.c - events in, actions out, until someone says stop. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "cap.h"
 #include "cpu.h"
@@ -19,10 +20,14 @@ static void message_publish(lc_daemon *d, uint64_t now_ms, const lc_message *m)
     char topic[LC_TOPIC_BYTES_MAX];
     bool fits = lc_topics_write(&d->topics, (lc_topic)m->topic, m->name, m->task, topic);
     lc_assert(fits); /* root, device and task names are short */
+    char trace[LC_DEVICE_BYTES_MAX + 40];
+    snprintf(trace, sizeof trace, "%s/%u/%llu", d->config->dev, d->identity.boot,
+             (unsigned long long)m->ask_seq);
     const lc_mqtt_request request = {.response_topic = d->esc_rsp,
                                      .correlation = m->ask_id,
                                      .correlation_bytes = LC_ESC_ID_BYTES,
-                                     .expiry_s = m->expiry_s};
+                                     .expiry_s = m->expiry_s,
+                                     .trace = trace};
     lc_err err =
         m->ask_id ? lc_mqtt_ask(d->mqtt, m->id, topic, m->payload, m->bytes, &request)
                   : lc_mqtt_publish(d->mqtt, m->id, topic, m->payload, m->bytes, m->qos, m->retain);

@@ -703,6 +703,7 @@ lc_err lc_mqtt_ask(lc_mqtt *mqtt, uint32_t id, const char *topic, const void *pa
     mosquitto_property *list = NULL;
     size_t extra = request->correlation_bytes + PACKET_EXTRA_BYTES;
     extra += request->response_topic ? strlen(request->response_topic) : 0;
+    extra += request->trace ? strlen(request->trace) : 0;
     if (mqtt->state == UP && !fits_packet(mqtt, topic, bytes + (uint32_t)extra)) {
         return LC_ERR_LIMIT;
     }

@@ -50,6 +50,7 @@ typedef struct lc_mqtt_request {
     const void *correlation;    /* [correlation_bytes] */
     uint16_t correlation_bytes;
     uint32_t expiry_s; /* 0: none */
+    const char *trace; /* user property: what a question is about, on all its ways; NULL: none */
 } lc_mqtt_request;
 
 /* Called on the loop's thread. May call lc_mqtt_publish, not lc_mqtt_close. */

@@ -2,6 +2,9 @@
 #include "mqtt_props.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#define TRACE "trace"
 
 int lc_mqtt_props_boot(uint32_t boot, mosquitto_property **list)
 {
@@ -29,7 +32,29 @@ int lc_mqtt_props_write(const lc_mqtt_request *request, mosquitto_property **lis
         rc = mosquitto_property_add_int32(list, MQTT_PROP_MESSAGE_EXPIRY_INTERVAL,
                                           request->expiry_s);
     }
+    if (rc == MOSQ_ERR_SUCCESS && request->trace) {
+        rc = mosquitto_property_add_string_pair(list, MQTT_PROP_USER_PROPERTY, TRACE,
+                                                request->trace);
+    }
     return rc;
+}
+
+/* The value of the user property `trace`, from the heap. */
+static char *trace_read(const mosquitto_property *list)
+{
+    char *name = NULL, *value = NULL;
+    bool first = true;
+    while ((list = mosquitto_property_read_string_pair(list, MQTT_PROP_USER_PROPERTY, &name, &value,
+                                                       !first))) {
+        bool found = strcmp(name, TRACE) == 0;
+        free(name);
+        if (found) {
+            return value;
+        }
+        free(value);
+        first = false;
+    }
+    return NULL;
 }
 
 void lc_mqtt_props_read(const mosquitto_property *list, lc_mqtt_request *request)
@@ -47,11 +72,13 @@ void lc_mqtt_props_read(const mosquitto_property *list, lc_mqtt_request *request
                                   false);
     request->response_topic = topic;
     request->correlation = data;
+    request->trace = trace_read(list);
 }
 
 void lc_mqtt_props_free(lc_mqtt_request *request)
 {
     free((void *)request->response_topic);
     free((void *)request->correlation);
+    free((void *)request->trace);
     *request = (lc_mqtt_request){0};
 }

@@ -45,8 +45,8 @@ typedef enum lc_topic {
     LC_TOPIC_EVENT,  /* of a task */
     LC_TOPIC_HEALTH, /* retained */
     LC_TOPIC_GAP,
-    LC_TOPIC_LOG,       /* of a level: its number stands in `task` */
-    LC_TOPIC_ASK,       /* a request for upstream */
+    LC_TOPIC_LOG, /* of a level: its number stands in `task` */
+    LC_TOPIC_ASK, /* a request for upstream */
     LC_TOPIC_AUDIT,
     LC_TOPIC_DISCOVERY, /* of Home Assistant, retained */
     LC_TOPIC_COUNT
@@ -134,6 +134,7 @@ typedef struct lc_message {
     const char *payload; /* [bytes], until the next event */
     uint32_t bytes;
     const uint8_t *ask_id; /* [LC_ESC_ID_BYTES] of a request, else NULL */
+    uint64_t ask_seq;      /* of its record */
     uint32_t expiry_s;     /* 0: none */
 } lc_message;
 

@@ -147,6 +147,7 @@ static bool ask_next(lc_node *node, uint64_t now_ms, uint32_t id, lc_message *me
                                 .payload = payload.data,
                                 .bytes = payload.bytes,
                                 .ask_id = slot->id,
+                                .ask_seq = slot->seq,
                                 .expiry_s = (uint32_t)((left_ms + 999) / 1000)};
     }
     return slot != NULL;

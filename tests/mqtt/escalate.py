@@ -8,6 +8,7 @@ Between the daemon and mosquitto stands a relay that keeps every byte that left.
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -439,6 +440,18 @@ def busy(broker):
     scene.end()
 
 
+def properties_of(broker, topics):
+    """What MQTT 5 says beside one message of each topic, as mosquitto's client has it."""
+    command = ["mosquitto_sub", "-p", str(broker.port), "-V", "5", "-C", str(len(topics))]
+    for topic in topics:
+        command += ["-t", topic]
+    watch = stage.start(
+        command + ["-F", "%t %C %P"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(0.3)
+    return watch
+
+
 def real_worker(broker):
     """The tool's own worker, asking a server that answers as OpenAI's do."""
     server = fake_openai.Server()
@@ -448,12 +461,26 @@ def real_worker(broker):
         stderr=subprocess.DEVNULL,
     )
     scene = Scene("esc6", broker)
+    ways = [f"{ROOT}/esc6/up/esc/req", f"{ROOT}/esc6/dn/esc/rsp"]
+    watch = properties_of(broker, ways)
     stage.ok("the tool's worker is heard", scene.ready(15))
-    two = scene.collector.rev(scene.feed("pump 3 drips, operator Jane Doe"), 2)
+    key = scene.feed("pump 3 drips, operator Jane Doe")
+    two = scene.collector.rev(key, 2)
     stage.ok(
         "and its answer corrects the record",
         two and two.get("by") == "upstream" and two["label"] in LABELS,
         (two, scene.status()),
+    )
+    stage.until(lambda: watch.poll() is not None, 10)
+    seen = dict(line.split(" ", 1) for line in watch.stdout.read().splitlines())
+    stage.ok(
+        "question and answer carry their content type and the record they are about",
+        sorted(seen) == sorted(ways)
+        and all(
+            re.fullmatch(rf"application/json trace:esc6/{key[0]}/{key[1]}", one)
+            for one in seen.values()
+        ),
+        seen,
     )
     scene.end()
     worker.terminate()

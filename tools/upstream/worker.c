@@ -15,6 +15,7 @@
 #define STATE_ID 1u /* of messages; answers have the ids from 2 */
 #define TIMES 64u
 #define STATE_BYTES 512u
+#define TRACE_BYTES_MAX 96
 
 typedef enum job_state { FREE, WAITING, FLYING, ANSWERED, SENT } job_state;
 
@@ -25,6 +26,7 @@ typedef struct job {
     char topic[LC_TOPIC_BYTES_MAX]; /* of the answer */
     uint8_t correlation[LC_WORKER_CORRELATION_MAX];
     uint16_t correlation_bytes;
+    char trace[TRACE_BYTES_MAX]; /* "" none */
     uint64_t came_ms, due_ms, next_ms;
     uint32_t tries, tokens_in, tokens_out, message;
     const char *why; /* of the last failure */
@@ -181,6 +183,9 @@ static void job_tell(const worker *w, const job *j, const char *st, const char *
     lc_emit_u64(&e, "ts", wall_now_ms());
     lc_emit_text(&e, "dev", j->dev);
     lc_emit_text(&e, "id", j->id);
+    if (j->trace[0]) {
+        lc_emit_text(&e, "trace", j->trace);
+    }
     lc_emit_text(&e, "st", st);
     if (label) {
         lc_emit_text(&e, "label", label);
@@ -200,7 +205,8 @@ static void answer_send(worker *w, job *j)
 {
     uint32_t id = w->message >= UINT32_MAX - 1 ? 2 : w->message + 1;
     const lc_mqtt_request with = {.correlation = j->correlation,
-                                  .correlation_bytes = j->correlation_bytes};
+                                  .correlation_bytes = j->correlation_bytes,
+                                  .trace = j->trace[0] ? j->trace : NULL};
     lc_err err =
         lc_mqtt_ask(w->desk.mqtt, id, j->topic, j->answer, (uint32_t)strlen(j->answer), &with);
     if (err == LC_OK) {
@@ -409,6 +415,9 @@ static void job_address(worker *w, job *j, const char *dev)
         wanted = lc_json_text(j->ask.tree, "rsp", NULL);
     }
     topic_set(w, j, wanted);
+    if (r->trace && strlen(r->trace) < sizeof j->trace) {
+        memcpy(j->trace, r->trace, strlen(r->trace) + 1);
+    }
     if (r->correlation_bytes <= sizeof j->correlation) {
         j->correlation_bytes = r->correlation_bytes;
         memcpy(j->correlation, r->correlation ? r->correlation : "", r->correlation_bytes);
