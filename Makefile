@@ -87,7 +87,8 @@ TOOL_MAIN := tools/main.c
 DAEMON_MAIN := board/linux/main.c
 
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
-UNIT_HELP_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
+UNIT_HELP_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)) \
+    $(filter-out tests/port/board.c,$(wildcard tests/port/*.c))
 KTEST_SRC := $(filter-out tests/kernels/insn_count.c,$(wildcard tests/kernels/*.c))
 GOLDEN_SRC := $(wildcard tests/golden/*.c)
 SIM_SRC := $(wildcard tests/sim/sim_*.c)

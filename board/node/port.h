@@ -2,6 +2,7 @@
  *
  * A write is certain only once `sync` of its file returned OK; until then any part of it may be
  * lost, torn, or there. Each call returns OK or IO; after an IO the file's later state is unknown.
+ * PORTING.md lists what each call promises; tests/port checks it.
  */
 #ifndef LC_PORT_H
 #define LC_PORT_H

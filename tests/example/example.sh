@@ -91,6 +91,44 @@ bare raspi3b example
 is "raspi3b: ends well" 0 $?
 step "raspi3b: the same bytes" cmp "$tmp/uart" "$tmp/native.txt"
 
+# ---- what a porter runs (board/PORTING.md), and that it finds what is wrong ----
+
+# conforms NAME COMMAND...: every check passes, and there are many
+conforms() {
+    local name=$1
+    shift
+    "$@" > "$tmp/said" 2>&1
+    is "$name" "0 0 yes" "$? $(grep -cv '^ok - ' "$tmp/said") \
+$([ "$(grep -c '^ok - ' "$tmp/said")" -gt 20 ] && echo yes)"
+}
+parts="tests/port/store.c tests/port/ram.c tests/port/board.c $LC_BUILD/libleafcutter.a"
+# conform FAULT [OPTION...]: the checks for ARM Linux, of a machine with that fault
+conform() {
+    local fault=$1
+    shift
+    # shellcheck disable=SC2086
+    $CROSS_CC -std=c11 -O2 -ffp-contract=off -static "$@" -DFAULT="$fault" \
+        -include tests/port/broken.h -o "$tmp/conform" tests/port/machine.c $parts &&
+        qemu-aarch64 "$tmp/conform"
+}
+conforms "ARM Linux conforms" conform 0
+for fault in $(sed -n 's/^#define \([A-Z_]*\) [0-9].*/\1/p' tests/port/broken.h); do
+    conform "$fault" > "$tmp/said" 2>&1
+    is "$fault is found" "1 yes" "$? $(grep -q '^not ok - ' "$tmp/said" && echo yes)"
+done
+for option in -ffp-contract=fast -ffast-math; do
+    conform 0 $option > "$tmp/said" 2>&1
+    is "$option is found" "1 yes" "$? $(grep -q '^not ok - ' "$tmp/said" && echo yes)"
+done
+for machine in virt raspi3b; do
+    # shellcheck disable=SC2086
+    step "$machine: the checks compile" image $machine conform tests/port/machine.c $parts
+    board=()
+    [ $machine = raspi3b ] || board=(-cpu cortex-a53 -m 64)
+    bare $machine conform "${board[@]}"
+    conforms "$machine conforms" sh -c "cat '$tmp/uart'; exit $?"
+done
+
 # ---- and when something is wrong ----
 
 printf 'int main(void) { return *(volatile int *)0xffffffff00000000; }\n' > "$tmp/fault.c"
