@@ -54,7 +54,8 @@ mqtt() {
     LC_BUILD=$PWD/$(mk -s SAN="$SAN" print-build)
     export LC_BUILD
     "$tests/run.sh" "$results" "$name" \
-        "$tests"/mqtt/{inputs,flow,faults,kills,soak,sound,senses,upstream,collect,audit,home}.py
+        "$tests"/mqtt/{inputs,flow,faults,kills,clones}.py \
+        "$tests"/mqtt/{soak,sound,senses,upstream,collect,audit,home}.py
     [ -n "$SAN" ] ||
         "$tests/run.sh" "$results" "$name" "$tests"/mqtt/{test_broker,levels,escalate}.py
 }
@@ -177,7 +178,7 @@ native=(test_journal test_kernels test_core test_net test_tok test_no_heap sim_n
     sim_outage sim_restart replay_leaf replay_gguf replay_job replay_expr replay_line
     replay_esc replay_redact damaged.sh lines.sh levels.sh records.sh tokens.sh stories.sh cli.sh)
 emulated=(test_kernels levels.sh records.sh lines.sh levels.py)
-brokers=(inputs.py flow.py faults.py kills.py soak.py sound.py senses.py
+brokers=(inputs.py flow.py faults.py kills.py clones.py soak.py sound.py senses.py
     upstream.py collect.py audit.py home.py)
 [ "${1:-all}" != all ] || must "native${SAN:+-san}" "${native[@]}"
 case ${1:-all} in

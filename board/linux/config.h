@@ -67,7 +67,8 @@ typedef struct lc_config_pin {
 
 typedef struct lc_config {
     uint32_t version;
-    char dev[LC_DEVICE_BYTES_MAX + 1];
+    char dev[LC_DEVICE_BYTES_MAX + 1]; /* without {serial}: that is replaced */
+    char serial_file[LC_CONFIG_PATH_MAX];
     char group[LC_CONFIG_GROUPS_MAX][LC_DEVICE_BYTES_MAX + 1];
     uint32_t group_count;
     char url[LC_CONFIG_PATH_MAX]; /* "" : no broker */

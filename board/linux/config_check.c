@@ -1,11 +1,17 @@
 /* config_check.c - what the table cannot say. */
+#include <stdio.h>
 #include <string.h>
 
 #include "config_table.h"
+#include "identity.h"
 #include "mqtt.h"
 #include "serial.h"
 #include "template.h"
 #include "topics.h"
+
+#define SERIAL_WORD "{serial}"
+#define SERIAL_PART_MIN 4u
+#define SERIAL_PART_MAX 8u
 
 static lc_err fail(lc_json_diag *diag, const char *path, const char *why)
 {
@@ -26,8 +32,35 @@ static bool prefix_ok(const char *prefix)
            prefix[strlen(prefix) - 1] != '/';
 }
 
-static lc_err device_check(const lc_config *c, lc_json_diag *diag)
+/* {serial} in device.id becomes the end of what the board says it is. */
+static lc_err serial_fill(lc_config *c, lc_json_diag *diag)
 {
+    char serial[LC_SERIAL_BYTES_MAX + 1], id[LC_DEVICE_BYTES_MAX + 1];
+    char *at = strstr(c->dev, SERIAL_WORD);
+    if (!at) {
+        return LC_OK;
+    }
+    uint32_t bytes = lc_serial_read(c->serial_file, serial);
+    if (bytes < SERIAL_PART_MIN) {
+        return lc_json_fail(diag, LC_ERR_FORMAT, "device.id",
+                            SERIAL_WORD ", but %s holds no serial number; name another file in "
+                                        "device.serial_file, or give an id",
+                            c->serial_file[0] ? c->serial_file : "device.serial_file");
+    }
+    const char *part = serial + (bytes > SERIAL_PART_MAX ? bytes - SERIAL_PART_MAX : 0);
+    int n = snprintf(id, sizeof id, "%.*s%s%s", (int)(at - c->dev), c->dev, part,
+                     at + sizeof SERIAL_WORD - 1);
+    lc_assert(n > 0 && (size_t)n < sizeof id); /* the part is no longer than its word */
+    memcpy(c->dev, id, sizeof id);
+    return LC_OK;
+}
+
+static lc_err device_check(lc_config *c, lc_json_diag *diag)
+{
+    lc_err err = serial_fill(c, diag);
+    if (err != LC_OK) {
+        return err;
+    }
     if (!id_ok(c->dev)) {
         return fail(diag, "device.id", "only a-z, 0-9 and -, not - first");
     }

@@ -47,7 +47,10 @@ const lc_config_row lc_config_rows[] = {
     NUMBER("version", 1, 1, NULL, AT(version), "of this file's format"),
     BOX("device", true, "who this is"),
     TEXT("device.id", 1, LC_DEVICE_BYTES_MAX, NULL, AT(dev),
-         "a-z 0-9 and -; also client id and name on the certificate"),
+         "a-z 0-9 and -; also client id and name on the certificate; {serial} stands for the "
+         "end of the board's serial number"),
+    TEXT("device.serial_file", 0, PATH_MAX_TEXT, "/proc/device-tree/serial-number",
+         AT(serial_file), "what tells this board from others, so that a copied card is noticed"),
     LIST("device.groups", LC_CONFIG_GROUPS_MAX, "groups it belongs to"),
     ITEMS("device.groups[]", LC_JSON_TEXT, LC_DEVICE_BYTES_MAX, AT(group), LC_DEVICE_BYTES_MAX + 1,
           AT(group_count), "like device.id"),

@@ -7,6 +7,7 @@
 typedef struct lc_daemon_options {
     const char *version;
     bool until_eof; /* leave when every file and stdin is read and every record acknowledged */
+    bool adopt;     /* the store was another board's with this id: it is this one's now */
 } lc_daemon_options;
 
 /* Runs until a signal, or the end of its inputs; returns the exit code. Says on stderr why it could

@@ -34,7 +34,8 @@ typedef struct lc_daemon {
     const lc_config *config;
     lc_daemon_options options;
     lc_store store;
-    bool stored; /* the store is there */
+    bool stored;   /* the store is there */
+    bool moved_in; /* it was another device's until now */
     lc_identity identity;
     lc_job_file file;
     lc_pool pool;

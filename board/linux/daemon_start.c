@@ -99,6 +99,7 @@ static lc_err node_lay_out(lc_daemon *d, lc_arena *state, lc_diag *diag)
                                .seed = seed,
                                .port = d->stored ? &d->store.port : NULL,
                                .journal_bytes = (uint64_t)c->journal_mb << 20,
+                               .moved_in = d->moved_in,
                                .e2e = c->ack == 1,
                                .backlog_per_s = c->backlog_per_s};
     return lc_node_open(&options, lc_loop_now_ms(), state, &d->node, diag);
@@ -175,8 +176,33 @@ static bool topics_set(lc_daemon *d)
     return fit;
 }
 
+/* What another id kept here is its own: set aside, so that nothing of it passes for ours. */
+static lc_err identity_open(lc_daemon *d, lc_diag *diag)
+{
+    char serial[LC_SERIAL_BYTES_MAX + 1];
+    lc_serial_read(d->config->serial_file, serial);
+    const lc_identity_owner owner = {d->config->dev, serial, d->options.adopt};
+    lc_err err = lc_identity_open(&d->store, &owner, &d->identity, diag);
+    if (err != LC_OK || d->identity.whose != LC_OF_ANOTHER_ID) {
+        return err;
+    }
+    lc_log(LC_LOG_NOTICE,
+           "storage.path %s was of device %s: its files go to the folder former in it",
+           d->config->storage, d->identity.former);
+    lc_store_close(&d->store);
+    err = lc_store_set_aside(&d->store, d->config->storage);
+    err = err == LC_OK ? lc_store_open(&d->store, d->config->storage) : err;
+    d->moved_in = err == LC_OK;
+    return err == LC_OK ? lc_identity_open(&d->store, &owner, &d->identity, diag) : err;
+}
+
 static int store_start(lc_daemon *d)
 {
+    static const char copied_text[] =
+        "kept on another board under this device.id: a copied card must not report as the first. "
+        "Give this board an id of its own (\"x-{serial}\" makes one for each card), or, if the "
+        "card "
+        "was moved here on purpose, start once with --adopt";
     const char *path = d->config->storage;
     lc_diag diag = {.text = d->store.trouble};
     if (!path[0]) {
@@ -188,7 +214,10 @@ static int store_start(lc_daemon *d)
                                      "the system gives no random numbers");
     }
     lc_err err = lc_store_open(&d->store, path);
-    err = err == LC_OK ? lc_identity_open(&d->store, &d->identity, &diag) : err;
+    err = err == LC_OK ? identity_open(d, &diag) : err;
+    if (err == LC_OK && d->identity.whose != LC_OURS) {
+        return lc_daemon_fail(LC_DAEMON_EXIT_BOARD, path, copied_text);
+    }
     if (err != LC_OK) { /* without counted starts (dev, boot, seq) would repeat */
         lc_log(LC_LOG_ERROR, "storage.path %s: %s%s", path,
                err == LC_ERR_BUSY ? "another process has it: " : "", diag.text);

@@ -9,7 +9,7 @@
 #define EXIT_USAGE 2
 
 static const char usage[] =
-    "usage: leafcutterd --config FILE [--check-config | --rest] [--until-eof]\n"
+    "usage: leafcutterd --config FILE [--check-config | --rest] [--until-eof] [--adopt]\n"
     "       leafcutterd --help-config | --version | --help\n"
     "\n"
     "Reads lines, answers each on this device, and publishes the records over MQTT.\n"
@@ -17,6 +17,8 @@ static const char usage[] =
     "  --config FILE    JSON, with // comments\n"
     "  --check-config   read the config, say what is wrong, and leave: 0 or 3\n"
     "  --until-eof      leave when every file and stdin is read and every record is delivered\n"
+    "  --adopt          this card was moved here on purpose: its store is this board's from now "
+    "on\n"
     "  --rest           put the outputs to their safe level, and leave\n"
     "  --help-config    every key of the config\n"
     "  --version        version and kernels for this CPU\n"
@@ -26,7 +28,7 @@ static const char usage[] =
 
 typedef struct arguments {
     const char *config;
-    bool check, rest, until_eof, help, help_config, version;
+    bool check, rest, until_eof, adopt, help, help_config, version;
 } arguments;
 
 static bool arguments_read(int argc, char **argv, arguments *a)
@@ -42,6 +44,8 @@ static bool arguments_read(int argc, char **argv, arguments *a)
             a->rest = true;
         } else if (strcmp(argv[i], "--until-eof") == 0) {
             a->until_eof = true;
+        } else if (strcmp(argv[i], "--adopt") == 0) {
+            a->adopt = true;
         } else if (strcmp(argv[i], "--help-config") == 0) {
             a->help_config = true;
         } else if (strcmp(argv[i], "--version") == 0) {
@@ -82,7 +86,8 @@ static int config_run(const arguments *a)
     if (a->rest) {
         return lc_daemon_rest(&config);
     }
-    const lc_daemon_options options = {.version = LC_VERSION, .until_eof = a->until_eof};
+    const lc_daemon_options options = {
+        .version = LC_VERSION, .until_eof = a->until_eof, .adopt = a->adopt};
     return lc_daemon_run(&config, &options);
 }
 

@@ -14,6 +14,9 @@
 #include "log.h"
 
 #define NAME_BYTES 64u
+#define FORMER "former"
+
+_Static_assert(LC_FILE_STATE == 0, "lc_store_set_aside moves it last");
 
 static const char *const names[LC_FILE_COUNT] = {[LC_FILE_STATE] = "state",
                                                  [LC_FILE_RECORDS] = "records.journal",
@@ -159,6 +162,37 @@ lc_err lc_store_open(lc_store *store, const char *folder)
                  (unsigned long long)bytes, (unsigned long long)LC_STATE_BYTES);
         err = LC_ERR_FORMAT;
     }
+    return err;
+}
+
+lc_err lc_store_set_aside(lc_store *store, const char *folder)
+{
+    lc_err err = lc_store_look(store, folder);
+    if (err != LC_OK) {
+        return err;
+    }
+    if (mkdirat(store->folder, FORMER, 0700) != 0 && errno != EEXIST) {
+        err = fail(store, FORMER, "make");
+    }
+    int to = err == LC_OK ? openat(store->folder, FORMER, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (err == LC_OK && to < 0) {
+        err = fail(store, FORMER, "open");
+    }
+    for (uint32_t i = LC_FILE_COUNT; i > 0 && err == LC_OK; i--) { /* `state` is the first */
+        const char *name = names[i - 1];
+        if (i == 1 && (fsync(to) != 0 || fsync(store->folder) != 0)) {
+            err = fail(store, FORMER, "sync");
+        } else if (renameat(store->folder, name, to, name) != 0 && errno != ENOENT) {
+            err = fail(store, name, "set aside");
+        }
+    }
+    if (err == LC_OK && (fsync(to) != 0 || fsync(store->folder) != 0)) {
+        err = fail(store, FORMER, "sync");
+    }
+    if (to >= 0) {
+        close(to);
+    }
+    lc_store_close(store);
     return err;
 }
 

@@ -27,5 +27,8 @@ lc_err lc_store_open(lc_store *store, const char *folder) LC_CHECKED;
 /* Opens the folder to read its files, also while a daemon has them. IO: `trouble` says why. */
 lc_err lc_store_look(lc_store *store, const char *folder) LC_CHECKED;
 void lc_store_close(lc_store *store);
+/* Moves the files of a closed store into the folder `former` in it, over those that are there. What
+ * a cut leaves is moved by the next call, as `state` goes last. IO: `trouble` says why. */
+lc_err lc_store_set_aside(lc_store *store, const char *folder) LC_CHECKED;
 
 #endif

@@ -112,6 +112,9 @@ static void node_start(lc_node *node, uint64_t now_ms)
     if (lc_escalate_open(&node->esc, now_ms, o->port, o->seed) != LC_OK) {
         lc_say_put(&node->say, now_ms, LC_SAY_BUDGET_FAILED, 0, (lc_str){0});
     }
+    if (o->moved_in) {
+        lc_say_put(&node->say, now_ms, LC_SAY_MOVED_IN, 0, (lc_str){0});
+    }
     if (o->job.bytes > 0) {
         switch_tell(node, "job", "on", "start", o->job);
     }

@@ -75,6 +75,7 @@ typedef struct lc_node_options {
     const lc_esc_options *ask;    /* NULL: hard lines stay here */
     bool link;                    /* there is a broker to connect to */
     uint64_t seed;
+    bool moved_in;          /* the store was another device's until this start */
     const lc_port *port;    /* NULL: nothing outlives a restart; the next three are not read */
     uint64_t journal_bytes; /* of both journals */
     bool e2e;               /* only lc_node_collected counts as delivered */

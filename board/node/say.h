@@ -37,6 +37,8 @@
       "the disk does not take records; they wait in memory, and a restart loses them")             \
     X(STORE_DAMAGED, 3, "store-damaged",                                                           \
       "the journal was damaged; records that are missing are stated")                              \
+    X(MOVED_IN, 4, "moved-in",                                                                     \
+      "what was kept here was another device's: it is set aside, this one starts anew")            \
     X(BUDGET_FAILED, 3, "budget-failed",                                                           \
       "what was spent upstream cannot be read; nothing is asked")                                  \
     X(UNWELCOME, 4, "unwelcome",                                                                   \

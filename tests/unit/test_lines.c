@@ -341,7 +341,8 @@ static lc_err identity_read(const char *name, lc_identity *identity)
     lc_store store;
     lc_diag diag;
     lc_err err = lc_store_open(&store, path_of(name));
-    err = err == LC_OK ? lc_identity_open(&store, identity, &diag) : err;
+    const lc_identity_owner owner = {.dev = "pi4-0017", .serial = ""};
+    err = err == LC_OK ? lc_identity_open(&store, &owner, identity, &diag) : err;
     int reason = errno;
     lc_store_close(&store);
     errno = reason;
