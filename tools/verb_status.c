@@ -159,6 +159,17 @@ static void times_print(const char *name, const cJSON *times)
            number(times, "n"));
 }
 
+/* Only when there is something to tell. */
+static void pace_print(const cJSON *board)
+{
+    const char *pace = lc_json_text(board, "pace", "full");
+    if (strcmp(pace, "full") != 0) {
+        printf("pace      %s: the board is near its limits (%.1f C), %.1f s of pauses so far\n",
+               pace, lc_json_real(board, "temp_c", 0.0),
+               lc_json_real(board, "rested_ms", 0.0) / 1000.0);
+    }
+}
+
 static void status_print(const cJSON *s)
 {
     const cJSON *bytes = part(s, "bytes");
@@ -166,6 +177,7 @@ static void status_print(const cJSON *s)
     traffic_print(s);
     times_print("latency", part(s, "latency_ms"));
     times_print("inference", part(s, "inference_ms"));
+    pace_print(part(s, "board"));
     day_print(s, "day", "today");
     day_print(s, "yesterday", "yesterday");
     printf("late      %llu lines over their deadline, %llu failed\n", number(s, "deadlines"),

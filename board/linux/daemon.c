@@ -38,10 +38,6 @@ static void message_publish(lc_daemon *d, uint64_t now_ms, const lc_message *m)
 
 static void health_give(lc_daemon *d, uint64_t now_ms)
 {
-    lc_vitals vitals;
-    lc_vitals_read(d->config->board_root, d->config->storage, &vitals);
-    lc_vitals_tell(&d->vitals, &vitals);
-    d->vitals = vitals;
     d->health.failed = d->engine.failed;
     uint32_t bytes = lc_health_write(&d->health, now_ms, d->report, sizeof d->report);
     lc_assert(bytes > 0);
@@ -108,10 +104,22 @@ static void action_run(lc_daemon *d, uint64_t now_ms, const lc_action *a)
     }
 }
 
+/* How the board is; that it is near its limits must not depend on who asks for reports. */
+static void vitals_look(lc_daemon *d, uint64_t now_ms)
+{
+    lc_vitals v;
+    lc_vitals_read(d->config->board_root, d->config->storage, &v);
+    lc_vitals_tell(&d->vitals, &v);
+    d->vitals = v;
+    const lc_signs signs = {v.has_margin, v.margin_mc, v.has_throttle ? v.throttle : 0};
+    lc_node_signs(d->node, now_ms, &signs);
+}
+
 static void clock_tell(lc_daemon *d, uint64_t now_ms)
 {
     uint64_t wall_ms;
     lc_str quality = lc_clock_read(&wall_ms);
+    vitals_look(d, now_ms);
     lc_node_cpu(d->node, now_ms, lc_cpu_time_us());
     lc_node_clock(d->node, now_ms, wall_ms, quality);
     d->clock_ms = now_ms + CLOCK_EVERY_MS;

@@ -171,6 +171,10 @@ typedef struct figure_value {
     X("bytes", "inbox_peak", GAUGE, ALWAYS, N(c->inbox_peak_bytes), "Lines of one input, most")    \
     X("board", "load", GAUGE, ALWAYS, SCALED(v->load_pct, 2), "Of the last minute; 1 is one CPU")  \
     X("board", "temp_c", GAUGE, v->has_temp, SCALED(v->temp_mc / 100, 1), "Hottest zone")          \
+    X("board", "margin_c", GAUGE, v->has_margin, SCALED(v->margin_mc / 100, 1),                    \
+      "To where the board slows itself down")                                                      \
+    X("board", "pace", WORD, ALWAYS, .word = lc_pace_word(c->pace), "full, half or quarter")       \
+    X("board", "rested_ms", COUNTER, ALWAYS, N(c->rested_ms), "Pauses between lines for its sake") \
     X("board", "throttled", FLAGS, v->has_throttle, N(v->throttle), "What is wrong now")           \
     X("board", "throttled_since_on", FLAGS, v->has_throttle, N(v->throttle >> 16),                 \
       "What was wrong since it was switched on")                                                   \

@@ -7,16 +7,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Of a Raspberry Pi's firmware; the same 16 bits higher: since it was switched on. */
-#define LC_VITALS_UNDERVOLTAGE 1u
-#define LC_VITALS_CAPPED 2u
-#define LC_VITALS_THROTTLED 4u
-#define LC_VITALS_HOT 8u
 #define LC_VITALS_FLAGS 4u
 
 typedef struct lc_vitals {
     bool has_temp, has_throttle;
     int32_t temp_mc; /* the hottest zone, in 1/1000 C */
+    bool has_margin;
+    int32_t margin_mc; /* of the zone that is nearest to it: to where the board slows itself down */
     uint32_t throttle;
     uint32_t load_pct;        /* of the last minute; 100 is one CPU */
     uint64_t storage_free_kb; /* for the daemon's files; 0: not known */

@@ -100,6 +100,7 @@ static void node_start(lc_node *node, uint64_t now_ms)
     }
     lc_assert(fits);
     node->actor.audit = &node->audit;
+    lc_pace_init(&node->pace);
     node->gap_kind = LC_OUTBOX_KINDS;
     node->kept = o->port && o->link;
     if (node->kept && lc_outbox_open(&node->outbox, now_ms) != LC_OK) {
@@ -280,6 +281,7 @@ void lc_node_finish(lc_node *node, uint64_t now_ms, uint32_t ticket, const lc_no
         lc_say_put(&node->say, now_ms, LC_SAY_DEADLINE, now_ms - running->arrived_ms,
                    node->options.source[running->source].name);
     }
+    node->rest_until_ms = now_ms + lc_pace_rest(&node->pace, now_ms - running->started_ms);
     lc_times_put(&node->latency, (now_ms - running->arrived_ms) * 1000);
     lc_times_put(&node->inference, (now_ms - running->started_ms) * 1000);
     lc_inbox_drop(&node->inbox, running->source);
@@ -395,6 +397,18 @@ void lc_node_cost(lc_node *node, uint64_t now_ms)
                                    .tokens = esc->tokens,
                                    .money = node->esc.budget.money};
     lc_cost_clock(&node->cost, now_ms, lc_node_ts_ms(node, now_ms), &totals);
+}
+
+void lc_node_signs(lc_node *node, uint64_t now_ms, const lc_signs *signs)
+{
+    if (!lc_pace_look(&node->pace, now_ms, signs)) {
+        return;
+    }
+    uint32_t level = node->pace.level;
+    switch_tell(node, "pace", lc_pace_word(level), "board", lc_str_from(node->pace.why));
+    lc_node_audit(node, now_ms);
+    lc_say_put(&node->say, now_ms, level == LC_PACE_FULL ? LC_SAY_FULL_PACE : LC_SAY_SLOWER, level,
+               lc_str_from(node->pace.why));
 }
 
 void lc_node_cpu(lc_node *node, uint64_t now_ms, uint64_t cpu_us)
@@ -626,6 +640,8 @@ void lc_node_look(lc_node *node, uint64_t now_ms, lc_node_counts *counts)
         .acts_limited = node->actor.limited,
         .acts_missing = node->actor.missing,
         .paused = node->actor.paused,
+        .pace = node->pace.level,
+        .rested_ms = node->pace.rested_ms,
         .link_ups = node->link.ups,
         .link_downs = node->link.downs,
         .flying = lc_node_flying(node, &oldest),

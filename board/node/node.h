@@ -24,6 +24,7 @@
 #include "escalate.h"
 #include "link.h"
 #include "outbox.h"
+#include "pace.h"
 #include "port.h"
 #include "say.h"
 #include "stats.h"
@@ -157,6 +158,8 @@ typedef struct lc_node_counts {
     uint64_t deadlines, events, gaps, commands, audits;
     uint64_t acts, acts_held, acts_limited, acts_missing; /* lc_actor */
     bool paused;
+    uint8_t pace; /* lc_pace_level */
+    uint64_t rested_ms;
     uint64_t link_ups, link_downs;
     uint32_t flying, flying_peak;
     uint32_t inbox_peak_bytes, outbox_bytes, outbox_peak_bytes, outbox_max_bytes;
@@ -208,6 +211,8 @@ void lc_node_worker(lc_node *node, uint64_t now_ms, const lc_esc_worker *worker)
 void lc_node_answer(lc_node *node, uint64_t now_ms, const lc_esc_answer *answer);
 /* What the wall clock says now, and how good it is ("ntp" "rtc" "none", static). */
 void lc_node_clock(lc_node *node, uint64_t now_ms, uint64_t wall_ms, lc_str quality);
+/* How the board is: near its limits there are pauses between lines. */
+void lc_node_signs(lc_node *node, uint64_t now_ms, const lc_signs *signs);
 /* CPU time since the start, of all threads. */
 void lc_node_cpu(lc_node *node, uint64_t now_ms, uint64_t cpu_us);
 /* id: as who sent it says, "" none. */

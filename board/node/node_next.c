@@ -36,11 +36,17 @@ static void running_start(lc_node *node, uint64_t now_ms, const lc_line *line, u
                                  .cancelled = now_ms >= from + node->options.deadline_ms};
 }
 
+/* A pause for the board's sake; who wants to stop need not wait for it. */
+static bool resting(const lc_node *node, uint64_t now_ms)
+{
+    return now_ms < node->rest_until_ms && node->stop == LC_STOP_NO;
+}
+
 static bool start_next(lc_node *node, uint64_t now_ms, lc_action *action)
 {
     uint32_t source;
     if (node->running.ticket != 0 || node->stop >= LC_STOP_GOODBYE ||
-        (node->stop == LC_STOP_FLUSH && now_ms >= node->stop_ms)) {
+        (node->stop == LC_STOP_FLUSH && now_ms >= node->stop_ms) || resting(node, now_ms)) {
         return false;
     }
     const lc_line *line = lc_inbox_next(&node->inbox, &source);
@@ -447,6 +453,9 @@ uint64_t lc_node_wake_ms(const lc_node *node, uint64_t now_ms)
     wake = earlier(wake, lc_outbox_tick_ms(&node->outbox, node->link.state == LC_LINK_OPEN));
     if (!node->stuck) {
         wake = earlier(wake, node->watchdog_ms);
+    }
+    if (resting(node, now_ms) && lc_inbox_waiting(&node->inbox) > 0) {
+        wake = earlier(wake, node->rest_until_ms);
     }
     const lc_running *running = &node->running;
     if (running->ticket != 0 && !running->cancelled) {

@@ -50,6 +50,8 @@ struct lc_node {
     lc_audit audit;
     lc_escalate esc;
     lc_cost cost;
+    lc_pace pace;
+    uint64_t rest_until_ms; /* no line starts before */
     uint64_t cpu_us;
     lc_running running;
     uint32_t tickets, ids; /* given so far */

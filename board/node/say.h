@@ -31,6 +31,8 @@
     X(ACKNOWLEDGED, 5, "acknowledged", "somebody has seen it; outputs are at rest")                \
     X(PAUSED, 5, "paused", "maintenance: lines are answered, nothing acts")                        \
     X(RESUMED, 5, "resumed", "maintenance is over; labels act again")                              \
+    X(SLOWER, 4, "slower", "the board is near its limits: pauses between lines, so that it stays") \
+    X(FULL_PACE, 5, "full-pace", "the board is well again: no more pauses between lines")          \
     X(STOPPING, 5, "stopping", "finishing what was begun")                                         \
     X(UNSENT, 4, "unsent", "stopped with records that could not be sent")                          \
     X(STORE_FAILED, 3, "store-failed",                                                             \

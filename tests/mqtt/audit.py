@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What the device did and why: acts done and not done, switches, commands, bytes that left; in
 `up/audit`, and in `leafcutter audit` with and without a daemon, after a kill, from damaged files.
+What a day cost, and a board that is too warm.
 
 usage: audit.py
 """
@@ -108,7 +109,11 @@ class Scene:
 
 
 def tool(*more, storage=None):
-    where = ("--storage", storage or os.path.join(stage.folder, DEV, "store"))
+    where = (
+        ()
+        if "--storage" in more
+        else ("--storage", storage or os.path.join(stage.folder, DEV, "store"))
+    )
     return subprocess.run(
         stage.RUN + [stage.TOOL, "audit", *where, *more],
         stdout=subprocess.PIPE,
@@ -327,6 +332,67 @@ def costs(scene):
     stage.ok("leaves when asked again", scene.daemon.stop() == 0)
 
 
+def board_write(d, temp_mc, flags):
+    """A board's own files, somewhere else."""
+    zone = d.path("root/sys/class/thermal/thermal_zone0")
+    firmware = d.path("root/sys/devices/platform/soc/soc:firmware")
+    for path, name, text in (
+        (zone, "temp", temp_mc),
+        (zone, "trip_point_0_type", "passive"),
+        (zone, "trip_point_0_temp", 75000),
+        (firmware, "get_throttled", f"{flags:x}"),
+    ):
+        os.makedirs(path, exist_ok=True)
+        with open(os.path.join(path, name + ".new"), "w", encoding="ascii") as file:
+            file.write(f"{text}\n")
+        os.rename(os.path.join(path, name + ".new"), os.path.join(path, name))
+
+
+def pace(scene):
+    """The pipeline slows before the board does; what then finds no room is stated."""
+    for dev, temp_mc, flags, level, why in (
+        ("warm", 71000, 0, "half", "temperature"),
+        ("hot", 75500, 0, "quarter", "temperature"),
+        ("weak", 40000, 1, "half", "undervoltage"),
+    ):
+        d = stage.Daemon(dev, f"mqtt://127.0.0.1:{scene.broker.port}")
+        d.config["board"] = {"root": d.path("root")}
+        d.config["queue"] = {"inbox_kb": 16}
+        board_write(d, temp_mc, flags)
+        d.start().wait_ready()
+        d.feed_all([stage.line(n) for n in range(40)])
+        stage.until(lambda: d.status()["records"]["made"] >= 40, 20)
+        board, day = d.status()["board"], d.status()["day"]
+        switch = only(listed("--storage", d.path("store"))[0], what="pace")
+        stage.ok(
+            f"{dev}: {level} pace, and why",
+            board["pace"] == level
+            and len(switch) == 1
+            and (switch[0]["result"], switch[0]["cause"], switch[0]["by"]) == (level, "board", why)
+            and len(d.said("slower")) == 1,
+            (board, switch, d.log()),
+        )
+        stage.ok(
+            f"{dev}: pauses in proportion to the work",
+            board["rested_ms"] >= day["work_ms"] * (3 if level == "quarter" else 1) / 2,
+            (board, day),
+        )
+        if dev == "hot":
+            for number in range(600):
+                text = stage.line(number)
+                scene.collector.publish(f"leafcutter/v1/{dev}/dn/text", text, qos=0)
+            collector = scene.collector
+            whole = stage.until(
+                lambda: collector.count(dev) + sum(collector.stated(dev)) == 640, 60
+            )
+            stage.ok(
+                "hot: what comes too fast is lost and stated, to the line",
+                whole and collector.stated(dev)[1] > 0,
+                (collector.count(dev), collector.stated(dev)),
+            )
+        stage.ok(f"{dev}: leaves when asked", d.stop() == 0)
+
+
 def damaged():
     """Files that were cut, or of which any byte is another."""
     store = os.path.join(stage.folder, DEV, "store")
@@ -381,6 +447,7 @@ def main():
     filters(request, seq)
     lives(scene, counted)
     costs(scene)
+    pace(scene)
     damaged()
     return stage.done()
 

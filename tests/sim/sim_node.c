@@ -109,6 +109,10 @@ static void line_offer(world *w, uint32_t source)
     char text[4096];
     int bytes = snprintf(text, sizeof text, "%llu%*s", (unsigned long long)number,
                          (int)(dice_roll(&w->random) % w->pad), "");
+    if (dice_roll(&w->random) % 100 == 0) { /* the board warms up and cools down */
+        const lc_signs signs = {true, (int32_t)(dice_roll(&w->random) % 20000) - 5000, 0};
+        lc_node_signs(w->node, w->now_ms, &signs);
+    }
     size_t claimed = dice_roll(&w->random) % 500 == 0 ? LC_LINE_BYTES_MAX + 1 : (size_t)bytes;
     lc_err err = lc_node_line(w->node, w->now_ms, source, text, claimed);
     if (err == LC_OK) {
@@ -425,7 +429,7 @@ static void invariants(world *w)
     expect(w, counts.seq == w->made, "seq is not the number of records");
     expect(w,
            counts.messages_acked + counts.records_dropped + counts.records_waiting <=
-                   w->made + counts.events &&
+                   w->made + counts.events + counts.audits &&
                counts.messages_acked + counts.records_dropped + counts.records_waiting >= w->made,
            "a record is neither waiting, delivered nor dropped");
     expect(w, w->now_ms - w->watchdog_ms <= LC_NODE_WATCHDOG_MS + 1, "watchdog not fed");

@@ -104,10 +104,13 @@ static void a_board_tells_what_is_wrong(void **state)
     assert_true(lc_health_write(&health, 2000, out, sizeof out) > 0);
     assert_null(strstr(out, "temp_c"));
     assert_null(strstr(out, "throttled"));
+    assert_null(strstr(out, "margin_c"));
+    has("\"pace\":\"full\",\"rested_ms\":0");
     file_make(root, "/sys/class/thermal/thermal_zone0/temp", "-4000\n");
     file_make(root, "/sys/devices/platform/soc/soc:firmware/get_throttled", "50000\n");
     assert_true(lc_health_write(&health, 2000, out, sizeof out) > 0);
-    has("\"temp_c\":-4.0,\"throttled\":[],\"throttled_since_on\":[\"undervoltage\",\"throttled\"]"
+    has("\"temp_c\":-4.0,\"margin_c\":84.0,\"pace\":\"full\",\"rested_ms\":0,"
+        "\"throttled\":[],\"throttled_since_on\":[\"undervoltage\",\"throttled\"]"
         "}");
     uint32_t bytes = lc_health_metrics(&health, 2000, out, sizeof out - 1);
     assert_true(bytes > 0);
@@ -119,6 +122,47 @@ static void a_board_tells_what_is_wrong(void **state)
     has("sw=\"a\\\"b\\\\c\\nd\xef\xbf\xbd\"");
     assert_int_equal(lc_health_metrics(&health, 2000, out, 1000), 0); /* all of it, or nothing */
     job_made_close(&job);
+    assert_int_equal(nftw(root, file_remove, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static void trip_make(const char *root, const char *zone, int trip, const char *kind,
+                      const char *mc)
+{
+    char path[128];
+    snprintf(path, sizeof path, "/sys/class/thermal/%s/trip_point_%d_type", zone, trip);
+    file_make(root, path, kind);
+    snprintf(path, sizeof path, "/sys/class/thermal/%s/trip_point_%d_temp", zone, trip);
+    file_make(root, path, mc);
+}
+
+/* To the kernel's passive trip, a firmware's 80 C, or some way below where it is switched off. */
+static void the_margin_is_that_of_the_nearest_zone(void **state)
+{
+    (void)state;
+    char root[] = "/tmp/lc-zones-XXXXXX";
+    lc_vitals v;
+    assert_non_null(mkdtemp(root));
+    file_make(root, "/sys/class/thermal/thermal_zone0/temp", "60000\n");
+    lc_vitals_read(root, "", &v);
+    assert_true(v.has_temp && !v.has_margin); /* nobody says where it slows */
+    trip_make(root, "thermal_zone0", 0, "active\n", "50000\n");
+    trip_make(root, "thermal_zone0", 1, "critical\n", "110000\n");
+    lc_vitals_read(root, "", &v);
+    assert_true(v.has_margin && v.margin_mc == 35000);
+    trip_make(root, "thermal_zone0", 2, "passive\n", "0\n"); /* no limit at all */
+    trip_make(root, "thermal_zone0", 3, "passive\n", "85000\n");
+    trip_make(root, "thermal_zone0", 4, "passive\n", "75000\n");
+    lc_vitals_read(root, "", &v);
+    assert_int_equal(v.margin_mc, 15000);
+    file_make(root, "/sys/class/thermal/thermal_zone3/temp", "71000\n"); /* zones may be missing */
+    trip_make(root, "thermal_zone3", 0, "passive\n", "70000\n");
+    lc_vitals_read(root, "", &v);
+    assert_true(v.margin_mc == -1000 && v.temp_mc == 71000);
+    file_make(root, "/sys/class/thermal/thermal_zone3/temp", "40000\n");
+    trip_make(root, "thermal_zone0", 4, "nonsense\n", "\n");
+    file_make(root, "/sys/devices/platform/soc/soc:firmware/get_throttled", "0\n");
+    lc_vitals_read(root, "", &v);
+    assert_int_equal(v.margin_mc, 20000);
     assert_int_equal(nftw(root, file_remove, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
@@ -163,6 +207,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_board_tells_what_is_wrong),
+        cmocka_unit_test(the_margin_is_that_of_the_nearest_zone),
         cmocka_unit_test(energy_is_estimated),
         cmocka_unit_test(totals_outlive_a_window),
     };

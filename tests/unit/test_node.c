@@ -488,6 +488,42 @@ static void commands_and_switches_are_audited(void **state)
     assert_non_null(strstr(seen, "\"count\":99"));
 }
 
+/* A quarter of the time for lines; who wants to stop does not wait. */
+static void a_warm_board_gets_pauses(void **state)
+{
+    (void)state;
+    lc_action action;
+    const lc_signs hot = {true, -1000, 0};
+    lc_node *node = node_make();
+    lc_node_record record = record_make("x", false);
+    link_make(node);
+    lc_node_signs(node, now_ms, &hot);
+    audited(node,
+            "\"what\":\"pace\",\"result\":\"quarter\",\"cause\":\"board\",\"by\":\"temperature\"}");
+    line(node, 0, "x");
+    line(node, 0, "y");
+    uint32_t ticket = start(node);
+    now_ms += 40;
+    lc_node_finish(node, now_ms, ticket, &record, 1);
+    uint64_t until_ms = now_ms + 120;
+    while (now_ms < until_ms) {
+        assert_false(action_find(node, LC_DO_START, &action));
+        uint64_t wake = lc_node_wake_ms(node, now_ms);
+        assert_true(wake <= until_ms);
+        now_ms = wake;
+    }
+    ticket = start(node);
+    now_ms += 10;
+    lc_node_finish(node, now_ms, ticket, &record, 1);
+    lc_node_counts counts;
+    lc_node_look(node, now_ms, &counts);
+    assert_true(counts.pace == LC_PACE_QUARTER && counts.rested_ms == 150);
+    line(node, 0, "z");
+    assert_false(action_find(node, LC_DO_START, &action));
+    lc_node_stop(node, now_ms, 5000);
+    assert_true(action_find(node, LC_DO_START, &action));
+}
+
 static void stopping_waits_for_records_then_says_offline(void **state)
 {
     (void)state;
@@ -588,6 +624,7 @@ int main(void)
         cmocka_unit_test(a_broker_that_acknowledges_nothing_is_told_once),
         cmocka_unit_test(health_is_asked_for_each_minute_and_on_command),
         cmocka_unit_test(commands_and_switches_are_audited),
+        cmocka_unit_test(a_warm_board_gets_pauses),
         cmocka_unit_test(stopping_waits_for_records_then_says_offline),
         cmocka_unit_test(stopping_without_a_link_does_not_wait),
         cmocka_unit_test(stopping_without_limit_waits_for_the_link),
