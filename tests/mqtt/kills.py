@@ -12,6 +12,7 @@ import argparse
 import json
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -126,6 +127,18 @@ def told_nothing_lost(rounds, chance):
         "\n".join(faults) + str(collector.stated("e2e")),
     )
     stage.ok("e2e: and the device knows", waiting == 0, d.status())
+    done = subprocess.run(
+        stage.RUN + [stage.TOOL, "audit", "--json", "--storage", d.path("store")],
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    kept = {(e["boot"], e["no"]) for e in map(json.loads, done.stdout.splitlines())}
+    heard = {(boot, no) for boot, numbers in collector.audits.items() for no in numbers}
+    stage.ok(
+        "e2e: nor any entry of the audit: each start's, as the device has them",
+        heard == kept and {boot for boot, _ in kept} == set(range(1, d.runs + 1)),
+        (done.returncode, heard ^ kept),
+    )
     stage.ok("e2e: leaves when asked", d.stop() == 0, d.log())
     stage.note(
         f"e2e: {len(d.lines)} lines, {collector.count('e2e')} records, "
