@@ -109,7 +109,6 @@ static bool clip_begin(const lc_sound *sound, voice *v)
 static bool voice_begin(const lc_sound *sound, voice *v)
 {
     v->wav.fd = -1;
-    v->ordered_ms = lc_loop_now_ms();
     v->rate = LC_SOUND_RATE;
     if (v->order.kind == LC_ORDER_CLIP) {
         if (!clip_begin(sound, v)) {
@@ -224,35 +223,35 @@ static void voice_play(lc_sound *sound, voice *v)
 
 /* ---- the thread ---- */
 
-/* The latest order, its name in a buffer that stays. */
-static void order_take(lc_sound *sound, voice *v, char name[LC_NAME_BYTES_MAX])
+/* What was ordered last, names in a buffer that stays. */
+typedef struct turn {
+    lc_order order[LC_ORDERS_MAX];
+    char name[LC_ORDERS_MAX][LC_NAME_BYTES_MAX];
+    uint32_t orders;
+    unsigned number;
+    uint64_t ordered_ms;
+} turn;
+
+static void turn_take(lc_sound *sound, turn *t)
 {
-    *v = (voice){.wav.fd = -1};
     pthread_mutex_lock(&sound->lock);
-    v->order = sound->order;
-    memcpy(name, sound->name, LC_NAME_BYTES_MAX);
-    v->number = atomic_load(&sound->number);
+    memcpy(t->order, sound->order, sizeof t->order);
+    memcpy(t->name, sound->name, sizeof t->name);
+    t->orders = sound->orders;
+    t->number = atomic_load(&sound->number);
     pthread_mutex_unlock(&sound->lock);
-    v->order.name.data = name;
+    t->ordered_ms = lc_loop_now_ms();
+    for (uint32_t i = 0; i < t->orders; i++) {
+        t->order[i].name.data = t->name[i];
+    }
 }
 
-static void *sound_main(void *arg)
+static void turn_play(lc_sound *sound, const turn *t)
 {
-    lc_sound *sound = arg;
-    lc_pcm probe;
-    char name[LC_NAME_BYTES_MAX];
-    voice v = {0};
-    if (device_open(sound, &probe, LC_SOUND_RATE) == LC_OK) { /* told now, not in an alarm */
-        lc_pcm_close(&probe);
-    }
-    while (!atomic_load(&sound->stop)) {
-        if (atomic_load(&sound->number) == v.number) {
-            (void)sem_wait(&sound->wake);
-            continue;
-        }
-        order_take(sound, &v, name);
-        if (v.order.times == 0) {
-            continue;
+    for (uint32_t i = 0; i < t->orders && t->order[i].times > 0; i++) {
+        voice v = {.order = t->order[i], .number = t->number, .ordered_ms = t->ordered_ms};
+        if (!is_current(sound, &v)) {
+            return;
         }
         if (voice_begin(sound, &v)) {
             voice_play(sound, &v);
@@ -260,6 +259,24 @@ static void *sound_main(void *arg)
             atomic_fetch_add(&sound->dropped, 1);
         }
         lc_wav_close(&v.wav);
+    }
+}
+
+static void *sound_main(void *arg)
+{
+    lc_sound *sound = arg;
+    lc_pcm probe;
+    turn t = {0};
+    if (device_open(sound, &probe, LC_SOUND_RATE) == LC_OK) { /* told now, not in an alarm */
+        lc_pcm_close(&probe);
+    }
+    while (!atomic_load(&sound->stop)) {
+        if (atomic_load(&sound->number) == t.number) {
+            (void)sem_wait(&sound->wake);
+            continue;
+        }
+        turn_take(sound, &t);
+        turn_play(sound, &t);
     }
     return NULL;
 }
@@ -279,12 +296,17 @@ static void order_give(lc_sound *sound, const lc_order *order)
     if (!sound->started) {
         return;
     }
-    uint32_t bytes = order->name.bytes < LC_NAME_BYTES_MAX ? order->name.bytes : 0;
     pthread_mutex_lock(&sound->lock); /* held for the time of a copy only */
-    sound->order = *order;
-    sound->order.name = (lc_str){NULL, bytes};
-    if (bytes > 0) {
-        memcpy(sound->name, order->name.data, bytes);
+    sound->orders = 0;
+    for (; order && sound->orders < LC_ORDERS_MAX; order = order->then) {
+        uint32_t bytes = order->name.bytes < LC_NAME_BYTES_MAX ? order->name.bytes : 0;
+        lc_order *to = &sound->order[sound->orders];
+        *to = *order;
+        to->name = (lc_str){NULL, bytes};
+        if (bytes > 0) {
+            memcpy(sound->name[sound->orders], order->name.data, bytes);
+        }
+        sound->orders++;
     }
     atomic_fetch_add(&sound->number, 1);
     pthread_mutex_unlock(&sound->lock);

@@ -1,7 +1,8 @@
 /* sound.h - the loudspeaker: tones, patterns of them, and recordings, on a thread of its own, so
  * that the loop waits for no sound device.
  *
- * One sound at a time: a new order takes the place of the one before, silence comes at once. A
+ * One label's sounds at a time, one after another: a new order takes the place of those before,
+ * silence comes at once. A
  * device that cannot be opened, or goes away, is told once and asked for again with a growing
  * wait; then the sound begins anew, unless LC_SOUND_LATE_MS have passed since it was ordered.
  */
@@ -32,9 +33,10 @@ typedef struct lc_sound {
     sem_t wake;
     bool started;
     atomic_bool stop;
-    pthread_mutex_t lock; /* of the next two */
-    lc_order order;       /* the latest; times 0: silence */
-    char name[LC_NAME_BYTES_MAX];
+    pthread_mutex_t lock;          /* of the next three */
+    lc_order order[LC_ORDERS_MAX]; /* the latest, in turn; times 0: silence */
+    char name[LC_ORDERS_MAX][LC_NAME_BYTES_MAX];
+    uint32_t orders;
     atomic_uint number; /* of the latest order */
     /* Since the start, for health. */
     atomic_int away;       /* the device was not there when last asked; as in listen.h */
@@ -46,7 +48,7 @@ typedef struct lc_sound {
 
 /* Starts the thread; whether the device is there is told in the log. IO: no thread. */
 lc_err lc_sound_open(lc_sound *sound, const lc_sound_options *options) LC_CHECKED;
-/* These return at once. The order is a tone or clip. */
+/* These return at once. The order is a tone or clip, with those that follow it. */
 void lc_sound_play(lc_sound *sound, const lc_order *order);
 void lc_sound_silence(lc_sound *sound);
 void lc_sound_close(lc_sound *sound);

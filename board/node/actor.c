@@ -30,7 +30,16 @@ static lc_err rule_init(lc_actor_rule *rule, const lc_actor_label *label, lc_dia
 {
     *rule = (lc_actor_rule){
         .trend = {.of = label->of, .in = label->in, .clear_after_s = label->clear_after_s}};
-    return lc_orders_parse(label->action, rule->order, &rule->order_count, diag);
+    lc_err err = lc_orders_parse(label->action, rule->order, &rule->order_count, diag);
+    lc_order *before = NULL;
+    for (uint32_t i = 0; i < rule->order_count && err == LC_OK; i++) {
+        lc_order *order = &rule->order[i];
+        if (order->kind != LC_ORDER_PIN && before) {
+            before->then = order;
+        }
+        before = order->kind != LC_ORDER_PIN ? order : before;
+    }
+    return err;
 }
 
 /* Every pin begins at its safe level. */
@@ -140,9 +149,11 @@ static void order_begin(lc_actor *actor, uint64_t now_ms, uint64_t seq, const lc
     }
     switch (lc_output_start(&actor->output[i], now_ms, order, label->priority)) {
     case LC_ORDER_DONE:
-        actor->begun++;
         actor->cause[i] = label;
-        done_tell(actor, order, label, seq);
+        for (; order; order = order->then) {
+            actor->begun++;
+            done_tell(actor, order, label, seq);
+        }
         break;
     case LC_ORDER_HELD:
         actor->held++;
@@ -159,7 +170,13 @@ static void rule_begin(lc_actor *actor, uint64_t now_ms, uint64_t seq, uint32_t 
 {
     const lc_actor_rule *rule = &actor->rule[i];
     const lc_actor_label *label = &actor->options.label[i];
+    bool sounds = false;
     for (uint32_t j = 0; j < rule->order_count; j++) {
+        bool follows = sounds && rule->order[j].kind != LC_ORDER_PIN; /* is begun with the first */
+        sounds = sounds || rule->order[j].kind != LC_ORDER_PIN;
+        if (follows) {
+            continue;
+        }
         if (actor->paused) {
             undone_tell(actor, now_ms, RUN_PAUSED, &rule->order[j], label, seq, "paused");
         } else {

@@ -292,7 +292,10 @@ static bool sound_next(lc_output *o, uint64_t now_ms)
     if (o->done == 0 && o->order.times > 0) {
         o->active = true;
         o->done = 1;
-        o->next_ms = now_ms + (uint64_t)o->order.times * (o->order.on_ms + o->order.off_ms);
+        o->next_ms = now_ms;
+        for (const lc_order *one = &o->order; one; one = one->then) {
+            o->next_ms += (uint64_t)one->times * (one->on_ms + one->off_ms);
+        }
         return true;
     }
     bool cut = o->order.times == 0 && (o->active || o->order.kind == LC_ORDER_CLIP);

@@ -7,6 +7,7 @@
  *   tone:880Hz,200ms/100ms,3x    sound; without times 200 ms each
  *   clip:NAME,2x                 a recording, played twice
  *
+ * Several sounds of a label follow each other: "tone:880Hz,3x; clip:evacuate".
  * Pure: now_ms in, levels and sounds out. An output that is busy with something of a higher
  * priority (the cost of missing its label) is not disturbed; one of the same or a lower one is
  * replaced.
@@ -35,6 +36,7 @@ typedef struct lc_order {
     uint32_t on_ms; /* 0: a pin that stays */
     uint32_t off_ms;
     uint32_t times;
+    const struct lc_order *then; /* of a sound: what follows it; NULL: nothing */
 } lc_order;
 
 /* Steps of a label, at most LC_ORDERS_MAX; "" has none. Errors: FORMAT, LIMIT; diag->offset counts
@@ -73,7 +75,8 @@ bool lc_output_moved(const lc_output *output);
 /* Back to the safe level, and silence: acknowledged, in maintenance, at the end. */
 void lc_output_rest(lc_output *output, uint64_t now_ms);
 /* True when something is to be done now: set the pin to output->active; or begin output->order, a
- * sound with its whole pattern, when active, and else be silent. Call until it is false. */
+ * sound with its whole pattern and what follows it, when active, and else be silent. Call until it
+ * is false. */
 bool lc_output_next(lc_output *output, uint64_t now_ms);
 /* When lc_output_next has something to do; UINT64_MAX: not by itself. */
 uint64_t lc_output_wake_ms(const lc_output *output);

@@ -19,12 +19,17 @@ JOB = """{"version": 1, "job": "sounds", "ver": 1, "tasks": [{"task": "t",
   {"name": "high", "cost_miss": 5, "action": "tone:880Hz,100ms/50ms,3x"},
   {"name": "long", "cost_miss": 5, "action": "tone:440Hz,60s"},
   {"name": "speak", "cost_miss": 5, "action": "clip:evacuate,2x"},
-  {"name": "mute", "cost_miss": 5, "action": "clip:nowhere"}],
+  {"name": "mute", "cost_miss": 5, "action": "clip:nowhere"},
+  {"name": "gong", "cost_miss": 5, "action": "tone:880Hz,100ms/50ms,3x; clip:evacuate,2x"},
+  {"name": "last", "cost_miss": 5,
+   "action": "clip:nowhere; clip:evacuate; tone:880Hz,100ms/50ms,3x"}],
  "stages": [{"id": "rules", "type": "rules", "rules": [
   {"id": "a", "if": "text ~ /high/", "label": "high", "p": 0.99},
   {"id": "b", "if": "text ~ /long/", "label": "long", "p": 0.99},
   {"id": "c", "if": "text ~ /speak/", "label": "speak", "p": 0.99},
-  {"id": "d", "if": "text ~ /mute/", "label": "mute", "p": 0.99}]}]}]}"""
+  {"id": "d", "if": "text ~ /mute/", "label": "mute", "p": 0.99},
+  {"id": "e", "if": "text ~ /gong/", "label": "gong", "p": 0.99},
+  {"id": "f", "if": "text ~ /last/", "label": "last", "p": 0.99}]}]}]}"""
 # A file takes samples as fast as they come, so the tests need not wait for them.
 ASOUNDRC = """pcm_type.null {{ }}
 pcm_type.file {{ }}
@@ -121,6 +126,18 @@ def clip():
     )
     d.say("a high one")
     stage.ok("and the next one plays", d.played(2), d.log())
+    d.say("gong")  # the file begins anew with each sound
+    stage.ok(
+        "a tone, and after it a recording",
+        d.played(4) and hear.amplitude(d.heard()[1600:3200], 1000, 16000) > 9000,
+        d.log(),
+    )
+    d.say("last")
+    stage.ok(
+        "one that is not there holds up none of the others",
+        d.played(6) and len(hear.pulses(d.heard(), RATE)) == 3 and d.sound()["dropped"] == 2,
+        d.sound(),
+    )
     d.stop()
 
 

@@ -407,6 +407,37 @@ static void pause_and_acknowledge_put_to_rest(void **state)
     assert_true(lc_actor_next(&actor, 500, &what));
 }
 
+/* Sounds of one label follow each other; pins between them do not wait. */
+static void sounds_follow_each_other(void **state)
+{
+    (void)state;
+    static const char text[] = "tone:880Hz,100ms/50ms,2x; gpio:relay=1; clip:leave; tone:440Hz";
+    static const lc_actor_label label = {.action = {text, sizeof text - 1}};
+    static _Alignas(64) uint8_t memory[1 << 16];
+    lc_actor actor;
+    lc_actor_do what;
+    lc_arena arena;
+    lc_actor_options options = {pins, 2, true, &label, 1};
+    lc_arena_init(&arena, memory, sizeof memory);
+    assert_int_equal(lc_actor_init(&actor, &options, &arena, NULL), LC_OK);
+    audit = (lc_audit){0};
+    actor.audit = &audit;
+    lc_actor_answer(&actor, 0, 5, 0, 0);
+    told("tone:880Hz,100ms/50ms,2x", "done", "record", 5);
+    told("clip:leave", "done", "record", 5);
+    told("tone:440Hz", "done", "record", 5);
+    told("gpio:relay=1", "done", "record", 5);
+    told_no_more();
+    assert_true(lc_actor_next(&actor, 0, &what) && what.output == 0 && what.active);
+    assert_true(lc_actor_next(&actor, 0, &what) && what.output == 2 && what.active);
+    const lc_order *clip = what.order.then;
+    assert_true(what.order.hertz == 880 && clip && clip->kind == LC_ORDER_CLIP);
+    assert_true(clip->then && clip->then->hertz == 440 && !clip->then->then);
+    assert_false(lc_actor_next(&actor, 0, &what));
+    assert_int_equal(lc_actor_wake_ms(&actor), 2 * 150 + 400); /* how long a clip is, none knows */
+    assert_int_equal(actor.begun, 4);
+}
+
 /* Each act and each that was not done, with its cause. */
 static void the_audit_tells_why(void **state)
 {
@@ -503,6 +534,7 @@ int main(void)
         cmocka_unit_test(an_answer_moves_its_outputs),
         cmocka_unit_test(a_trend_holds_and_lets_go),
         cmocka_unit_test(pause_and_acknowledge_put_to_rest),
+        cmocka_unit_test(sounds_follow_each_other),
         cmocka_unit_test(the_audit_tells_why),
         cmocka_unit_test(a_trend_that_clears_is_told),
         cmocka_unit_test(what_is_not_there_is_counted),
