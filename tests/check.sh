@@ -57,7 +57,7 @@ mqtt() {
         "$tests"/mqtt/{inputs,flow,faults,kills,clones}.py \
         "$tests"/mqtt/{soak,sound,senses,upstream,collect,audit,home}.py
     [ -n "$SAN" ] ||
-        "$tests/run.sh" "$results" "$name" "$tests"/mqtt/{test_broker,levels,escalate}.py
+        "$tests/run.sh" "$results" "$name" "$tests"/mqtt/{test_broker,levels,escalate,kept}.py
 }
 
 house() {
@@ -175,8 +175,8 @@ must() {
     done
 }
 native=(test_journal test_kernels test_core test_net test_tok test_no_heap sim_node sim_cut
-    sim_outage sim_restart replay_leaf replay_gguf replay_job replay_expr replay_line
-    replay_esc replay_redact damaged.sh lines.sh levels.sh records.sh tokens.sh stories.sh cli.sh)
+    sim_outage sim_restart sim_questions replay_leaf replay_gguf replay_job replay_expr
+    replay_line replay_esc replay_redact damaged.sh lines.sh levels.sh records.sh tokens.sh stories.sh cli.sh)
 emulated=(test_kernels levels.sh records.sh lines.sh levels.py)
 brokers=(inputs.py flow.py faults.py kills.py clones.py soak.py sound.py senses.py
     upstream.py collect.py audit.py home.py)
@@ -184,7 +184,7 @@ brokers=(inputs.py flow.py faults.py kills.py clones.py soak.py sound.py senses.
 case ${1:-all} in
 all | mqtt)
     must "mqtt${SAN:+-san}" "${brokers[@]}"
-    [ -n "$SAN" ] || must mqtt test_broker.py levels.py
+    [ -n "$SAN" ] || must mqtt test_broker.py levels.py kept.py
     ;;
 static) must static static.sh ;;
 board) must board board.py ;;

@@ -115,16 +115,18 @@ static bool number_read(const char *tmpl, const char *json, uint32_t bytes, uint
 /* dn/ack: what the collector has. Nonsense acknowledges nothing. */
 static void collected(lc_daemon *d, const char *json, uint32_t bytes)
 {
-    uint64_t boot, seq = 0, event = 0, audit = 0;
+    uint64_t boot, seq = 0, event = 0, audit = 0, correction = 0;
     bool has_boot = number_read("{boot}", json, bytes, UINT32_MAX, &boot);
     bool has_seq = number_read("{seq}", json, bytes, UINT64_MAX - 1, &seq);
     bool has_event = number_read("{no}", json, bytes, UINT64_MAX - 1, &event);
     bool has_audit = number_read("{audit}", json, bytes, UINT64_MAX - 1, &audit);
-    if (has_boot && (has_seq || has_event || has_audit)) {
+    bool has_correction = number_read("{cor}", json, bytes, UINT64_MAX - 1, &correction);
+    if (has_boot && (has_seq || has_event || has_audit || has_correction)) {
         const lc_collected has = {.boot = (uint32_t)boot,
                                   .seq = has_seq ? seq : 0,
                                   .event = has_event ? event : 0,
-                                  .audit = has_audit ? audit : 0};
+                                  .audit = has_audit ? audit : 0,
+                                  .correction = has_correction ? correction : 0};
         lc_node_collected(d->node, lc_loop_now_ms(), &has);
     }
 }

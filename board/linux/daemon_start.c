@@ -12,7 +12,6 @@
 #include "prom.h"
 
 #define WILL_DELAY_S 5u
-#define KEEP_BYTES (1u << 20) /* of hard lines, until somebody can be asked */
 
 /* Told of a device or not, a daemon does its work. */
 static void announce_make(lc_daemon *d)
@@ -78,7 +77,6 @@ static lc_err node_lay_out(lc_daemon *d, lc_arena *state, lc_diag *diag)
     }
     d->ask.reply = lc_str_from(d->esc_rsp);
     d->ask.task_count = tasks;
-    d->ask.keep_bytes = KEEP_BYTES;
     lc_node_options options = {.dev = lc_str_from(c->dev),
                                .job = {d->job_name, d->job_name_bytes},
                                .boot = d->identity.boot,

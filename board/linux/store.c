@@ -14,6 +14,7 @@
 #include "log.h"
 
 #define NAME_BYTES 64u
+#define STATE_BYTES_BEFORE (8u * LC_CELL_SPAN)
 #define FORMER "former"
 
 _Static_assert(LC_FILE_STATE == 0, "lc_store_set_aside moves it last");
@@ -22,7 +23,8 @@ static const char *const names[LC_FILE_COUNT] = {[LC_FILE_STATE] = "state",
                                                  [LC_FILE_RECORDS] = "records.journal",
                                                  [LC_FILE_EVENTS] = "events.journal",
                                                  [LC_FILE_CORRECTIONS] = "corrections.journal",
-                                                 [LC_FILE_AUDIT] = "audit.journal"};
+                                                 [LC_FILE_AUDIT] = "audit.journal",
+                                                 [LC_FILE_QUESTIONS] = "questions.journal"};
 
 static lc_err fail(lc_store *s, const char *name, const char *what)
 {
@@ -156,6 +158,13 @@ lc_err lc_store_open(lc_store *store, const char *folder)
     if (err == LC_OK && flock(store->fd[LC_FILE_STATE], LOCK_EX | LOCK_NB) != 0) {
         (void)fail(store, names[LC_FILE_STATE], "lock");
         err = errno == EWOULDBLOCK ? LC_ERR_BUSY : LC_ERR_IO;
+    }
+    if (err == LC_OK && bytes == STATE_BYTES_BEFORE) { /* it had fewer cells */
+        errno = posix_fallocate(store->fd[LC_FILE_STATE], 0, (off_t)LC_STATE_BYTES);
+        bytes = LC_STATE_BYTES;
+        err = errno == 0 && fsync(store->fd[LC_FILE_STATE]) == 0
+                  ? LC_OK
+                  : fail(store, names[LC_FILE_STATE], "make longer");
     }
     if (err == LC_OK && bytes != LC_STATE_BYTES) {
         snprintf(store->trouble, sizeof store->trouble, "state: %llu bytes long, not %llu",

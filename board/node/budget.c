@@ -17,11 +17,10 @@ _Static_assert(BYTES <= LC_CELL_BYTES_MAX, "the hours fit into a cell");
 
 /* ---- time ---- */
 
-static void advance(lc_budget *b, uint64_t ms)
+/* Hours that the clock went past are empty again. */
+static void hours_turn(lc_budget *b)
 {
-    uint64_t hour = (b->now + ms) / HOUR_MS;
-    b->now += ms;
-    uint64_t gone = hour - b->hour_at;
+    uint64_t hour = b->age.now / HOUR_MS, gone = hour - b->hour_at;
     for (uint64_t i = 0; i < gone && i < LC_BUDGET_HOURS; i++) {
         b->hour[(b->hour_at + 1 + i) % LC_BUDGET_HOURS] = (lc_budget_hour){0};
     }
@@ -30,27 +29,16 @@ static void advance(lc_budget *b, uint64_t ms)
 
 static void tick(lc_budget *b, uint64_t now_ms)
 {
-    if (now_ms > b->seen_ms) {
-        uint64_t ms = now_ms - b->seen_ms;
-        b->seen_ms = now_ms;
-        advance(b, ms);
-        b->wall_ms += b->wall_ms > 0 && !b->waits ? ms : 0;
+    if (lc_age_tick(&b->age, now_ms) > 0) {
+        hours_turn(b);
     }
 }
 
 void lc_budget_clock(lc_budget *b, uint64_t now_ms, uint64_t wall_ms)
 {
-    tick(b, now_ms);
-    if (wall_ms == 0) {
-        return;
+    if (lc_age_clock(&b->age, now_ms, wall_ms) > 0) {
+        hours_turn(b);
     }
-    if (b->waits && wall_ms > b->wall_ms) { /* a day is all there is to forget */
-        uint64_t ms = wall_ms - b->wall_ms;
-        uint64_t most = (uint64_t)LC_BUDGET_HOURS * HOUR_MS;
-        advance(b, ms < most ? ms : most);
-    }
-    b->waits = false;
-    b->wall_ms = wall_ms;
 }
 
 /* ---- the cell ---- */
@@ -59,8 +47,8 @@ static bool keep(lc_budget *b)
 {
     uint8_t data[BYTES];
     lc_put_u16(data, VERSION);
-    lc_put_u64(data + 2, b->now);
-    lc_put_u64(data + 10, b->wall_ms);
+    lc_put_u64(data + 2, b->age.now);
+    lc_put_u64(data + 10, b->age.wall_ms);
     for (uint32_t i = 0; i < LC_BUDGET_HOURS; i++) {
         lc_put_u32(data + HEAD + i * HOUR_BYTES, b->hour[i].calls);
         lc_put_u64(data + HEAD + i * HOUR_BYTES + 4, b->hour[i].money);
@@ -77,15 +65,15 @@ static bool parse(lc_budget *b, const uint8_t *data, uint32_t bytes)
     if (lc_read_u16(&r) != VERSION) {
         return false;
     }
-    b->now = lc_read_u64(&r);
-    b->wall_ms = lc_read_u64(&r);
+    uint64_t now = lc_read_u64(&r), wall_ms = lc_read_u64(&r);
+    b->age = lc_age_from(now, wall_ms, b->age.seen_ms);
     for (uint32_t i = 0; i < LC_BUDGET_HOURS; i++) {
         b->hour[i].calls = lc_read_u32(&r);
         b->hour[i].money = lc_read_u64(&r);
         b->hour[i].money = b->hour[i].money < MONEY_MAX ? b->hour[i].money : MONEY_MAX;
     }
-    b->hour_at = b->now / HOUR_MS;
-    return !r.failed && b->now < UINT64_MAX / 2;
+    b->hour_at = now / HOUR_MS;
+    return !r.failed && now < UINT64_MAX / 2;
 }
 
 lc_err lc_budget_open(lc_budget *b, uint64_t now_ms, const lc_port *port, uint64_t calls_max,
@@ -93,7 +81,8 @@ lc_err lc_budget_open(lc_budget *b, uint64_t now_ms, const lc_port *port, uint64
 {
     uint8_t data[BYTES];
     uint32_t bytes = 0;
-    *b = (lc_budget){.keeps = port != NULL, .calls_max = calls_max, .seen_ms = now_ms};
+    *b = (lc_budget){.keeps = port != NULL, .calls_max = calls_max};
+    b->age = lc_age_from(0, 0, now_ms);
     double money = money_max * LC_BUDGET_MONEY;
     b->money_max = money > 0 && money < 1e18 ? (uint64_t)money : money > 0 ? MONEY_MAX : 0;
     if (!port) {
@@ -104,7 +93,6 @@ lc_err lc_budget_open(lc_budget *b, uint64_t now_ms, const lc_port *port, uint64
         b->failed = true;
         return LC_ERR_IO;
     }
-    b->waits = b->wall_ms > 0;
     return LC_OK;
 }
 

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "age.h"
 #include "cell.h"
 
 #define LC_BUDGET_HOURS 25u
@@ -25,10 +26,8 @@ typedef struct lc_budget {
     bool keeps, failed; /* in the cell; the cell cannot be read or written: nothing may be spent */
     uint64_t calls_max, money_max;
     lc_budget_hour hour[LC_BUDGET_HOURS];
-    uint64_t now, hour_at; /* ms of its own clock; the hour that hour[] is about */
-    uint64_t seen_ms;      /* now_ms of `now` */
-    uint64_t wall_ms; /* of the cell's value until the clock is known, else of now, 0: unknown */
-    bool waits;       /* the clock was not known since the cell was read */
+    lc_age age;
+    uint64_t hour_at;      /* that hour[] is about */
     uint64_t calls, money; /* since start */
 } lc_budget;
 

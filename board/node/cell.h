@@ -19,7 +19,8 @@ typedef enum lc_cell_index {
     LC_CELL_AUDIT,
     LC_CELL_ANNOUNCED,
     LC_CELL_COST,
-    LC_CELL_COUNT = 8 /* places in the file */
+    LC_CELL_QUESTIONS,
+    LC_CELL_COUNT = 16 /* places in the file */
 } lc_cell_index;
 
 #define LC_STATE_BYTES ((uint64_t)LC_CELL_COUNT * LC_CELL_SPAN)

@@ -130,6 +130,11 @@ static void member_put(lc_text *t, const member *m, const lc_correction *c, bool
         lc_text_add(t, ",\"rev\":");
         lc_text_u64(t, c->rev);
         lc_text_add(t, said ? ",\"by\":\"upstream\"" : "");
+        lc_text_add(t, ",\"cor\":{\"boot\":");
+        lc_text_u64(t, c->boot);
+        lc_text_add(t, ",\"no\":");
+        lc_text_u64(t, c->number);
+        lc_text_add(t, "}");
     }
 }
 
@@ -152,4 +157,26 @@ uint32_t lc_correct(lc_str record, const lc_correction *correction, char *out, u
 {
     uint32_t bytes = write(record, correction, false, out, max);
     return bytes > 0 ? bytes : write(record, correction, true, out, max);
+}
+
+static uint64_t number_of(lc_str value)
+{
+    uint64_t number = 0;
+    for (uint32_t i = 0; i < value.bytes && value.data[i] >= '0' && value.data[i] <= '9'; i++) {
+        number = number * 10 + (uint64_t)(value.data[i] - '0');
+    }
+    return number;
+}
+
+bool lc_correction_of(lc_str json, uint32_t *boot, uint64_t *seq)
+{
+    uint32_t at = 0;
+    member m;
+    *boot = 0;
+    *seq = 0;
+    while (*seq == 0 && member_next(json, &at, &m)) {
+        *boot = key_is(&m, "boot") ? (uint32_t)number_of(m.value) : *boot;
+        *seq = key_is(&m, "seq") ? number_of(m.value) : 0;
+    }
+    return *seq > 0;
 }

@@ -1,27 +1,18 @@
-/* escalate.c - slots of questions: to send, sent, asked, ended; and those that wait in the ring. */
+/* escalate.c - slots of questions: to send, sent, asked, ended; the others wait (questions.h). */
 #include "escalate.h"
 
 #include <string.h>
 
-#include "../../runtime/text.h"
 #include "bits.h"
+#include "escalate_parts.h"
 
 #define REASON_UNHEARD 0x10u
 #define REASON_REFUSED 0x80u
 #define TRIES_MAX 2u
-#define ANSWER_TOKENS 64u
 #define KEPT_AGAIN_MS 60000u                     /* a budget comes back by the hour */
 #define KEPT_SLOTS (LC_ESC_SLOTS - LC_TASKS_MAX) /* the rest is for lines of now */
 
 _Static_assert(LC_ESC_SLOTS >= 2 * LC_TASKS_MAX, "a line of every task finds room");
-
-/* A line in the ring. */
-typedef struct kept_line {
-    uint64_t made_ms, seq;
-    uint32_t task, text_bytes, record_bytes;
-    lc_redactions map;
-    char data[]; /* text, record */
-} kept_line;
 
 /* ---- laying out ---- */
 
@@ -36,41 +27,65 @@ lc_err lc_escalate_init(lc_escalate *esc, const lc_esc_options *options, lc_aren
     if (!esc->on) {
         return LC_OK;
     }
-    lc_assert(options->task_count <= LC_TASKS_MAX && options->keep_bytes % LC_RING_ALIGN == 0);
+    lc_assert(options->task_count <= LC_TASKS_MAX);
     esc->options = *options;
     esc->slot = LC_PUSH(state, lc_esc_slot, LC_ESC_SLOTS);
     char *text = lc_arena_push(state, (size_t)LC_ESC_SLOTS * LC_LINE_BYTES_MAX);
     char *record = lc_arena_push(state, (size_t)LC_ESC_SLOTS * LC_RECORD_BYTES_MAX);
-    uint8_t *kept = lc_arena_push(state, options->keep_bytes);
     esc->out = lc_arena_push(state, LC_MESSAGE_BYTES_MAX);
-    if (!esc->slot || !text || !record || !kept || !esc->out) {
+    if (!esc->slot || !text || !record || !esc->out ||
+        lc_questions_init(&esc->questions, state) != LC_OK) {
         return LC_ERR_ARENA;
     }
     for (uint32_t i = 0; i < LC_ESC_SLOTS && !state->measuring; i++) {
         esc->slot[i] = (lc_esc_slot){.text = text + (size_t)i * LC_LINE_BYTES_MAX,
                                      .record = record + (size_t)i * LC_RECORD_BYTES_MAX};
     }
-    if (!state->measuring) {
-        lc_ring_init(&esc->kept, kept, options->keep_bytes);
-    }
     return LC_OK;
 }
 
-lc_err lc_escalate_open(lc_escalate *esc, uint64_t now_ms, const lc_port *port, uint64_t seed)
+static uint32_t names_hash(uint32_t hash, const lc_str *name, uint32_t count)
 {
-    esc->random = seed;
+    for (uint32_t i = 0; i < count; i++) {
+        hash = lc_crc32c(hash, name[i].data, name[i].bytes);
+        hash = lc_crc32c(hash, "", 1);
+    }
+    return lc_crc32c(hash, "|", 1);
+}
+
+lc_err lc_escalate_open(lc_escalate *esc, uint64_t now_ms, const lc_esc_start *start)
+{
+    const lc_policy *policy = esc->options.policy;
+    esc->random = start->seed;
+    esc->boot = start->boot;
     esc->ready_at_ms = UINT64_MAX;
     if (!esc->on) {
         return LC_OK;
     }
-    const lc_policy *policy = esc->options.policy;
-    return lc_budget_open(&esc->budget, now_ms, port, policy->calls_per_day,
-                          (double)policy->money_per_day);
+    esc->rules = names_hash(0, policy->never, policy->never_count);
+    esc->rules = names_hash(esc->rules, policy->redact, policy->redact_count);
+    lc_err err = lc_budget_open(&esc->budget, now_ms, start->port, policy->calls_per_day,
+                                (double)policy->money_per_day);
+    (void)!lc_questions_open(&esc->questions, now_ms, start->port, start->corrections);
+    return err;
+}
+
+bool lc_escalate_failed(const lc_escalate *esc)
+{
+    return esc->on && lc_questions_failed(&esc->questions);
+}
+
+void lc_escalate_close(lc_escalate *esc, uint64_t now_ms)
+{
+    if (esc->on) {
+        lc_questions_close(&esc->questions, now_ms);
+    }
 }
 
 void lc_escalate_clock(lc_escalate *esc, uint64_t now_ms, uint64_t wall_ms)
 {
     lc_budget_clock(&esc->budget, now_ms, wall_ms);
+    lc_questions_clock(&esc->questions, now_ms, wall_ms);
 }
 
 /* ---- guards ---- */
@@ -166,64 +181,50 @@ static lc_esc_slot *slot_take(lc_escalate *esc)
     return best;
 }
 
-static void slot_fill(lc_escalate *esc, lc_esc_slot *slot, const lc_question *q, uint64_t made_ms,
-                      uint64_t now_ms)
+static lc_esc_slot *slot_fill(lc_escalate *esc, const lc_kept *kept, uint32_t task, uint64_t now_ms)
 {
+    lc_esc_slot *slot = slot_take(esc);
+    lc_assert(slot); /* lc_escalate_could left room for each task, KEPT_SLOTS for the others */
     *slot = (lc_esc_slot){.state = LC_ESC_TO_SEND,
-                          .task = (uint8_t)q->task,
-                          .owes = q->now,
+                          .task = (uint8_t)task,
+                          .owes = kept->owes,
+                          .tries = kept->tries,
                           .rev = 1,
-                          .seq = q->seq,
-                          .made_ms = made_ms,
+                          .ordinal = kept->ordinal,
+                          .seq = kept->seq,
+                          .boot = kept->boot,
+                          .made = kept->made,
                           .asked_ms = now_ms,
                           .deadline_ms = now_ms + esc->options.policy->deadline_ms,
                           .label = -1,
-                          .map = *q->map,
-                          .text_bytes = q->text.bytes,
-                          .record_bytes = q->record.bytes,
+                          .map = *kept->map,
+                          .text_bytes = kept->text.bytes,
+                          .record_bytes = kept->record.bytes,
                           .text = slot->text,
                           .record = slot->record};
-    memcpy(slot->text, q->text.data, q->text.bytes);
-    memcpy(slot->record, q->record.data, q->record.bytes);
-    id_make(esc, slot->id);
+    memcpy(slot->text, kept->text.data, kept->text.bytes);
+    memcpy(slot->record, kept->record.data, kept->record.bytes);
+    memcpy(slot->id, kept->id, LC_ESC_ID_BYTES);
+    return slot;
 }
 
 /* Ends without an answer: a correction if the record owes one. `over`: a late answer still counts.
  */
-static void slot_end(lc_esc_slot *slot, const char *why, bool over)
+static void slot_end(lc_escalate *esc, lc_esc_slot *slot, uint64_t now_ms, const char *why,
+                     bool over)
 {
     slot->why = why;
     slot->label = -1;
     slot->state = slot->owes ? LC_ESC_ENDED : over ? LC_ESC_OVER : LC_ESC_FREE;
+    if (!slot->owes) {
+        lc_questions_end(&esc->questions, now_ms, slot->ordinal, false);
+    }
 }
 
-static bool expired(const lc_escalate *esc, uint64_t made_ms, uint64_t now_ms)
+static bool expired(lc_escalate *esc, uint64_t made, uint64_t now_ms)
 {
-    return now_ms >= made_ms + (uint64_t)esc->options.policy->ttl_s * 1000u;
-}
-
-static void line_keep(lc_escalate *esc, uint64_t made_ms, const lc_question *q)
-{
-    uint32_t bytes = (uint32_t)sizeof(kept_line) + q->text.bytes + q->record.bytes;
-    kept_line *line = lc_ring_put(&esc->kept, bytes);
-    while (!line && esc->kept.count > 0) {
-        lc_ring_drop(&esc->kept);
-        esc->counts.kept_dropped++;
-        line = lc_ring_put(&esc->kept, bytes);
-    }
-    if (!line) {
-        esc->counts.kept_dropped++;
-        return;
-    }
-    *line = (kept_line){.made_ms = made_ms,
-                        .seq = q->seq,
-                        .task = q->task,
-                        .text_bytes = q->text.bytes,
-                        .record_bytes = q->record.bytes,
-                        .map = *q->map};
-    memcpy(line->data, q->text.data, q->text.bytes);
-    memcpy(line->data + q->text.bytes, q->record.data, q->record.bytes);
-    esc->counts.kept++;
+    return lc_questions_now(&esc->questions, now_ms) >=
+           made + (uint64_t)esc->options.policy->ttl_s * 1000u;
 }
 
 void lc_escalate_ask(lc_escalate *esc, uint64_t now_ms, const lc_question *q)
@@ -232,16 +233,26 @@ void lc_escalate_ask(lc_escalate *esc, uint64_t now_ms, const lc_question *q)
     if (!esc->on || q->text.bytes > LC_LINE_BYTES_MAX || q->record.bytes > LC_RECORD_BYTES_MAX) {
         return;
     }
-    lc_esc_slot *slot = q->now ? slot_take(esc) : NULL;
-    lc_assert(slot || !q->now); /* lc_escalate_could left room for each task */
-    if (!slot) {
-        line_keep(esc, now_ms, q);
-        return;
+    lc_kept kept = {.made = lc_questions_now(&esc->questions, now_ms),
+                    .seq = q->seq,
+                    .boot = esc->boot,
+                    .rules = esc->rules,
+                    .owes = q->now,
+                    .task = esc->options.task[q->task]->name,
+                    .text = q->text,
+                    .record = q->record,
+                    .map = q->map};
+    id_make(esc, kept.id);
+    lc_questions_put(&esc->questions, now_ms, &kept, !q->now);
+    esc->counts.kept += !q->now;
+    if (q->now) {
+        (void)slot_fill(esc, &kept, q->task, now_ms);
     }
-    slot_fill(esc, slot, q, now_ms, now_ms);
 }
 
-/* Lines of the past take at most half of the budget: the rest is for those of now. */
+/* ---- lines of the past ---- */
+
+/* At most half of the budget: the rest is for lines of now. */
 static bool kept_may(lc_escalate *esc, uint64_t now_ms)
 {
     uint64_t calls, money;
@@ -249,42 +260,62 @@ static bool kept_may(lc_escalate *esc, uint64_t now_ms)
     return calls < (esc->budget.calls_max + 1) / 2;
 }
 
-/* The oldest line that waits becomes a question; lines that nobody needs any more go. */
+static bool task_find(const lc_escalate *esc, lc_str name, uint32_t *task)
+{
+    for (*task = 0; *task < esc->options.task_count; (*task)++) {
+        if (lc_str_equal(esc->options.task[*task]->name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Why one that waited is not asked any more; NULL: it may be. */
+static const char *kept_refuse(lc_escalate *esc, const lc_kept *kept, uint64_t now_ms)
+{
+    return kept->rules != esc->rules          ? "privacy" /* another job lets less leave, perhaps */
+           : expired(esc, kept->made, now_ms) ? "upstream:expired"
+                                              : NULL;
+}
+
+/* The oldest line that waits becomes a question; those that nobody needs any more end. */
 static void kept_ask(lc_escalate *esc, uint64_t now_ms)
 {
-    const kept_line *line;
-    while ((line = lc_ring_first(&esc->kept)) && expired(esc, line->made_ms, now_ms)) {
-        lc_ring_drop(&esc->kept);
-        esc->counts.kept_expired++;
-    }
-    if (!line || slots_used(esc) >= KEPT_SLOTS || now_ms < esc->kept_ms) {
+    lc_kept kept;
+    uint32_t task;
+    if (slots_used(esc) >= KEPT_SLOTS || now_ms < esc->kept_ms || esc->questions.waiting == 0) {
         return;
     }
     if (guard(esc, now_ms) || !kept_may(esc, now_ms)) {
         esc->kept_ms = now_ms + KEPT_AGAIN_MS;
         return;
     }
-    const lc_question q = {.task = line->task,
-                           .seq = line->seq,
-                           .text = {line->data, line->text_bytes},
-                           .record = {line->data + line->text_bytes, line->record_bytes},
-                           .map = &line->map};
-    slot_fill(esc, slot_take(esc), &q, line->made_ms, now_ms);
-    lc_ring_drop(&esc->kept);
+    while (slots_used(esc) < KEPT_SLOTS && lc_questions_next(&esc->questions, &kept)) {
+        const char *why = kept_refuse(esc, &kept, now_ms);
+        if (!task_find(esc, kept.task, &task)) {
+            lc_questions_end(&esc->questions, now_ms, kept.ordinal, false);
+            continue;
+        }
+        lc_esc_slot *slot = slot_fill(esc, &kept, task, now_ms);
+        if (!why) {
+            return;
+        }
+        esc->counts.kept_expired += strcmp(why, "upstream:expired") == 0;
+        slot_end(esc, slot, now_ms, why, kept.tries > 0);
+    }
 }
 
-/* It was not asked after all: back to those that wait, unless its record owes an end. */
-static void slot_return(lc_escalate *esc, lc_esc_slot *slot, const char *why)
+/* It was not asked after all, or not once more: back to those that wait, unless its record owes an
+ * end. unheard: its last request reached nobody. */
+static void slot_return(lc_escalate *esc, lc_esc_slot *slot, uint64_t now_ms, const char *why,
+                        bool unheard)
 {
-    if (!slot->owes) {
-        const lc_question q = {.task = slot->task,
-                               .seq = slot->seq,
-                               .text = {slot->text, slot->text_bytes},
-                               .record = {slot->record, slot->record_bytes},
-                               .map = &slot->map};
-        line_keep(esc, slot->made_ms, &q);
+    if (slot->owes) {
+        slot_end(esc, slot, now_ms, why, false);
+    } else {
+        lc_questions_back(&esc->questions, now_ms, slot->ordinal, unheard);
+        slot->state = LC_ESC_FREE;
     }
-    slot_end(slot, why, false);
 }
 
 /* ---- link and worker ---- */
@@ -295,8 +326,8 @@ void lc_escalate_link(lc_escalate *esc, uint64_t now_ms, bool up)
     esc->kept_ms = now_ms;
     for (uint32_t i = 0; i < LC_ESC_SLOTS && esc->on && !up; i++) {
         lc_esc_slot *slot = &esc->slot[i];
-        if (slot->state == LC_ESC_TO_SEND && slot->tries == 0) {
-            slot_return(esc, slot, "upstream:offline");
+        if (slot->state == LC_ESC_TO_SEND && !(slot->left && slot->owes)) {
+            slot_return(esc, slot, now_ms, "upstream:offline", false);
         } else if (slot->state == LC_ESC_SENT) { /* it may have arrived */
             slot->state = LC_ESC_ASKED;
         }
@@ -318,74 +349,9 @@ void lc_escalate_worker(lc_escalate *esc, uint64_t now_ms, const lc_esc_worker *
 
 /* ---- sending ---- */
 
-static void fact_put(lc_text *t, const lc_fact *f)
+static bool is_before(const lc_esc_slot *a, const lc_esc_slot *b)
 {
-    lc_text_add(t, "{\"k\":");
-    lc_text_json(t, f->key);
-    lc_text_add(t, ",\"v\":");
-    lc_text_scaled(t, f->digits, f->decimals);
-    if (f->unit != NULL) {
-        lc_text_add(t, ",\"u\":");
-        lc_text_json(t, lc_str_from(f->unit->text));
-    }
-    lc_text_add(t, ",\"at\":[");
-    lc_text_u64(t, f->at);
-    lc_text_add(t, ",");
-    lc_text_u64(t, f->end);
-    lc_text_add(t, "]}");
-}
-
-/* Numbers of the text that leaves, so that none of what was taken out comes back by them. */
-static void facts_put(lc_text *t, lc_escalate *esc, const lc_esc_slot *slot)
-{
-    bool first = true;
-    lc_facts_find(slot->text, slot->text_bytes, &esc->facts);
-    lc_text_add(t, ",\"facts\":[");
-    for (uint32_t i = 0; i < esc->facts.count; i++) {
-        if (esc->facts.fact[i].is_number) {
-            lc_text_add(t, first ? "" : ",");
-            fact_put(t, &esc->facts.fact[i]);
-            first = false;
-        }
-    }
-    lc_text_add(t, "]");
-}
-
-static void labels_put(lc_text *t, const lc_task *task)
-{
-    lc_text_add(t, ",\"labels\":[");
-    for (uint32_t i = 0; i < task->label_count; i++) {
-        lc_text_add(t, i > 0 ? "," : "");
-        lc_text_json(t, task->label[i].name);
-    }
-    lc_text_add(t, "]");
-}
-
-/* The request as JSON; its length, 0 when it is too long. */
-static uint32_t request_render(lc_escalate *esc, const lc_esc_slot *slot, uint64_t deadline_ms)
-{
-    const lc_task *task = esc->options.task[slot->task];
-    lc_text t = lc_text_make(esc->out, LC_MESSAGE_BYTES_MAX);
-    lc_text_add(&t, "{\"v\":1,\"id\":\"");
-    lc_text_hex(&t, slot->id, LC_ESC_ID_BYTES);
-    lc_text_add(&t, "\",\"dl\":");
-    lc_text_u64(&t, deadline_ms);
-    lc_text_add(&t, ",\"try\":");
-    lc_text_u64(&t, slot->tries + 1u);
-    lc_text_add(&t, ",\"rsp\":");
-    lc_text_json(&t, esc->options.reply);
-    lc_text_add(&t, ",\"job\":");
-    lc_text_json(&t, esc->options.job);
-    lc_text_add(&t, ",\"task\":");
-    lc_text_json(&t, task->name);
-    lc_text_add(&t, ",\"text\":");
-    lc_text_json(&t, (lc_str){slot->text, slot->text_bytes});
-    labels_put(&t, task);
-    facts_put(&t, esc, slot);
-    lc_text_add(&t, ",\"near\":[],\"max_tok\":");
-    lc_text_u64(&t, ANSWER_TOKENS);
-    lc_text_add(&t, "}");
-    return t.full ? 0 : (uint32_t)t.bytes;
+    return a->asked_ms != b->asked_ms ? a->asked_ms < b->asked_ms : a->ordinal < b->ordinal;
 }
 
 /* The oldest that is to be sent. */
@@ -394,18 +360,18 @@ static lc_esc_slot *send_next(lc_escalate *esc)
     lc_esc_slot *best = NULL;
     for (uint32_t i = 0; i < LC_ESC_SLOTS; i++) {
         lc_esc_slot *slot = &esc->slot[i];
-        if (slot->state == LC_ESC_TO_SEND && (!best || slot->asked_ms < best->asked_ms)) {
+        if (slot->state == LC_ESC_TO_SEND && (!best || is_before(slot, best))) {
             best = slot;
         }
     }
     return best;
 }
 
-static void question_refuse(lc_escalate *esc, lc_esc_slot *slot, const char *why)
+static void question_refuse(lc_escalate *esc, lc_esc_slot *slot, uint64_t now_ms, const char *why)
 {
     esc->counts.budget += strcmp(why, "upstream:budget") == 0;
-    if (slot->tries == 0) {
-        slot_return(esc, slot, why);
+    if (!slot->left) {
+        slot_return(esc, slot, now_ms, why, false);
     } else { /* no second try: what was asked may still be answered */
         slot->state = LC_ESC_ASKED;
         slot->tries = TRIES_MAX;
@@ -417,16 +383,24 @@ static bool question_send(lc_escalate *esc, lc_esc_slot *slot, uint64_t now_ms, 
 {
     uint64_t left = slot->deadline_ms > now_ms ? slot->deadline_ms - now_ms : 0;
     const char *why = guard(esc, now_ms);
-    *bytes = why ? 0 : request_render(esc, slot, wall_ms > 0 ? wall_ms + left : 0);
-    if (!why && *bytes == 0) {
-        slot_end(slot, "upstream:size", false);
+    if (expired(esc, slot->made, now_ms)) { /* its second try, too */
+        esc->counts.kept_expired++;
+        slot_end(esc, slot, now_ms, "upstream:expired", slot->tries > 0);
         return false;
+    }
+    *bytes = why ? 0 : lc_escalate_render(esc, slot, wall_ms > 0 ? wall_ms + left : 0);
+    if (!why && *bytes == 0) {
+        slot_end(esc, slot, now_ms, "upstream:size", false);
+        return false;
+    }
+    if (!why) {
+        lc_questions_asked(&esc->questions, now_ms, slot->ordinal);
     }
     if (!why && !lc_budget_take(&esc->budget, now_ms, esc->worker.price)) {
         why = "upstream:budget";
     }
     if (why) {
-        question_refuse(esc, slot, why);
+        question_refuse(esc, slot, now_ms, why);
         return false;
     }
     return true;
@@ -455,6 +429,7 @@ const lc_esc_slot *lc_escalate_send(lc_escalate *esc, uint64_t now_ms, uint64_t 
     esc->counts.retries += slot->tries > 0;
     esc->counts.bytes += bytes;
     slot->tries++;
+    slot->left = true;
     *payload = (lc_str){esc->out, bytes};
     return slot;
 }
@@ -474,10 +449,10 @@ bool lc_escalate_ack(lc_escalate *esc, uint64_t now_ms, uint32_t id, uint32_t re
         if (reason == REASON_UNHEARD) {
             esc->counts.nobody++;
             worker_gone(esc, now_ms);
-            slot_return(esc, slot, "upstream:nobody");
+            slot_return(esc, slot, now_ms, "upstream:nobody", true);
         } else if (reason >= REASON_REFUSED) {
             esc->counts.refused++;
-            slot_end(slot, "upstream:refused", false);
+            slot_end(esc, slot, now_ms, "upstream:refused", false);
         }
         return true;
     }
@@ -581,19 +556,21 @@ void lc_escalate_answer(lc_escalate *esc, uint64_t now_ms, const lc_esc_answer *
     }
     esc->counts.invalid += a->status == LC_ESC_OK;
     esc->counts.refused += a->status != LC_ESC_OK;
-    slot_end(slot, a->status == LC_ESC_OK ? "upstream:invalid" : "upstream:refused", false);
+    slot_end(esc, slot, now_ms, a->status == LC_ESC_OK ? "upstream:invalid" : "upstream:refused",
+             false);
 }
 
 /* ---- time ---- */
 
 static void deadline_pass(lc_escalate *esc, lc_esc_slot *slot, uint64_t now_ms)
 {
-    if (slot->tries == 0) {
+    bool again = slot->tries < TRIES_MAX;
+    if (!slot->left || (again && !slot->owes && !esc->up)) { /* later, when there is a link */
         const char *why = guard(esc, now_ms);
-        slot_return(esc, slot, why ? why : "upstream:timeout");
+        slot_return(esc, slot, now_ms, why ? why : "upstream:timeout", false);
         return;
     }
-    if (slot->tries < TRIES_MAX && slot->state != LC_ESC_TO_SEND) {
+    if (again && slot->state != LC_ESC_TO_SEND) {
         slot->state = LC_ESC_TO_SEND; /* once more, the same id */
         slot->deadline_ms = now_ms + esc->options.policy->deadline_ms;
         return;
@@ -602,7 +579,7 @@ static void deadline_pass(lc_escalate *esc, lc_esc_slot *slot, uint64_t now_ms)
     if (esc->up && ++esc->silent >= LC_ESC_SILENT_MAX) {
         worker_gone(esc, now_ms);
     }
-    slot_end(slot, "upstream:timeout", true);
+    slot_end(esc, slot, now_ms, "upstream:timeout", true);
 }
 
 static void deadlines_watch(lc_escalate *esc, uint64_t now_ms)
@@ -613,15 +590,18 @@ static void deadlines_watch(lc_escalate *esc, uint64_t now_ms)
         if (open && now_ms >= slot->deadline_ms) {
             deadline_pass(esc, slot, now_ms);
         }
-        if (slot->state == LC_ESC_OVER && expired(esc, slot->made_ms, now_ms)) {
+        if (slot->state == LC_ESC_OVER && expired(esc, slot->made, now_ms)) {
             slot->state = LC_ESC_FREE;
         }
     }
 }
 
-bool lc_escalate_correct(lc_escalate *esc, uint64_t now_ms, uint32_t *task, uint64_t *seq,
-                         lc_str *json)
+bool lc_escalate_correct(lc_escalate *esc, uint64_t now_ms, uint64_t number, lc_corrected *out)
 {
+    if (esc->on) {
+        lc_questions_end(&esc->questions, now_ms, esc->ending, true);
+        esc->ending = 0;
+    }
     deadlines_watch(esc, now_ms);
     for (uint32_t i = 0; i < LC_ESC_SLOTS && esc->on; i++) {
         lc_esc_slot *slot = &esc->slot[i];
@@ -629,6 +609,8 @@ bool lc_escalate_correct(lc_escalate *esc, uint64_t now_ms, uint32_t *task, uint
             continue;
         }
         lc_correction c = {.rev = ++slot->rev,
+                           .boot = esc->boot,
+                           .number = number,
                            .why = lc_str_from(slot->why),
                            .p = slot->p,
                            .span = slot->span,
@@ -636,17 +618,25 @@ bool lc_escalate_correct(lc_escalate *esc, uint64_t now_ms, uint32_t *task, uint
         if (slot->label >= 0) {
             c.label = esc->options.task[slot->task]->label[slot->label].name;
         }
-        *task = slot->task;
-        *seq = slot->seq;
-        *json = (lc_str){esc->out, lc_correct((lc_str){slot->record, slot->record_bytes}, &c,
-                                              esc->out, LC_MESSAGE_BYTES_MAX)};
+        *out = (lc_corrected){.task = slot->task, .boot = slot->boot, .seq = slot->seq};
+        out->json = (lc_str){esc->out, lc_correct((lc_str){slot->record, slot->record_bytes}, &c,
+                                                  esc->out, LC_MESSAGE_BYTES_MAX)};
         bool over = slot->label < 0 && strcmp(slot->why, "upstream:timeout") == 0;
         slot->state = over ? LC_ESC_OVER : LC_ESC_FREE;
         slot->owes = false;
-        lc_assert(json->bytes > 0);
+        esc->ending = slot->ordinal;
+        slot->ordinal = 0;
+        lc_assert(out->json.bytes > 0);
         return true;
     }
     return false;
+}
+
+void lc_escalate_tick(lc_escalate *esc, uint64_t now_ms)
+{
+    if (esc->on) {
+        lc_questions_tick(&esc->questions, now_ms);
+    }
 }
 
 uint32_t lc_escalate_owing(const lc_escalate *esc)
@@ -669,10 +659,11 @@ uint64_t lc_escalate_wake_ms(const lc_escalate *esc, uint64_t now_ms)
             wake = at < wake ? at : wake;
         }
     }
-    if (room && esc->kept.count > 0 && esc->up) {
+    if (room && esc->questions.waiting > 0 && esc->up) {
         wake = esc->kept_ms < wake ? esc->kept_ms : wake;
     }
-    return wake;
+    uint64_t disk = esc->on ? lc_questions_wake_ms(&esc->questions) : UINT64_MAX;
+    return disk < wake ? disk : wake;
 }
 
 void lc_escalate_look(lc_escalate *esc, uint64_t now_ms, lc_esc_counts *counts)
@@ -684,7 +675,8 @@ void lc_escalate_look(lc_escalate *esc, uint64_t now_ms, lc_esc_counts *counts)
     }
     c->calls_max = esc->budget.calls_max;
     c->money = esc->budget.money;
-    c->waiting = esc->kept.count;
+    c->waiting = esc->questions.waiting;
+    c->kept_dropped = esc->questions.dropped;
     c->queue = esc->worker.queue;
     c->worker = esc->ready;
     c->bar = lc_escalate_bar(esc);

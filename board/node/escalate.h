@@ -8,9 +8,10 @@
  *             left, quoted as it stands there
  * A record that said `escalate` is followed by exactly one with rev 2: what upstream said, or
  * `defer` and why. An answer that is late corrects it once more. A line that was hard while nobody
- * could be asked (`defer`) waits in memory, the oldest dropped and counted when there is no room,
- * and is asked within the job's ttl, of half of the budget; a correction follows only if upstream
- * knew. Corrections never act.
+ * could be asked (`defer`) waits, the oldest dropped and counted when there is no room, and is
+ * asked within the job's ttl, of half of the budget; a correction follows only if upstream knew.
+ * What has no answer when the device goes off waits, too (questions.h): it is asked again under its
+ * id, once more. Corrections never act.
  */
 #ifndef LC_ESCALATE_H
 #define LC_ESCALATE_H
@@ -18,12 +19,10 @@
 #include "../../runtime/job.h"
 #include "budget.h"
 #include "correct.h"
-#include "redact.h"
-#include "ring.h"
+#include "questions.h"
 #include "stats.h"
 
 #define LC_ESC_SLOTS 16u
-#define LC_ESC_ID_BYTES 16u
 #define LC_ESC_SILENT_MAX 4u /* questions in a row without an answer: the worker counts as gone */
 #define LC_ESC_QUEUE_LOW 8u  /* waiting at the worker: from here on the bar rises */
 #define LC_ESC_QUEUE_HIGH 64u
@@ -35,8 +34,14 @@ typedef struct lc_esc_options {
     lc_str job, reply; /* name; the topic of answers */
     const lc_task *task[LC_TASKS_MAX];
     uint32_t task_count;
-    uint32_t keep_bytes; /* of lines that wait until somebody can be asked */
 } lc_esc_options;
+
+typedef struct lc_esc_start {
+    const lc_port *port;     /* NULL: nothing outlives a restart */
+    lc_journal *corrections; /* their journal, open; NULL as port */
+    uint32_t boot;
+    uint64_t seed;
+} lc_esc_start;
 
 /* A line that is asked about. */
 typedef struct lc_question {
@@ -86,9 +91,11 @@ typedef struct lc_esc_slot {
     uint8_t state; /* lc_esc_state */
     uint8_t task, tries;
     bool owes;    /* its record says `escalate`, and nothing followed yet */
+    bool left;    /* a request left since it is here */
     uint32_t rev; /* of the last record */
-    uint32_t message;
-    uint64_t seq, asked_ms, made_ms, sent_ms, deadline_ms, taken; /* taken: price in the budget */
+    uint32_t message, boot;
+    uint64_t ordinal, seq, made; /* in lc_questions, 0: ended; of its record; by lc_questions_now */
+    uint64_t asked_ms, sent_ms, deadline_ms, taken; /* taken: price in the budget */
     uint8_t id[LC_ESC_ID_BYTES];
     const char *why; /* ENDED without an answer */
     int32_t label;   /* ENDED with one, else -1 */
@@ -100,6 +107,12 @@ typedef struct lc_esc_slot {
     char *text;   /* [LC_LINE_BYTES_MAX] */
     char *record; /* [LC_RECORD_BYTES_MAX] */
 } lc_esc_slot;
+
+typedef struct lc_corrected {
+    uint32_t task, boot; /* of the record, as seq */
+    uint64_t seq;
+    lc_str json;
+} lc_corrected;
 
 typedef struct lc_esc_counts {
     uint64_t asked, retries, bytes; /* messages that left: asked + retries; their payload */
@@ -121,9 +134,11 @@ typedef struct lc_escalate {
     uint64_t ready_at_ms; /* a worker that fell silent is tried again; UINT64_MAX: it must speak */
     uint32_t silent;
     uint64_t random;
-    lc_esc_slot *slot; /* [LC_ESC_SLOTS] */
-    lc_ring kept;
-    uint64_t kept_ms; /* then they are looked at */
+    uint32_t boot, rules; /* rules: hash of what the job lets leave */
+    lc_esc_slot *slot;    /* [LC_ESC_SLOTS] */
+    lc_questions questions;
+    uint64_t ending;  /* the question whose correction was given last */
+    uint64_t kept_ms; /* then those that wait are looked at */
     char *out;        /* [LC_MESSAGE_BYTES_MAX] */
     lc_facts facts;
     lc_times times;
@@ -134,8 +149,11 @@ typedef struct lc_escalate {
 lc_err lc_escalate_init(lc_escalate *esc, const lc_esc_options *options,
                         lc_arena *state) LC_CHECKED;
 /* IO: the budget cannot be read, so nothing will be asked. */
-lc_err lc_escalate_open(lc_escalate *esc, uint64_t now_ms, const lc_port *port,
-                        uint64_t seed) LC_CHECKED;
+lc_err lc_escalate_open(lc_escalate *esc, uint64_t now_ms, const lc_esc_start *start) LC_CHECKED;
+/* Whether questions do not outlive a restart, though they should. */
+bool lc_escalate_failed(const lc_escalate *esc);
+/* Before a good end. */
+void lc_escalate_close(lc_escalate *esc, uint64_t now_ms);
 void lc_escalate_clock(lc_escalate *esc, uint64_t now_ms, uint64_t wall_ms);
 /* Whether a line of now could be asked about, for each of its tasks. */
 bool lc_escalate_could(lc_escalate *esc, uint64_t now_ms);
@@ -154,9 +172,11 @@ const lc_esc_slot *lc_escalate_send(lc_escalate *esc, uint64_t now_ms, uint64_t 
                                     uint32_t id, lc_str *payload);
 bool lc_escalate_ack(lc_escalate *esc, uint64_t now_ms, uint32_t id, uint32_t reason);
 uint32_t lc_escalate_flying(const lc_escalate *esc, uint64_t *oldest_ms);
-/* The next correction; *json stays until the next call. False: none. */
-bool lc_escalate_correct(lc_escalate *esc, uint64_t now_ms, uint32_t *task, uint64_t *seq,
-                         lc_str *json);
+/* The next correction, which gets this number; out->json stays until the next call. Before that it
+ * is to be certain in the journal of corrections: then its question has ended. False: none. */
+bool lc_escalate_correct(lc_escalate *esc, uint64_t now_ms, uint64_t number, lc_corrected *out);
+/* What questions have to write; after the outbox's tick. */
+void lc_escalate_tick(lc_escalate *esc, uint64_t now_ms);
 /* Records that still owe their rev 2. */
 uint32_t lc_escalate_owing(const lc_escalate *esc);
 uint64_t lc_escalate_wake_ms(const lc_escalate *esc, uint64_t now_ms);

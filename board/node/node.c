@@ -110,8 +110,14 @@ static void node_start(lc_node *node, uint64_t now_ms)
     if (lc_cost_open(&node->cost, now_ms, o->port) != LC_OK) {
         lc_say_put(&node->say, now_ms, LC_SAY_STORE_FAILED, 0, (lc_str){0});
     }
-    if (lc_escalate_open(&node->esc, now_ms, o->port, o->seed) != LC_OK) {
+    const lc_esc_start asks = {o->port, &node->outbox.lane[LC_OUTBOX_CORRECTION].journal, o->boot,
+                               o->seed};
+    if (lc_escalate_open(&node->esc, now_ms, &asks) != LC_OK) {
         lc_say_put(&node->say, now_ms, LC_SAY_BUDGET_FAILED, 0, (lc_str){0});
+    }
+    if (node->kept && lc_escalate_failed(&node->esc)) {
+        node->kept = false;
+        lc_say_put(&node->say, now_ms, LC_SAY_STORE_FAILED, 0, (lc_str){0});
     }
     if (o->moved_in) {
         lc_say_put(&node->say, now_ms, LC_SAY_MOVED_IN, 0, (lc_str){0});
@@ -606,7 +612,6 @@ static void inbox_look(const lc_inbox *inbox, lc_node_counts *counts)
 
 static void journals_look(const lc_outbox *outbox, lc_node_counts *counts)
 {
-    counts->keeps = true;
     for (lc_outbox_kind kind = 0; kind < LC_OUTBOX_KINDS; kind++) {
         const lc_lane *lane = &outbox->lane[kind];
         uint64_t *oldest = &counts->journal_oldest_ts_ms, ts_ms = lane->oldest_ts_ms;
@@ -655,6 +660,7 @@ void lc_node_look(lc_node *node, uint64_t now_ms, lc_node_counts *counts)
         .stuck = node->stuck,
     };
     memcpy(counts->decided, node->decided, sizeof counts->decided);
+    counts->keeps = !lc_escalate_failed(&node->esc);
     journals_look(outbox, counts);
     inbox_look(&node->inbox, counts);
     lc_escalate_look(&node->esc, now_ms, &counts->esc);

@@ -279,17 +279,18 @@ static void log_fill(lc_node *node, uint64_t now_ms)
     slot->task = (uint8_t)lc_say_level(saying.code);
 }
 
-/* What upstream said, or did not, goes where its record went. */
+/* What upstream said, or did not, goes where its record went; it was paid for, so it is certain
+ * before anybody hears of it. A disk that fails is said elsewhere. */
 static void corrections_take(lc_node *node, uint64_t now_ms)
 {
-    uint32_t task;
-    uint64_t seq;
-    lc_str json;
-    while (lc_escalate_correct(&node->esc, now_ms, &task, &seq, &json)) {
+    lc_corrected c;
+    while (lc_escalate_correct(&node->esc, now_ms, node->corrections + 1, &c)) {
         node->corrections++;
-        lc_node_put(node, now_ms, LC_OUTBOX_CORRECTION, task, json.data, json.bytes);
-        if (node->last_seq[task] == seq) {
-            bool fits = lc_slot_set(lc_node_slot(node, LC_SLOT_LAST + task), json.data, json.bytes);
+        lc_node_put(node, now_ms, LC_OUTBOX_CORRECTION, c.task, c.json.data, c.json.bytes);
+        (void)!lc_journal_commit(&node->outbox.lane[LC_OUTBOX_CORRECTION].journal);
+        if (c.boot == node->options.boot && node->last_seq[c.task] == c.seq) {
+            bool fits = lc_slot_set(lc_node_slot(node, LC_SLOT_LAST + c.task), c.json.data,
+                                    c.json.bytes);
             lc_assert(fits);
         }
     }
@@ -331,7 +332,9 @@ static void goodbye_begin(lc_node *node, uint64_t now_ms)
     static const lc_actor_why why = {"stop", {"", 0}};
     uint64_t left = lc_inbox_waiting(&node->inbox);
     left += node->kept ? 0 : lc_outbox_waiting(&node->outbox); /* the others wait on the disk */
-    left += lc_escalate_owing(&node->esc) + node->esc.kept.count;
+    if (!lc_questions_on_disk(&node->esc.questions)) {
+        left += lc_escalate_owing(&node->esc) + node->esc.questions.waiting;
+    }
     if (left > 0) {
         lc_say_put(&node->say, now_ms, LC_SAY_UNSENT, left, (lc_str){0});
     }
@@ -359,6 +362,7 @@ static bool stop_next(lc_node *node, uint64_t now_ms, lc_action *action)
     }
     node->stop_told = true;
     lc_outbox_close(&node->outbox, now_ms);
+    lc_escalate_close(&node->esc, now_ms);
     lc_node_cost(node, now_ms);
     lc_cost_keep(&node->cost, now_ms);
     *action = (lc_action){.kind = LC_DO_STOP};
@@ -384,7 +388,8 @@ static void disk_watch(lc_node *node, uint64_t now_ms)
 {
     lc_outbox_tick(&node->outbox, now_ms, node->link.state == LC_LINK_OPEN);
     lc_cost_tick(&node->cost, now_ms);
-    bool keeps = true;
+    lc_escalate_tick(&node->esc, now_ms);
+    bool keeps = !lc_escalate_failed(&node->esc);
     for (lc_outbox_kind kind = 0; kind < LC_OUTBOX_KINDS; kind++) {
         lc_journal *journal = &node->outbox.lane[kind].journal;
         keeps = keeps && !lc_outbox_failed(&node->outbox, kind);

@@ -10,8 +10,7 @@
  * those of the past, and as long as nothing left the queue, all keep their order.
  *
  * Delivered is what the broker acknowledged, or with `e2e` only what the collector did
- * (lc_outbox_collected): then a new connection starts again after what the collector has. Of
- * corrections the broker's word is enough.
+ * (lc_outbox_collected): then a new connection starts again after what the collector has.
  * A record that is stated as lost was never sent, unless its place in the journal was taken while
  * it was in flight.
  */
@@ -136,7 +135,7 @@ bool lc_outbox_ack(lc_outbox *outbox, uint64_t now_ms, uint32_t id, uint32_t rea
 /* What a collector says that it has of a start: all up to these numbers. */
 typedef struct lc_collected {
     uint32_t boot;
-    uint64_t seq, event, audit;
+    uint64_t seq, event, audit, correction;
 } lc_collected;
 
 void lc_outbox_collected(lc_outbox *outbox, uint64_t now_ms, const lc_collected *has);

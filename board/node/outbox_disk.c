@@ -34,8 +34,8 @@ static const struct lane_row {
     [LC_OUTBOX_RECORD] = {LC_FILE_RECORDS, LC_CELL_RECORDS, LC_MESSAGE_BYTES_MAX, COMMIT_COUNT,
                           COMMIT_MS},
     [LC_OUTBOX_EVENT] = {LC_FILE_EVENTS, LC_CELL_EVENTS, LC_OUTBOX_SMALL_MAX, 1, 0},
-    [LC_OUTBOX_CORRECTION] = {LC_FILE_CORRECTIONS, LC_CELL_CORRECTIONS, LC_MESSAGE_BYTES_MAX,
-                              COMMIT_COUNT, COMMIT_MS},
+    [LC_OUTBOX_CORRECTION] = {LC_FILE_CORRECTIONS, LC_CELL_CORRECTIONS, LC_MESSAGE_BYTES_MAX, 1,
+                              0},
     [LC_OUTBOX_AUDIT] = {LC_FILE_AUDIT, LC_CELL_AUDIT, LC_OUTBOX_SMALL_MAX, COMMIT_COUNT,
                          AUDIT_COMMIT_MS},
 };
@@ -53,7 +53,7 @@ static lc_err lane_init(lc_outbox *outbox, const lc_outbox_disk *disk, lc_outbox
                                   .text_max = row->entry_max + LC_NAME_BYTES_MAX,
                                   .commit_count = row->commit_count,
                                   .commit_ms = row->commit_ms,
-                                  .strict = disk->e2e && kind != LC_OUTBOX_CORRECTION};
+                                  .strict = disk->e2e};
     lc_journal_divide(records ? disk->bytes - part : part, &options.segments,
                       &options.segment_bytes);
     segments_widen(&options);
@@ -405,6 +405,7 @@ void lc_outbox_collected(lc_outbox *outbox, uint64_t now_ms, const lc_collected 
     lc_journal_ack(&outbox->lane[LC_OUTBOX_RECORD].journal, now_ms, has->boot, has->seq);
     lc_journal_ack(&outbox->lane[LC_OUTBOX_EVENT].journal, now_ms, has->boot, has->event);
     lc_journal_ack(&outbox->lane[LC_OUTBOX_AUDIT].journal, now_ms, has->boot, has->audit);
+    lc_journal_ack(&outbox->lane[LC_OUTBOX_CORRECTION].journal, now_ms, has->boot, has->correction);
     outbox->hold_ms = outbox->hold_step_ms = 0; /* somebody listens */
     if (undelivered(outbox) < before) {
         outbox->again_ms = UINT64_MAX;

@@ -18,6 +18,7 @@ typedef enum lc_file {
     LC_FILE_EVENTS,      /* journal of events */
     LC_FILE_CORRECTIONS, /* journal of corrections */
     LC_FILE_AUDIT,       /* journal of what was done and why */
+    LC_FILE_QUESTIONS,   /* journal of questions that are not ended */
     LC_FILE_COUNT
 } lc_file;
 

@@ -83,7 +83,7 @@ class Device(client.Client):
 
     def hear(self, _topic, payload, _retained):
         said = json.loads(payload)
-        self.told[said["boot"]] = (said["seq"], said["no"], said["audit"])
+        self.told[said["boot"]] = (said["seq"], said["no"], said["audit"], said["cor"])
 
     def say(self, topic, said):
         self.publish(
@@ -122,8 +122,9 @@ def what_is_kept(port, path, number):
     d.say("res/fault", d.record(1))
     d.say("res/fault", [d.record(2), d.record(3), d.record(2)])
     d.say("res/fault", d.record(2))
-    d.say("res/fault", d.record(2, rev=2, by="upstream", label="normal"))
-    d.say("res/fault", d.record(2, rev=2, by="upstream", label="normal"))
+    for seq, boot in ((2, 1), (2, 1), (3, 2)):  # the last by a later start
+        cor = {"boot": boot, "no": 1}
+        d.say("res/fault", d.record(seq, rev=2, by="upstream", label="normal", cor=cor))
     d.say("res/fault", d.record(9))
     d.say("event/fault", d.numbered("no", 1, event="alarm", seq=3))
     d.say("audit", d.numbered("no", 1, kind="act"))
@@ -144,13 +145,13 @@ def what_is_kept(port, path, number):
         d.say("res/fault", strange)
     stage.ok(
         f"{kind}: told what is here without a hole",
-        stage.until(lambda: d.told.get(1) == (3, 1, 1), 5),
+        stage.until(lambda: d.told.get(1) == (3, 1, 1, 1), 5),
         d.told,
     )
     d.say("gap", d.numbered("gap", 1, why="journal", of=1, count=4, **{"from": 4, "to": 8}))
     stage.ok(
         f"{kind}: a stated loss closes a hole",
-        stage.until(lambda: d.told.get(1) == (9, 1, 1), 5),
+        stage.until(lambda: d.told.get(1) == (9, 1, 1, 1), 5),
         d.told,
     )
     d.say(
@@ -158,18 +159,19 @@ def what_is_kept(port, path, number):
     )
     d.say(
         "gap",
-        d.numbered("gap", 3, why="journal", of=1, count=0, corrections=2, **{"from": 1, "to": 99}),
+        d.numbered("gap", 3, why="journal", of=1, count=0, corrections=2, **{"from": 2, "to": 3}),
     )
     stage.ok(
-        f"{kind}: of the audit, too; of corrections none is waited for",
-        stage.until(lambda: d.told.get(1) == (9, 1, 3), 5),
+        f"{kind}: of the audit and of corrections, too",
+        stage.until(lambda: d.told.get(1) == (9, 1, 3, 3), 5),
         d.told,
     )
     d.say("res/fault", d.record(6))
     d.say("res/fault", d.record(1, boot=2, ts=None, tq="none", up=5000))
-    stage.until(lambda: d.told.get(2) == (1, 0, 0), 5)
+    stage.until(lambda: d.told.get(2) == (1, 0, 0, 1), 5)
     want = {("record", d.dev, 1, n, 1) for n in (1, 2, 3, 6, 9)} | {
         ("record", d.dev, 1, 2, 2),
+        ("record", d.dev, 1, 3, 2),
         ("event", d.dev, 1, 1, 1),
         ("audit", d.dev, 1, 1, 1),
         ("gap", d.dev, 1, 1, 1),
@@ -194,7 +196,7 @@ def what_is_kept(port, path, number):
     d.say("res/fault", [d.record(n) for n in range(1, 11)])
     stage.ok(
         f"{kind}: after a kill it knows what it has",
-        stage.until(lambda: d.told.get(1) == (10, 1, 3), 5),
+        stage.until(lambda: d.told.get(1) == (10, 1, 3, 3), 5),
         d.told,
     )
     held, count = rows(path)
@@ -250,7 +252,7 @@ def forgets(port, path):
     connected(path, 3)
     d = Device(port, dev).wait_ready()
     d.say("res/fault", [d.record(n) for n in range(1, 12)])
-    told = stage.until(lambda: d.told.get(1) == (11, 1, 3), 5)
+    told = stage.until(lambda: d.told.get(1) == (11, 1, 3, 3), 5)
     stage.ok(
         f"{kind}: what was forgotten for its age does not come back",
         told

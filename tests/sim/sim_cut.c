@@ -30,153 +30,21 @@ static uint32_t crc_or_none(uint32_t crc, const void *data, size_t bytes)
 #include "../../board/node/cell.c"
 #include "../../board/node/journal.c"
 #include "../../board/node/journal_read.c"
-#include "dice.h"
 #undef lc_crc32c
+#include "dice.h"
+#define CUT_FILE_MAX 131072u
+#define CUT_PENDING_MAX 512u
+#include "cut_disk.h"
 
-#define SECTOR_BYTES 512u
 #define SEGMENTS 4u
 #define SEGMENT_SIZE 1536u
 #define TEXT_MAX 220u
-#define FILE_MAX 65536u
-#define PENDING_MAX 512u
 #define LIVES_MAX 6u
 #define SEQ_MAX 512u
 #define HELD_MAX 8u
 #define LOSSES_SEEN_MAX 64u
 
 typedef enum mistake { NONE, NO_SYNC, CURSOR_FIRST, NO_CRC, MISTAKES } mistake;
-
-/* ---- the disk ---- */
-
-typedef struct pending {
-    lc_file file;
-    uint64_t at;
-    uint32_t bytes;
-    uint8_t data[SECTOR_BYTES];
-} pending;
-
-typedef struct disk {
-    uint8_t kept[LC_FILE_COUNT][FILE_MAX]; /* what a power cut leaves */
-    uint8_t seen[LC_FILE_COUNT][FILE_MAX]; /* what a process reads */
-    bool made[LC_FILE_COUNT];
-    pending pending[PENDING_MAX];
-    uint32_t pendings;
-    uint32_t ops, cut_at; /* the power goes at this one, 0: never */
-    bool dead;
-    mistake mistake;
-    bool sync_owed; /* CURSOR_FIRST: a sync of data that a write to the cell may overtake */
-    uint64_t random;
-} disk;
-
-static void pending_apply(disk *d, lc_file file)
-{
-    uint32_t left = 0;
-    for (uint32_t i = 0; i < d->pendings; i++) {
-        const pending *p = &d->pending[i];
-        if (p->file == file) {
-            memcpy(d->kept[file] + p->at, p->data, p->bytes);
-        } else {
-            d->pending[left++] = *p;
-        }
-    }
-    d->pendings = left;
-}
-
-static void owed_sync(disk *d, bool overtaken)
-{
-    if (d->sync_owed && !overtaken) {
-        pending_apply(d, LC_FILE_RECORDS);
-    }
-    d->sync_owed = false;
-}
-
-/* Each unsynced sector stays, goes, or is torn somewhere. */
-static void power_cut(disk *d)
-{
-    for (uint32_t i = 0; i < d->pendings; i++) {
-        const pending *p = &d->pending[i];
-        uint64_t fate = dice_roll(&d->random) % 3;
-        uint32_t bytes = fate == 0   ? 0
-                         : fate == 1 ? p->bytes
-                                     : (uint32_t)(dice_roll(&d->random) % (p->bytes + 1));
-        memcpy(d->kept[p->file] + p->at, p->data, bytes);
-    }
-    d->pendings = 0;
-    memcpy(d->seen[LC_FILE_RECORDS], d->kept[LC_FILE_RECORDS], SEGMENTS * SEGMENT_SIZE);
-    for (uint32_t i = 0; i < 4 * SECTOR_BYTES; i++) { /* only these sectors of the cells are used */
-        uint32_t at = i / SECTOR_BYTES * (LC_CELL_SPAN / 2) + i % SECTOR_BYTES;
-        d->seen[LC_FILE_STATE][at] = d->kept[LC_FILE_STATE][at];
-    }
-}
-
-static bool op_begin(disk *d)
-{
-    d->ops++;
-    if (d->ops == d->cut_at) {
-        d->dead = true;
-    }
-    return !d->dead;
-}
-
-static lc_err disk_open(void *ctx, lc_file file, uint64_t *bytes)
-{
-    disk *d = ctx;
-    if (!op_begin(d)) {
-        return LC_ERR_IO;
-    }
-    lc_assert(*bytes <= FILE_MAX);
-    d->made[file] = true;
-    return LC_OK;
-}
-
-static lc_err disk_read(void *ctx, lc_file file, uint64_t at, void *data, size_t bytes)
-{
-    disk *d = ctx;
-    lc_assert(d->made[file] && at + bytes <= FILE_MAX);
-    memcpy(data, d->seen[file] + at, bytes);
-    return d->dead ? LC_ERR_IO : LC_OK;
-}
-
-/* A write that the cut meets is half there: what came of it is pending, like the ones before. */
-static lc_err disk_write(void *ctx, lc_file file, uint64_t at, const void *data, size_t bytes)
-{
-    disk *d = ctx;
-    const uint8_t *from = data;
-    if (d->dead) {
-        return LC_ERR_IO;
-    }
-    owed_sync(d, file == LC_FILE_STATE);
-    bool whole = op_begin(d);
-    lc_assert(d->made[file] && at + bytes <= FILE_MAX);
-    while (bytes > 0) {
-        size_t part = SECTOR_BYTES - at % SECTOR_BYTES;
-        part = part < bytes ? part : bytes;
-        lc_assert(d->pendings < PENDING_MAX);
-        pending *p = &d->pending[d->pendings++];
-        *p = (pending){.file = file, .at = at, .bytes = (uint32_t)part};
-        memcpy(p->data, from, part);
-        memcpy(d->seen[file] + at, from, part);
-        at += part;
-        from += part;
-        bytes -= part;
-    }
-    return whole ? LC_OK : LC_ERR_IO;
-}
-
-static lc_err disk_sync(void *ctx, lc_file file)
-{
-    disk *d = ctx;
-    if (!op_begin(d)) {
-        return LC_ERR_IO;
-    }
-    owed_sync(d, false);
-    if (d->mistake == CURSOR_FIRST && file == LC_FILE_RECORDS) {
-        d->sync_owed = true;
-    } else if (d->mistake != NO_SYNC) {
-        pending_apply(d, file);
-    }
-    return LC_OK;
-}
 
 /* ---- a world ---- */
 
@@ -186,7 +54,7 @@ typedef struct held { /* taken out of the journal, not delivered yet */
 } held;
 
 typedef struct world {
-    disk disk;
+    cut_disk disk;
     lc_port port;
     uint64_t seed, random, now_ms;
     lc_journal journal;
@@ -469,9 +337,10 @@ static void world_open(world *w, uint64_t seed, mistake wrong)
     w->seed = seed;
     w->random = seed * 0x9E3779B97F4A7C15u + 1;
     w->disk.random = w->random ^ 0x5555;
-    w->disk.mistake = wrong;
+    w->disk.no_sync = wrong == NO_SYNC;
+    w->disk.late_sync = wrong == CURSOR_FIRST ? LC_FILE_RECORDS : LC_FILE_COUNT;
     crc_missing = wrong == NO_CRC;
-    w->port = (lc_port){&w->disk, disk_open, disk_read, disk_write, disk_sync};
+    w->port = cut_disk_port(&w->disk);
 }
 
 /* One run; returns the operations of its first life. cut_at 0: nothing happens to it. */
@@ -493,7 +362,7 @@ static uint32_t run(world *w, uint64_t seed, uint32_t cut_at, uint32_t more, mis
             heal(w);
             expect(w, w->boot > 0, "does not start on a whole disk");
         } else if (w->disk.dead || dice_roll(&w->random) % 2 == 0) {
-            power_cut(&w->disk);
+            cut_disk_cut(&w->disk);
             w->cuts++;
         } else {
             w->kills++;

@@ -8,7 +8,10 @@
 
 #define LC_HELD_DEV_BYTES 64u
 #define LC_HELD_BUCKETS 4096u
-#define LC_HELD_LOST_AUDIT 2000000u /* beyond any record's rev: series are kept in files */
+/* Beyond any record's rev: series are kept in files. */
+#define LC_HELD_LOST_AUDIT 2000000u
+#define LC_HELD_CORRECTION 2000001u /* by the start that made them */
+#define LC_HELD_LOST_CORRECTION 2000002u
 
 /* Of a start: records by rev (LC_HELD_RECORD + rev - 1), and what was stated as lost. */
 typedef enum lc_held_kind {

@@ -47,6 +47,7 @@ static bool loss_read(const cJSON *tree, lc_item *item)
                 number_read(tree, "to", LC_ITEM_NUMBER_MAX, 0, &loss->to) &&
                 number_read(tree, "count", LC_ITEM_NUMBER_MAX, 0, &loss->count) &&
                 number_read(tree, "events", LC_ITEM_NUMBER_MAX, 0, &loss->events) &&
+                number_read(tree, "corrections", LC_ITEM_NUMBER_MAX, 0, &loss->corrections) &&
                 number_read(tree, "audits", LC_ITEM_NUMBER_MAX, 0, &loss->audits) &&
                 number_read(tree, "lines", LC_ITEM_NUMBER_MAX, 0, &loss->lines);
     loss->of = (uint32_t)of;
@@ -64,7 +65,8 @@ static const char *word_key(lc_held_kind kind)
 bool lc_item_read(const cJSON *tree, lc_held_kind kind, const char *dev, lc_item *item)
 {
     const char *key = kind == LC_HELD_RECORD ? "seq" : kind == LC_HELD_GAP ? "gap" : "no";
-    uint64_t boot = 0, rev = 1;
+    uint64_t boot = 0, rev = 1, cor_boot = 0;
+    const cJSON *cor = cJSON_GetObjectItemCaseSensitive(tree, "cor");
     if (!cJSON_IsObject(tree) || strcmp(lc_json_text(tree, "dev", ""), dev) != 0) {
         return false;
     }
@@ -78,10 +80,13 @@ bool lc_item_read(const cJSON *tree, lc_held_kind kind, const char *dev, lc_item
     bool good = number_read(tree, "boot", UINT32_MAX, -1, &boot) &&
                 number_read(tree, key, LC_ITEM_NUMBER_MAX, -1, &item->number) &&
                 number_read(tree, "rev", REV_MAX, 1, &rev) &&
+                number_read(cor, "boot", UINT32_MAX, 0, &cor_boot) &&
+                number_read(cor, "no", LC_ITEM_NUMBER_MAX, 0, &item->cor) &&
                 number_read(tree, "ts", LC_ITEM_NUMBER_MAX, 0, &item->ts) &&
                 number_read(tree, "up", LC_ITEM_NUMBER_MAX, 0, &item->up);
     item->boot = (uint32_t)boot;
     item->rev = (uint32_t)rev;
+    item->cor_boot = (uint32_t)cor_boot;
     good = good && item->number > 0 && rev > 0;
     return good && (kind != LC_HELD_GAP || loss_read(tree, item));
 }
@@ -101,12 +106,16 @@ bool lc_item_note(lc_held *held, const lc_item *item)
     const lc_item_loss *loss = &item->loss;
     bool noted =
         lc_held_add(held, item->dev, item->boot, lc_item_series(item), item->number, item->number);
-    uint32_t lost = loss->count > 0    ? LC_HELD_LOST
-                    : loss->events > 0 ? LC_HELD_LOST_EVENT
-                    : loss->audits > 0 ? LC_HELD_LOST_AUDIT
-                                       : 0; /* of corrections nobody waits for a number */
-    if (noted && item->kind == LC_HELD_GAP && loss->from > 0 && lost > 0) {
+    uint32_t lost = loss->count > 0         ? LC_HELD_LOST
+                    : loss->events > 0      ? LC_HELD_LOST_EVENT
+                    : loss->corrections > 0 ? LC_HELD_LOST_CORRECTION
+                                            : LC_HELD_LOST_AUDIT;
+    if (noted && item->kind == LC_HELD_GAP && loss->from > 0) {
         noted = lc_held_add(held, item->dev, loss->of, lost, loss->from, loss->to);
+    }
+    if (noted && item->kind == LC_HELD_RECORD && item->cor > 0) {
+        noted = lc_held_add(held, item->dev, item->cor_boot, LC_HELD_CORRECTION, item->cor,
+                            item->cor);
     }
     return noted;
 }

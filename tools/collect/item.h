@@ -10,7 +10,7 @@
 /* Of an up/gap: what is lost. */
 typedef struct lc_item_loss {
     uint32_t of; /* the start it speaks of */
-    uint64_t from, to, count, events, audits, lines;
+    uint64_t from, to, count, events, corrections, audits, lines;
 } lc_item_loss;
 
 typedef struct lc_item {
@@ -19,6 +19,8 @@ typedef struct lc_item {
     lc_held_kind kind;                    /* EVENT, GAP, AUDIT, RECORD */
     uint32_t boot, rev;                   /* rev: of a record, from 1 */
     uint64_t number;                      /* seq, no, gap */
+    uint32_t cor_boot;                    /* of a correction: the start that made it, */
+    uint64_t cor;                         /* its number among those of that start; 0: none */
     uint64_t at;                          /* came, ms since 1970 */
     uint64_t ts, up;                      /* 0: not said */
     const char *tq, *task, *label, *word; /* word: decision, event, why or kind; "" none */

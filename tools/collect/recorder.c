@@ -105,6 +105,15 @@ static void item_count(source *s, const lc_item *item)
     s->lost += item->loss.count + item->loss.lines;
 }
 
+/* Something came that this start is told about. */
+static void source_hear(recorder *r, const char *dev, uint32_t boot)
+{
+    source *s = source_of(r, dev, boot);
+    if (s) {
+        s->news = true;
+    }
+}
+
 static void item_take(recorder *r, const lc_item *item, uint64_t now_ms)
 {
     source *s = source_of(r, item->dev, item->boot);
@@ -112,6 +121,9 @@ static void item_take(recorder *r, const lc_item *item, uint64_t now_ms)
         return;
     }
     s->news = true;
+    if (item->cor > 0) {
+        source_hear(r, item->dev, item->cor_boot);
+    }
     if (lc_item_here(&r->held, item)) {
         s->again++;
         return;
@@ -122,11 +134,8 @@ static void item_take(recorder *r, const lc_item *item, uint64_t now_ms)
         return;
     }
     item_count(s, item);
-    if (item->kind == LC_HELD_GAP && item->loss.of != item->boot) {
-        source *of = source_of(r, item->dev, item->loss.of);
-        if (of) {
-            of->news = true;
-        }
+    if (item->kind == LC_HELD_GAP) {
+        source_hear(r, item->dev, item->loss.of);
     }
     if (r->commit_ms == UINT64_MAX) {
         r->commit_ms = now_ms + GROUP_MS;
@@ -203,15 +212,18 @@ static void message_came(void *ctx, const char *topic, const char *payload, uint
 
 static bool source_tell(recorder *r, const source *s)
 {
-    char topic[LC_TOPIC_BYTES_MAX], text[192];
+    char topic[LC_TOPIC_BYTES_MAX], text[256];
     snprintf(topic, sizeof topic, "%s/%s/dn/ack", r->o->desk.root, s->dev);
     int n = snprintf(
-        text, sizeof text, "{\"v\":1,\"boot\":%u,\"seq\":%llu,\"no\":%llu,\"audit\":%llu}", s->boot,
+        text, sizeof text, "{\"v\":1,\"boot\":%u,\"seq\":%llu,\"no\":%llu,\"audit\":%llu,\"cor\":%llu}",
+        s->boot,
         (unsigned long long)lc_held_reach(&r->held, s->dev, s->boot, LC_HELD_RECORD, LC_HELD_LOST),
         (unsigned long long)lc_held_reach(&r->held, s->dev, s->boot, LC_HELD_EVENT,
                                           LC_HELD_LOST_EVENT),
         (unsigned long long)lc_held_reach(&r->held, s->dev, s->boot, LC_HELD_AUDIT,
-                                          LC_HELD_LOST_AUDIT));
+                                          LC_HELD_LOST_AUDIT),
+        (unsigned long long)lc_held_reach(&r->held, s->dev, s->boot, LC_HELD_CORRECTION,
+                                          LC_HELD_LOST_CORRECTION));
     r->message = r->message % UINT32_MAX + 1;
     return lc_mqtt_publish(r->desk.mqtt, (uint32_t)r->message, topic, text, (uint32_t)n, 1,
                            false) == LC_OK;

@@ -101,9 +101,11 @@ static bool held_load(sqlite3 *db, lc_held *held)
         " ELSE 4 + rev END, number, number FROM items"
         " UNION ALL SELECT dev, coalesce(body ->> 'of', boot),"
         " CASE WHEN coalesce(body ->> 'count', 0) > 0 THEN 3"
-        " WHEN coalesce(body ->> 'events', 0) > 0 THEN 4 ELSE 2000000 END,"
+        " WHEN coalesce(body ->> 'events', 0) > 0 THEN 4"
+        " WHEN coalesce(body ->> 'corrections', 0) > 0 THEN 2000002 ELSE 2000000 END,"
         " body ->> 'from', body ->> 'to' FROM items WHERE kind = 'gap' AND body ->> 'from' > 0"
-        " AND coalesce(body ->> 'corrections', 0) = 0"
+        " UNION ALL SELECT dev, body ->> '$.cor.boot', 2000001, body ->> '$.cor.no',"
+        " body ->> '$.cor.no' FROM items WHERE kind = 'record' AND body ->> '$.cor.no' > 0"
         " UNION ALL SELECT dev, boot, series, first, last FROM held";
     sqlite3_stmt *s = NULL;
     char dev[LC_HELD_DEV_BYTES];
