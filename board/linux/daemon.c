@@ -21,7 +21,7 @@ static void message_publish(lc_daemon *d, uint64_t now_ms, const lc_message *m)
     bool fits = lc_topics_write(&d->topics, (lc_topic)m->topic, m->name, m->task, topic);
     lc_assert(fits); /* root, device and task names are short */
     char trace[LC_DEVICE_BYTES_MAX + 40];
-    snprintf(trace, sizeof trace, "%s/%u/%llu", d->config->dev, d->identity.boot,
+    snprintf(trace, sizeof trace, "%s/%u/%llu", d->config->dev, m->ask_boot,
              (unsigned long long)m->ask_seq);
     const lc_mqtt_request request = {.response_topic = d->esc_rsp,
                                      .correlation = m->ask_id,

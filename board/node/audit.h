@@ -33,6 +33,7 @@ typedef struct lc_audit_entry {
     const char *cause;  /* static: record, input, clear, command, start, stop, board */
     lc_str by;          /* which input or topic; "" none */
     uint64_t seq;       /* of the record that caused it, 0: none did */
+    uint32_t of;        /* the start that made that record, 0: this one */
     lc_str task, label; /* of that record; "" none */
     lc_str id;          /* of the command, as who sent it says; "" none */
     uint32_t bytes, tries, redacted; /* ASK */

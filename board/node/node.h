@@ -136,7 +136,8 @@ typedef struct lc_message {
     const char *payload; /* [bytes], until the next event */
     uint32_t bytes;
     const uint8_t *ask_id; /* [LC_ESC_ID_BYTES] of a request, else NULL */
-    uint64_t ask_seq;      /* of its record */
+    uint64_t ask_seq;      /* of its record, made by the start ask_boot */
+    uint32_t ask_boot;
     uint32_t expiry_s;     /* 0: none */
 } lc_message;
 

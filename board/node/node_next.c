@@ -132,6 +132,7 @@ static void ask_tell(lc_node *node, const lc_esc_slot *slot, uint32_t bytes)
                                   .what = {node->asked, sizeof node->asked},
                                   .result = "sent",
                                   .cause = "record",
+                                  .of = slot->boot != node->options.boot ? slot->boot : 0,
                                   .seq = slot->seq,
                                   .task = node->options.task[slot->task],
                                   .bytes = bytes,
@@ -154,6 +155,7 @@ static bool ask_next(lc_node *node, uint64_t now_ms, uint32_t id, lc_message *me
                                 .bytes = payload.bytes,
                                 .ask_id = slot->id,
                                 .ask_seq = slot->seq,
+                                .ask_boot = slot->boot,
                                 .expiry_s = (uint32_t)((left_ms + 999) / 1000)};
     }
     return slot != NULL;

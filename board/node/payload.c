@@ -73,6 +73,9 @@ static uint32_t audit_put(const lc_stamp *stamp, uint64_t number, const lc_audit
     string_put(&t, "result", lc_str_from(e->result));
     string_put(&t, "cause", lc_str_from(e->cause));
     some_put(&t, "by", e->by);
+    if (e->of > 0) {
+        number_put(&t, "of", e->of);
+    }
     if (e->seq > 0) {
         number_put(&t, "seq", e->seq);
     }

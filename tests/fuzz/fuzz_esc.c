@@ -23,8 +23,8 @@ static void question_ask(void)
                                            .job = {"pump", 4},
                                            .reply = {"r/t1/dn/esc/rsp", 15},
                                            .task = {&task},
-                                           .task_count = 1,
-                                           .keep_bytes = 1u << 16};
+                                           .task_count = 1};
+    static const lc_esc_start start = {.boot = 1, .seed = 1};
     static const char record[] =
         "{\"v\":1,\"dev\":\"t1\",\"boot\":1,\"seq\":1,\"label\":\"normal\","
         "\"p\":0.4000,\"decision\":\"escalate\",\"why\":[],\"act\":[]}";
@@ -37,7 +37,7 @@ static void question_ask(void)
     lc_err err = lc_redact(LC_REDACT_NAME, line, sizeof line - 1, text, sizeof text, &bytes, &map);
     fuzz_expect(err == LC_OK && map.count == 1, "the line holds a name");
     err = lc_escalate_init(&esc, &options, &arena);
-    err = err == LC_OK ? lc_escalate_open(&esc, 0, NULL, 1) : err;
+    err = err == LC_OK ? lc_escalate_open(&esc, 0, &start) : err;
     fuzz_expect(err == LC_OK, "it opens");
     lc_escalate_link(&esc, 0, true);
     lc_escalate_worker(&esc, 0, &worker);
@@ -92,9 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     static lc_esc_reply reply, again;
     lc_esc_worker worker;
     const char *text = (const char *)data;
-    uint32_t number;
-    uint64_t seq;
-    lc_str json;
+    lc_corrected correction;
     if (!esc.on) {
         question_ask();
     }
@@ -116,10 +114,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
                 "the same again");
     lc_escalate_answer(&esc, 1, &reply.answer);
     bool mine = memcmp(reply.answer.id, asked_slot.id, LC_ESC_ID_BYTES) == 0;
-    bool corrected = lc_escalate_correct(&esc, 1, &number, &seq, &json);
+    bool corrected = lc_escalate_correct(&esc, 1, 1, &correction);
     fuzz_expect(corrected == mine, "an answer to the question ends it, no other does");
     if (corrected) {
-        correction_check(json);
+        correction_check(correction.json);
     }
     return 0;
 }

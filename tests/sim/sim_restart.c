@@ -218,7 +218,7 @@ static void collector_tell(world *w)
         while (l->audit_reach < l->audits && l->audit[l->audit_reach + 1]) {
             l->audit_reach++;
         }
-        const lc_collected has = {boot, l->reach, l->event_reach, l->audit_reach};
+        const lc_collected has = {boot, l->reach, l->event_reach, l->audit_reach, 0};
         lc_node_collected(w->node, w->now_ms, &has);
     }
 }

@@ -210,20 +210,21 @@ static void message_came(void *ctx, const char *topic, const char *payload, uint
 
 /* ---- telling ---- */
 
+static unsigned long long reach(const recorder *r, const source *s, uint32_t kind, uint32_t lost)
+{
+    return lc_held_reach(&r->held, s->dev, s->boot, kind, lost);
+}
+
 static bool source_tell(recorder *r, const source *s)
 {
     char topic[LC_TOPIC_BYTES_MAX], text[256];
     snprintf(topic, sizeof topic, "%s/%s/dn/ack", r->o->desk.root, s->dev);
-    int n = snprintf(
-        text, sizeof text, "{\"v\":1,\"boot\":%u,\"seq\":%llu,\"no\":%llu,\"audit\":%llu,\"cor\":%llu}",
-        s->boot,
-        (unsigned long long)lc_held_reach(&r->held, s->dev, s->boot, LC_HELD_RECORD, LC_HELD_LOST),
-        (unsigned long long)lc_held_reach(&r->held, s->dev, s->boot, LC_HELD_EVENT,
-                                          LC_HELD_LOST_EVENT),
-        (unsigned long long)lc_held_reach(&r->held, s->dev, s->boot, LC_HELD_AUDIT,
-                                          LC_HELD_LOST_AUDIT),
-        (unsigned long long)lc_held_reach(&r->held, s->dev, s->boot, LC_HELD_CORRECTION,
-                                          LC_HELD_LOST_CORRECTION));
+    int n = snprintf(text, sizeof text,
+                     "{\"v\":1,\"boot\":%u,\"seq\":%llu,\"no\":%llu,\"audit\":%llu,\"cor\":%llu}",
+                     s->boot, reach(r, s, LC_HELD_RECORD, LC_HELD_LOST),
+                     reach(r, s, LC_HELD_EVENT, LC_HELD_LOST_EVENT),
+                     reach(r, s, LC_HELD_AUDIT, LC_HELD_LOST_AUDIT),
+                     reach(r, s, LC_HELD_CORRECTION, LC_HELD_LOST_CORRECTION));
     r->message = r->message % UINT32_MAX + 1;
     return lc_mqtt_publish(r->desk.mqtt, (uint32_t)r->message, topic, text, (uint32_t)n, 1,
                            false) == LC_OK;
