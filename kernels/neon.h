@@ -80,9 +80,11 @@ typedef struct row_feed {
 LC_INLINE row_feed rows_from(const int8_t *w, uint32_t row, uint32_t rows, size_t pitch)
 {
     row_feed f;
+    const int8_t *first = w + row * pitch;
+    uint32_t last = rows - row - 1;
     LC_UNROLL(8)
     for (uint32_t i = 0; i < 8; i++)
-        f.p[i] = w + (row + i < rows ? row + i : rows - 1) * pitch;
+        f.p[i] = first + (i < last ? i : last) * pitch;
     return f;
 }
 

@@ -47,25 +47,42 @@ LC_INLINE int16x8_t row_dots(sums8 s)
 
 /* ---- one token, sixteen rows ---- */
 
-typedef struct sums16 {
-    sums8 top, bottom; /* rows 0-7, 8-15 */
-} sums16;
+/* Sums of eight rows: of low nibbles (rows 0-3), and of bytes as they are, which are 16 * high +
+ * low: rows 4-7 need no shift for each byte, only one of the sums. Both start at the same value. */
+typedef struct bytes8 {
+    int32x4_t lo, all;
+} bytes8;
+
+typedef struct bytes16 {
+    bytes8 top, bottom; /* rows 0-7, 8-15 */
+} bytes16;
+
+/* lane is a constant: word of a that these four columns meet. */
+#define BYTES_ADD(s, v, a, lane)                                                                   \
+    ((s)->lo = vdotq_laneq_s32((s)->lo, vandq_s8(v, vdupq_n_s8(15)), a, lane),                     \
+     (s)->all = vdotq_laneq_s32((s)->all, v, a, lane))
 
 /* Sixteen columns: four steps of four. */
-LC_INLINE void gemv_add(sums16 *s, const int8_t *d, int8x16_t a)
+LC_INLINE void gemv_add(bytes16 *s, const int8_t *d, int8x16_t a)
 {
-    nibbles w0 = load_nibbles(d), w1 = load_nibbles(d + 16);
-    DOT_ADD(&s->top, w0, a, 0);
-    DOT_ADD(&s->bottom, w1, a, 0);
-    w0 = load_nibbles(d + 32), w1 = load_nibbles(d + 48);
-    DOT_ADD(&s->top, w0, a, 1);
-    DOT_ADD(&s->bottom, w1, a, 1);
-    w0 = load_nibbles(d + 64), w1 = load_nibbles(d + 80);
-    DOT_ADD(&s->top, w0, a, 2);
-    DOT_ADD(&s->bottom, w1, a, 2);
-    w0 = load_nibbles(d + 96), w1 = load_nibbles(d + 112);
-    DOT_ADD(&s->top, w0, a, 3);
-    DOT_ADD(&s->bottom, w1, a, 3);
+    int8x16_t v0 = vld1q_s8(d), v1 = vld1q_s8(d + 16);
+    BYTES_ADD(&s->top, v0, a, 0);
+    BYTES_ADD(&s->bottom, v1, a, 0);
+    v0 = vld1q_s8(d + 32), v1 = vld1q_s8(d + 48);
+    BYTES_ADD(&s->top, v0, a, 1);
+    BYTES_ADD(&s->bottom, v1, a, 1);
+    v0 = vld1q_s8(d + 64), v1 = vld1q_s8(d + 80);
+    BYTES_ADD(&s->top, v0, a, 2);
+    BYTES_ADD(&s->bottom, v1, a, 2);
+    v0 = vld1q_s8(d + 96), v1 = vld1q_s8(d + 112);
+    BYTES_ADD(&s->top, v0, a, 3);
+    BYTES_ADD(&s->bottom, v1, a, 3);
+}
+
+/* What they started at drops out of high nibbles, and is meant for low ones. */
+LC_INLINE int16x8_t byte_dots(bytes8 s)
+{
+    return vshrn_high_n_s32(vmovn_s32(s.lo), vsubq_s32(s.all, s.lo), 4);
 }
 
 LC_INLINE void gemv(const uint8_t *panel, uint32_t groups, bool offsets, const lc_act *x,
@@ -77,14 +94,14 @@ LC_INLINE void gemv(const uint8_t *panel, uint32_t groups, bool offsets, const l
     rows8 top = {zero_s32(), zero_s32()}, bottom = {zero_s32(), zero_s32()};
     for (; groups > 0; groups--, tile += lc_q4_tile_bytes(offsets), a += LC_GROUP) {
         const int8_t *d = tile + lc_q4_data_offset(offsets);
-        int16x8_t minus_c8 = vnegq_s16(take_all(&c8));
-        sums16 s = {start_at(minus_c8), start_at(minus_c8)};
+        int32x4_t start = vreinterpretq_s32_s16(vnegq_s16(take_all(&c8)));
+        bytes16 s = {{start, start}, {start, start}};
         gemv_add(&s, d, vld1q_s8(a));
         gemv_add(&s, d + 128, vld1q_s8(a + 16));
         int16x8_t shift = take_all(&ne);
         int8x16_t scale = vld1q_s8(tile);
-        scale_add(&top, vrshlq_s16(row_dots(s.top), shift), vmovl_s8(vget_low_s8(scale)));
-        scale_add(&bottom, vrshlq_s16(row_dots(s.bottom), shift), vmovl_high_s8(scale));
+        scale_add(&top, vrshlq_s16(byte_dots(s.top), shift), vmovl_s8(vget_low_s8(scale)));
+        scale_add(&bottom, vrshlq_s16(byte_dots(s.bottom), shift), vmovl_high_s8(scale));
         if (offsets) {
             int16x8_t sum = take_all(&c8s);
             int8x16_t m = vld1q_s8(tile + LC_TILE_ROWS);

@@ -40,7 +40,8 @@ void lc_gemv_q8_neon80(const int8_t *w, uint32_t rows, uint32_t groups, const lc
         for (uint32_t g = 0; g < groups; g++) {
             int8x16_t a0, a1;
             take_32(&a0, &a1, &a);
-            int32x4_t shift = vmovl_s16(vget_low_s16(take_all(&ne)));
+            /* Of a lane's two copies the lowest byte counts. */
+            int32x4_t shift = vreinterpretq_s32_s16(take_all(&ne));
             low = vaddq_s32(low, four_rows(&f.p[0], a0, a1, shift));
             high = vaddq_s32(high, four_rows(&f.p[4], a0, a1, shift));
         }

@@ -34,6 +34,7 @@ typedef struct figures {
     double prefill_tps, decode_tps; /* medians; 0: not measured */
     double token_bytes;             /* of weights that a decoded token reads */
     double read_share;              /* of a token's time that merely reading as many takes */
+    uint64_t rss_bytes;             /* resident at most, before anything is merely read */
     uint32_t prompt, gen;           /* as run */
     lc_messages messages;           /* count 0: not measured, nor the next two */
     double together_ms, alone_ms;   /* a message */
@@ -201,13 +202,6 @@ static int read_compare(lc_session *s, uint32_t reps, figures *f)
 
 /* ---- output ---- */
 
-static uint64_t rss_peak_bytes(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (uint64_t)usage.ru_maxrss * 1024u;
-}
-
 static void arena_emit(lc_emit *e, const char *name, const lc_arena *arena, size_t plan)
 {
     lc_emit_open(e, name, '{');
@@ -246,7 +240,7 @@ static void figures_json(const lc_session *s, const figures *f)
         lc_emit_real(&e, "together_ms", f->together_ms, 3);
         lc_emit_real(&e, "alone_ms", f->alone_ms, 3);
     }
-    lc_emit_u64(&e, "rss_peak_bytes", rss_peak_bytes());
+    lc_emit_u64(&e, "rss_peak_bytes", f->rss_bytes);
     lc_emit_text(&e, "level", s->kernels->name);
     lc_emit_u64(&e, "threads", s->pool.count);
     lc_emit_open(&e, "arenas", '{');
@@ -280,10 +274,17 @@ static void figures_text(const lc_session *s, const figures *f)
     }
     printf("arenas       state %zu, scratch %zu (peak %zu), io %zu bytes\n", m->plan_state,
            m->plan_scratch, m->arenas.scratch.peak, m->plan_io);
-    printf("memory       %llu bytes resident at most\n", (unsigned long long)rss_peak_bytes());
+    printf("memory       %llu bytes resident at most\n", (unsigned long long)f->rss_bytes);
 }
 
 /* ---- the verb ---- */
+
+static uint64_t rss_peak_bytes(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (uint64_t)usage.ru_maxrss * 1024u;
+}
 
 static int bench_run(lc_session *s, const request *r, uint64_t start_us, figures *out)
 {
@@ -298,6 +299,7 @@ static int bench_run(lc_session *s, const request *r, uint64_t start_us, figures
     f.prompt = r->prompt < s->ctx - f.gen ? r->prompt : s->ctx - f.gen;
     f.token_bytes = token_bytes(&s->model);
     rc = reps_run(s, r->reps, &f);
+    f.rss_bytes = rss_peak_bytes();
     if (rc == LC_UI_GO && f.gen > 0) {
         rc = read_compare(s, r->reps, &f);
     }

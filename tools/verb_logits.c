@@ -155,6 +155,7 @@ int lc_verb_logits(int argc, char **argv)
         {"float", NULL, LC_OPT_FLAG, &r.session.as_float, "weights in F32"},
         {"last", NULL, LC_OPT_FLAG, &r.last, "only the row after the last token"},
         LC_OPT_ROW_THREADS(&r.session.threads),
+        LC_OPT_ROW_DECODE_THREADS(&r.session.single),
         LC_OPT_ROW_LEVEL(&r.session.level),
         LC_OPT_ROW_KV(&r.session.kv),
         LC_OPT_ROW_JSON(&r.json),

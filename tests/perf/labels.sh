@@ -8,15 +8,14 @@
 # vocabulary has a token for each letter. Million instructions a message under qemu-aarch64: with
 # the stored prefix, with the prefix run again for each message, and what the whole output head
 # would take, once for each place where labels part. Exact and repeatable; not cycles.
-# With LC_PEER=FOLDER, where bench_peers.py has put llama.cpp, the time a message takes on this
-# machine, beside its own prompt cache and all messages in one batch; LC_THREADS: how many threads.
+# bench_peers.py compares times with llama.cpp.
 set -eu
 tool=$1 counter=$2 sysroot=$3 native=$4
 shift 4
 model=${1:-smollm2-135m}
 [ $# -eq 0 ] || shift
 [ $# -gt 0 ] || set -- cortex-a53 cortex-a72 cortex-a76 max
-here=$(dirname "$0") models=${LC_MODELS:-build/models} type=${LC_TYPE:-q4} threads=${LC_THREADS:-1}
+here=$(dirname "$0") models=${LC_MODELS:-build/models} type=${LC_TYPE:-q4}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$models"
@@ -43,28 +42,6 @@ END
     cp "$pack" "$work/model.leaf"
     "$native" job build "$work/$kind.json" -o "$work/$kind.leaf" > /dev/null
 done
-
-# ---- time, beside llama.cpp ----
-
-median() { sort -n | awk '{ v[NR] = $1 } END { printf "%.2f", v[int((NR + 1) / 2)] }'; }
-of() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p"; } # the number under a key
-if [ -n "${LC_PEER:-}" ]; then
-    ${CC:-gcc} -std=c11 -D_GNU_SOURCE -O2 -o "$work/peer" "$here/peer.c" -ldl
-    for i in 1 2 3 4 5; do # in turn, so that what else the machine does hits both alike
-        "$native" classify --json --threads "$threads" --job "$work/short.leaf" "$work/short" |
-            of ms >> "$work/ours"
-        "$work/peer" labels "$LC_PEER" "$models/$model.q4_0.gguf" "$threads" 96 24 8 3 \
-            >> "$work/theirs"
-    done
-    mine=$(median < "$work/ours") alone=$(of alone_ms < "$work/theirs" | median)
-    together=$(of together_ms < "$work/theirs" | median)
-    printf '%s %s, %s threads, ms a message: ours %s, llama.cpp Q4_0 %s alone, %s by 8\n' \
-        "$model" "$type" "$threads" "$mine" "$alone" "$together"
-    awk -v mine="$mine" -v alone="$alone" -v together="$together" 'BEGIN {
-        printf "times better than alone %.2f, than by 8 %.2f\n", alone / mine, together / mine }'
-fi
-
-# ---- instructions ----
 
 count() { # CPU KIND: million instructions a message
     LC_MARKS=1 qemu-aarch64 -cpu "$1" -L "$sysroot" -d plugin -D "$work/counts" \

@@ -19,9 +19,8 @@ import sys
 import tempfile
 import time
 
-import bench_peers
+import peer
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 READY = 4  # LC_MARK_FIRST_LINE
 INSTRUCTIONS_MAX = 30e6
 CPUS = ["cortex-a53", "cortex-a76", "max"]
@@ -60,16 +59,16 @@ def packed(tool, source, pack, kind):
 
 def ours_ms(tool, pack):
     words = ["bench", "--model", pack, "--prompt", "1", "--gen", "1", "--reps", "1", "--json"]
-    return json.loads(bench_peers.run(tool, *words))["load_ms"]
+    return json.loads(peer.run(tool, *words))["load_ms"]
 
 
-def times(tool, pack, peer, libs, q4_0, rounds):
+def times(tool, pack, program, libs, q4_0, rounds):
     ours, theirs = [], []
     for _ in range(rounds):
         ours.append(ours_ms(tool, pack))
-        if peer:
-            theirs.append(json.loads(bench_peers.run(peer, "load", libs, q4_0))["load_ms"])
-    other = f", llama.cpp's Q4_0 {statistics.median(theirs):.1f} ms" if peer else ""
+        if program:
+            theirs.append(json.loads(peer.run(program, "load", libs, q4_0))["load_ms"])
+    other = f", llama.cpp's Q4_0 {statistics.median(theirs):.1f} ms" if program else ""
     print(
         f"load, median of {rounds}: {statistics.median(ours):.2f} ms (least {min(ours):.2f})"
         f"{other}; load average {os.getloadavg()[0]:.1f}"
@@ -102,19 +101,14 @@ def main():
     parser.add_argument("--work", default="build/models")
     args = parser.parse_args()
     work = os.path.abspath(args.work)
-    os.makedirs(work, exist_ok=True)
-    source = os.path.join(work, args.model + ".gguf")
-    if not os.path.exists(source):
-        bench_peers.run(sys.executable, os.path.join(HERE, "mkmodel.py"), args.model, source)
+    files = peer.Models(args.tool, work, args.model)
+    source = files.gguf()
     pack = os.path.join(work, f"{args.model}.{args.type}.leaf")
     print(f"{args.model} (random weights), F16")
     packed(args.tool, source, pack, args.type)
-    libs = bench_peers.fetch("linux-x64", work)
-    peer = bench_peers.build("gcc", work, "peer")
-    q4_0 = os.path.join(work, args.model + ".q4_0.gguf")
-    if not os.path.exists(q4_0):
-        bench_peers.run(peer, "quantize", libs, source, q4_0)
-    times(args.tool, pack, peer, libs, q4_0, args.rounds)
+    libs = peer.fetch("linux-x64", work)
+    program = peer.build("gcc", work, "peer")
+    times(args.tool, pack, program, libs, files.q4_0(), args.rounds)
     worst = 0
     for cpu in CPUS if args.arm else []:
         count = instructions(*args.arm, pack, cpu)

@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 """Writes a GGUF with the dimensions of a published small model and random weights.
 
-usage: mkmodel.py [--holes] NAME OUT.gguf        NAME: a row of MODELS below
+usage: mkmodel.py [--holes] [--layers N] [--vocab N] [--q4_0] NAME OUT.gguf
+                                                                NAME: a row of MODELS below
 
 Speed, memory and load time depend on dimensions, types and vocabulary, not on what the weights say,
 so a random model measures as the real one does and no download is needed. Matrices are F16, drawn
 from a fixed seed; the vocabulary is made of random words, as many and as long as the real ones.
-With --holes the file has no weights, only their place: enough for `inspect`.
+With --holes the file has no weights, only their place: enough for `inspect`. --layers and --vocab
+take fewer of them than the real model has; --q4_0 draws matrices of layers as Q4_0 blocks, which
+packing keeps as they are.
 Needs only Python's own library.
 """
+import argparse
 import random
 import struct
 import sys
@@ -23,7 +27,7 @@ MODELS = {
     "minilm-l6": ("bert", 6, 384, 12, 32, 12, 1536, 30522, 0, None),
 }
 CONTEXT = {"llama": 8192, "bert": 512}
-F32, F16 = 0, 1
+F32, F16, Q4_0 = 0, 1, 2
 ALIGN = 32
 
 
@@ -95,8 +99,8 @@ def wordpiece_keys(rng, vocab):
             "bert.attention.layer_norm_epsilon": 1e-12}
 
 
-def model_keys(name):
-    arch, layers, width, heads, head_dim, kv, ffn, vocab, merges, pre = MODELS[name]
+def model_keys(name, model):
+    arch, layers, width, heads, head_dim, kv, ffn, vocab, merges, pre = model
     rng = random.Random(1)
     keys = {"general.architecture": arch, "general.name": name + " (random weights)",
             "general.file_type": 1, f"{arch}.block_count": layers,
@@ -142,9 +146,9 @@ def norm(name, width):
     yield name + ".bias", 0, width, 0.01
 
 
-def shapes(name):
+def shapes(model):
     """(name, rows or 0 for a vector, columns, value of a vector) in file order."""
-    arch, layers, width, heads, head_dim, kv, ffn, vocab, _, _ = MODELS[name]
+    arch, layers, width, heads, head_dim, kv, ffn, vocab, _, _ = model
     if arch == "bert":
         yield from bert_shapes(layers, width, ffn, vocab)
         return
@@ -191,39 +195,67 @@ def matrix(rng, rows, cols):
     return bytes(out)
 
 
+def blocks(rng, rows, cols):
+    """Q4_0: of each 32 columns a scale in F16, which is positive and never far from 1 / 64, and
+    nibbles."""
+    count = rows * cols // 32
+    out = bytearray(rng.randbytes(18 * count))
+    out[1::18] = rng.randbytes(count).translate(bytes(0x20 + (i & 7) for i in range(256)))
+    return bytes(out)
+
+
 def padded(size):
     return -(-size // ALIGN) * ALIGN
 
 
-def write(name, path, holes):
-    keys, tensors = model_keys(name), list(shapes(name))
+def smaller(model, layers, vocab):
+    """The same with so many layers and tokens, at most."""
+    arch, all_layers, *sizes, all_vocab, merges, pre = model
+    return (arch, min(layers or all_layers, all_layers), *sizes, min(vocab or all_vocab, all_vocab),
+            min(merges, vocab) if vocab else merges, pre)
+
+
+def write(name, path, holes=False, layers=0, vocab=0, q4_0=False):
+    """layers, vocab: 0 for the real ones."""
+    model = smaller(MODELS[name], layers, vocab)
+    keys, tensors = model_keys(name, model), list(shapes(model))
     head = struct.pack("<4sIQQ", b"GGUF", 3, len(tensors), len(keys))
     for key, v in keys.items():
         code, body = value(v)
         head += text(key) + struct.pack("<I", code) + body
     offset = 0
+
+    def type_of(title, rows):
+        return F32 if not rows else Q4_0 if q4_0 and title.startswith("blk.") else F16
+
     for title, rows, cols, _ in tensors:
         dims = [cols, rows] if rows else [cols]
         head += text(title) + struct.pack(f"<I{len(dims)}Q", len(dims), *dims)
-        head += struct.pack("<IQ", F16 if rows else F32, offset)
-        offset += padded(2 * rows * cols if rows else 4 * cols)
+        kind = type_of(title, rows)
+        head += struct.pack("<IQ", kind, offset)
+        offset += padded({F32: 4 * cols, F16: 2 * rows * cols, Q4_0: rows * cols // 32 * 18}[kind])
     rng = random.Random(2)
     with open(path, "wb") as file:
         file.write(head + bytes(padded(len(head)) - len(head)))
         if holes:
             file.truncate(padded(len(head)) + offset)
             return
-        for _, rows, cols, v in tensors:
-            data = matrix(rng, rows, cols) if rows else struct.pack("<f", v) * cols
+        for title, rows, cols, v in tensors:
+            draw = {F16: matrix, Q4_0: blocks}.get(type_of(title, rows))
+            data = draw(rng, rows, cols) if draw else struct.pack("<f", v) * cols
             file.write(data + bytes(padded(len(data)) - len(data)))
 
 
 def main():
-    holes = sys.argv[1:2] == ["--holes"]
-    names = sys.argv[1 + holes:]
-    if len(names) != 2 or names[0] not in MODELS:
-        sys.exit("usage: mkmodel.py [--holes] " + "|".join(MODELS) + " OUT.gguf")
-    write(names[0], names[1], holes)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--holes", action="store_true")
+    parser.add_argument("--layers", type=int, default=0)
+    parser.add_argument("--vocab", type=int, default=0)
+    parser.add_argument("--q4_0", action="store_true")
+    parser.add_argument("name", choices=MODELS)
+    parser.add_argument("out")
+    args = parser.parse_args()
+    write(args.name, args.out, args.holes, args.layers, args.vocab, args.q4_0)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
  * that bench_peers.py can compare without building it.
  *
  *   peer bench    LIBS MODEL THREADS PROMPT GEN REPS   medians, tokens a second; memory
- *   peer count    LIBS MODEL PROMPT GEN                marks for insn_count.c, as those of bench
+ *   peer count    LIBS MODEL PROMPT GEN UBATCH         marks for insn_count.c, as those of bench
  *   peer cold     LIBS MODEL PROMPT                    load, prompt, argmax: time it from outside
  *   peer labels   LIBS MODEL THREADS PREFIX LINE COUNT REPS    milliseconds a message, all in one
  *                 batch and one by one, after a prefix that stays in its cache
@@ -195,16 +195,18 @@ static void model_load(const char *path)
     vocab = lib.llama_vocab_n_tokens(lib.llama_model_get_vocab(model));
 }
 
-static void model_open(const char *path, int threads)
+/* No more context than `ctx` tokens need, in passes of `ubatch` at most. */
+static void model_open(const char *path, int threads, int ctx, int ubatch)
 {
     model_load(path);
     struct context_params cp = lib.llama_context_default_params();
-    cp.ctx = cp.batch = CTX;
+    cp.ctx = cp.batch = (uint32_t)ctx;
+    cp.ubatch = (uint32_t)ubatch;
     cp.threads = cp.threads_batch = threads;
     context = lib.llama_init_from_model(model, cp);
     if (!context)
         fail("no context");
-    batch = lib.llama_batch_init(CTX, 0, 1);
+    batch = lib.llama_batch_init(ctx, 0, 1);
 }
 
 /* Nothing rounded that need not be: no flash attention, keys and values in F32, every output kept.
@@ -541,22 +543,25 @@ static bool compared(int argc, char **argv)
 
 static bool measured(int argc, char **argv)
 {
+    int n[4] = {0}; /* the numbers that are given */
+    for (int i = 0; i < 4 && i + 4 < argc; i++)
+        n[i] = number(argv[4 + i]);
     if (strcmp(argv[1], "bench") == 0 && argc == 8) {
-        model_open(argv[3], number(argv[4]));
-        bench(number(argv[5]), number(argv[6]), number(argv[7]));
-    } else if (strcmp(argv[1], "count") == 0 && argc == 6) {
-        model_open(argv[3], 1);
-        count(number(argv[4]), number(argv[5]));
+        model_open(argv[3], n[0], n[1] + n[2], n[1]);
+        bench(n[1], n[2], n[3]);
+    } else if (strcmp(argv[1], "count") == 0 && argc == 7) {
+        model_open(argv[3], 1, n[0] + n[1], n[2]);
+        count(n[0], n[1]);
     } else if (strcmp(argv[1], "cold") == 0 && argc == 5) {
-        model_open(argv[3], 1);
-        cold(number(argv[4]));
+        model_open(argv[3], 1, n[0], n[0]);
+        cold(n[0]);
     } else if (strcmp(argv[1], "labels") == 0 && argc == 9) {
-        const messages m = {number(argv[5]), number(argv[6]), number(argv[7])};
-        messages_open(argv[3], number(argv[4]), &m);
+        const messages m = {n[1], n[2], n[3]};
+        messages_open(argv[3], n[0], &m);
         messages_bench(&m, number(argv[8]));
     } else if (strcmp(argv[1], "load") == 0 && argc == 4) {
         double start = seconds();
-        model_open(argv[3], 1);
+        model_open(argv[3], 1, CTX, CTX);
         printf("{\"load_ms\":%.1f,\"rss_peak_bytes\":%ld}\n", 1e3 * (seconds() - start),
                peak_kib() * 1024);
     } else {
@@ -572,7 +577,7 @@ int main(int argc, char **argv)
     library_open(argv[2]);
     if (strcmp(argv[1], "quantize") == 0 && argc >= 5)
         return (int)quantize(argc, argv);
-    if (!measured(argc, argv) && !compared(argc, argv))
+    if (!compared(argc, argv) && !measured(argc, argv))
         fail("see the head of peer.c");
     fflush(stdout);
     _exit(0); /* its threads and destructors are none of our time */

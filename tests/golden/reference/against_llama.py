@@ -35,7 +35,7 @@ ROOT = os.path.abspath(os.path.join(HERE, "..", "..", ".."))
 sys.path[:0] = [os.path.join(ROOT, "models", "golden"), os.path.join(ROOT, "tests", "perf")]
 
 import archs  # noqa: E402
-import bench_peers  # noqa: E402
+import peer  # noqa: E402
 from make import write_gguf  # noqa: E402
 
 LIMIT = 1e-4
@@ -96,8 +96,8 @@ class Work:
     def __init__(self, folder):
         self.folder = folder
         kept = os.path.join(ROOT, "build", "models")
-        self.libs = bench_peers.fetch("linux-x64", kept)
-        self.peer = bench_peers.build("gcc", folder, "peer")
+        self.libs = peer.fetch("linux-x64", kept)
+        self.peer = peer.build("gcc", folder, "peer")
         self.lc = os.path.join(os.environ["LC_BUILD"], "leafcutter")
 
     def path(self, name):
