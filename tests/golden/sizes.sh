@@ -13,7 +13,7 @@ many=$(for i in $(seq 0 18); do echo $((i * 7919 % 512)); done | paste -sd ,)
 # Packs have the same bits wherever they are made; an emulator would take minutes.
 native() { if [ -n "${LC_NATIVE:-}" ]; then "$LC_NATIVE/leafcutter" "$@"; else tool "$@"; fi; }
 
-# answers PACK LEVEL THREADS: the hash of logits of many tokens and of one alone; joins in $tmp/joins
+# answers PACK LEVEL THREADS: hash of the logits of many tokens and of one alone; $tmp/joins
 answers() {
     : > "$tmp/logits"
     : > "$tmp/report"
@@ -22,7 +22,8 @@ answers() {
             --out "$tmp/part" >> "$tmp/report" 2> "$tmp/err" || { cat "$tmp/err" && return; }
         cat "$tmp/part" >> "$tmp/logits"
     done
-    sed -n 's/.*"joins":\([0-9]*\).*/\1/p' "$tmp/report" | paste -sd + | sed 's/+/ + /' > "$tmp/joins"
+    sed -n 's/.*"joins":\([0-9]*\).*/\1/p' "$tmp/report" | paste -sd + |
+        sed 's/+/ + /' > "$tmp/joins"
     sha256 < "$tmp/logits"
 }
 

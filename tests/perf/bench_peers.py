@@ -178,7 +178,7 @@ def native_table(rows, busy):
         title, unit, _, goal = MEASURES[key]
         cells = [f"{m:.1f}" for m in middles] + [f"{r:.2f}" for r in ratios]
         if busy and key in TWO:
-            cells = ["not in a busy hour"] + ["-"] * (len(cells) - 1)
+            cells = ["not while busy"] + ["-"] * (len(cells) - 1)
         out.append(f"| {title} | {unit} | {' | '.join(cells)} | {goal} |")
     return out
 
@@ -235,7 +235,7 @@ def counted_table(rows):
             cells = []
             for level in CORES:
                 ours, other, theirs = (rows[model, level, kind][at] for kind in KINDS)
-                cells.append(f"{ours:.1f} / {other:.1f} / {theirs:.1f}: **{theirs / ours:.1f}**")
+                cells.append(f"{ours:.1f} / {other:.1f} / {theirs:.1f}: **{theirs / ours:.2f}**")
             out.append(f"| {TITLES[model]} | {' | '.join(cells)} |")
         out.append("")
     return out[:-1]
@@ -254,8 +254,7 @@ def counted_plot(rows):
     )
 
 
-# core of cycles.py: title, for prefill and decode the kernel and level of T16, its name of T16A, and
-# the peer's function
+# core of cycles.py: title; for many tokens and for one the kernel and level of T16; the peer's
 MODELLED = {
     "A53": ("Cortex-A53 (own model)", "gemm_q4 neon53", "gemv_q4 neon53", "vec_dot", "vec_dot"),
     "A72": ("Cortex-A72", "gemm_q4 neon80", "gemv_q4 neon80", "vec_dot", "vec_dot"),
@@ -299,64 +298,53 @@ def processor():
     return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
 
 
-def paragraph(*sentences):
-    return [*textwrap.wrap(" ".join(sentences), 100, break_on_hyphens=False), ""]
+INTRO = """
+    Beside llama.cpp v0.5.0 (Q4_0), which has as many bits as T16 with an 8-bit head; T16A is what
+    `pack` makes unless told otherwise. Real dimensions, random weights. `make bench-peers README=1`
+    fetches, measures and writes this section."""
+TIMES = """
+    **Times**: SmolLM2-135M, {processor}, kernels `{level}`; medians of {rounds} rounds with all in
+    turn, ratios the medians of the rounds' own. Other programs took {others:.1f} cores
+    meanwhile{busy}."""
+ABOUT_TIMES = """
+    Merely reading a token's weights takes {share:.2f} of the time that decoding it takes (one
+    thread; to reach 0.85). {messages} messages run in one batch or one by one, whichever is faster;
+    ours end with the scores of 8 labels, llama.cpp's, after its own prompt cache, with its
+    logits."""
+COUNTED = """
+    **Instructions** in millions, T16 / T16A / llama.cpp, and how many times fewer T16 takes; after
+    a prompt of {prompt}, counted under QEMU whatever else the machine does. Instructions are not
+    cycles. Counted with one layer and with two, each further one taken as the second. With i8mm
+    llama.cpp runs passes of 32 tokens, its best; its head of Qwen3 has 6.6 bits, ours 8."""
+CYCLES = """
+    **Cycles of loops by models** (`make mca`), T16 / T16A / llama.cpp; data in the first cache. For
+    A76 and i8mm unpacking a panel adds 0.4 when 64 tokens share it."""
+END_NOTE = """
+    Not measured, for want of boards: cycles, memory, power and heat of real ones. Lossy modes:
+    none, every level gives the same bits. What limits each figure:
+    [kernels/DECISIONS.md](kernels/DECISIONS.md); estimates for boards:
+    [cross/boards.md](cross/boards.md); `leafcutter bench --tune` finds a board's numbers of
+    threads."""
+
+
+def paragraph(text, **values):
+    text = " ".join(text.format(**values).split())
+    return [*textwrap.wrap(text, 100, break_on_hyphens=False), ""]
 
 
 def page(level, times, arm, modelled):
     """The text of the section, in lines."""
     rounds, rows, share, others = times
-    busy = others > BUSY
-    text = [
-        *paragraph(
-            "Beside llama.cpp v0.5.0 (Q4_0), which has as many bits as T16 with an 8-bit head; T16A is",
-            "what `pack` makes unless told otherwise. Real dimensions, random weights.",
-            "`make bench-peers README=1` fetches, measures and writes this section.",
-        ),
-        *paragraph(
-            f"**Times**: SmolLM2-135M, {processor()}, kernels `{level}`; medians of {rounds} rounds",
-            "with all in turn, ratios the medians of the rounds' own. Other programs took",
-            f"{others:.1f} cores meanwhile"
-            + (", so times are rough and two threads left out." if busy else "."),
-        ),
-        *native_table(rows, busy),
-        "",
-        "![times](tests/perf/speed.svg)",
-        "",
-        *paragraph(
-            f"Merely reading a token's weights takes {share:.2f} of the time that decoding it takes (one",
-            f"thread; to reach 0.85). {MESSAGES} messages run in one batch or one by one, whichever is",
-            "faster; ours end with the scores of 8 labels, llama.cpp's, after its own prompt cache,",
-            "with its logits.",
-        ),
-        *paragraph(
-            "**Instructions** in millions, T16 / T16A / llama.cpp, and how many times fewer T16 takes;",
-            f"after a prompt of {PROMPT}, counted under QEMU whatever else the machine does.",
-            "Instructions are not cycles. Counted with one layer and with two, each further one taken",
-            "as the second. With i8mm llama.cpp runs passes of 32 tokens, its best; its head of Qwen3",
-            "has 6.6 bits, ours 8.",
-        ),
-        *counted_table(arm),
-        "",
-        "![instructions](tests/perf/instructions.svg)",
-        "",
-    ]
+    busy = ", so times are rough and two threads left out" if others > BUSY else ""
+    about = {"processor": processor(), "level": level, "rounds": rounds}
+    out = paragraph(INTRO) + paragraph(TIMES, **about, others=others, busy=busy)
+    out += [*native_table(rows, others > BUSY), "", "![times](tests/perf/speed.svg)", ""]
+    out += paragraph(ABOUT_TIMES, share=share, messages=MESSAGES)
+    out += paragraph(COUNTED, prompt=PROMPT)
+    out += [*counted_table(arm), "", "![instructions](tests/perf/instructions.svg)", ""]
     if modelled:
-        text += [
-            *paragraph(
-                "**Cycles of loops by models** (`make mca`), T16 / T16A / llama.cpp; data in the first",
-                "cache. For A76 and i8mm unpacking a panel adds 0.4 when 64 tokens share it.",
-            ),
-            *modelled,
-            "",
-        ]
-    return text + paragraph(
-        "Not measured, for want of boards: cycles, memory, power and heat of real ones. Lossy modes:",
-        "none, every level gives the same bits. What limits each figure:",
-        "[kernels/DECISIONS.md](kernels/DECISIONS.md); estimates for boards:",
-        "[cross/boards.md](cross/boards.md); `leafcutter bench --tune` finds a board's numbers of",
-        "threads.",
-    )
+        out += [*paragraph(CYCLES), *modelled, ""]
+    return out + paragraph(END_NOTE)
 
 
 def write(path, text):

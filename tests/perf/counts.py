@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Instructions that a prompt token and a decoded token take on Arm cores, by models of real size.
 
-usage: counts.py TOOL COUNTER.so SYSROOT NATIVE_TOOL [--model NAME]... [--cpu CPU]... [--type TYPE]...
-                 [--peer] [--whole] [--hot] [--out FILE]
+usage: counts.py TOOL COUNTER.so SYSROOT NATIVE_TOOL [--model NAME]... [--cpu CPU]... 
+                 [--type TYPE]... [--peer] [--whole] [--hot] [--out FILE]
 
 TOOL is an aarch64 build run by qemu-aarch64, NATIVE_TOOL packs. The models are those of mkmodel.py
 with random weights: a prompt of 128 tokens, the last one's logits included, then decoding at that
@@ -138,7 +138,7 @@ def per_token(counts, name=None):
 
 
 def count(counter, jobs, symbols=False):
-    """Counts by function of each (model, type, CPU), in order, as many at once as there are cores."""
+    """Counts by function of each (model, type, CPU), in order, a run on each core at once."""
     counter.prepare(jobs)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         tasks = [

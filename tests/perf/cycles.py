@@ -51,7 +51,7 @@ KERNELS = {
         ("gemm_q8", 512),
     ],
 }
-# Of llama.cpp v0.5.0, Q4_0: library, function, multiply-adds of one pass, and ours that does as much.
+# Of llama.cpp v0.5.0, Q4_0: library, function, multiply-adds of one pass, columns.
 PEERS = [
     ("armv8.0_1", "ggml_vec_dot_q4_0_q8_0", 64, ("A53", "A72")),
     ("armv8.2_2", "ggml_gemm_q4_0_4x4_q8_0", 2048, ("N1",)),
