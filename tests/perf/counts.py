@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Instructions that a prompt token and a decoded token take on Arm cores, by models of real size.
 
-usage: counts.py TOOL COUNTER.so SYSROOT NATIVE_TOOL [--model NAME]... [--cpu CPU]... 
+usage: counts.py TOOL COUNTER.so SYSROOT NATIVE_TOOL [--model NAME]... [--cpu CPU]...
                  [--type TYPE]... [--peer] [--whole] [--hot] [--out FILE]
 
 TOOL is an aarch64 build run by qemu-aarch64, NATIVE_TOOL packs. The models are those of mkmodel.py
