@@ -38,7 +38,10 @@ static const lc_kernels levels[] = {
     {.name = "avx2", .needs = LC_CPU_AVX2, INT_KERNELS(avx2), FLOAT_AVX2},
     {.name = "avx512", .needs = LC_CPU_AVX2 | LC_CPU_AVX512, GEMV_Q4(avx512), GEMM_Q4(avx512),
      PANEL_Q4(avx512), .panel_rows = 16, .panel_tokens = 8, .gemv_q8 = lc_gemv_q8_avx512,
-     .gemm_q8 = lc_gemm_q8_avx2, FLOAT_AVX2},
+     .gemm_q8 = lc_gemm_q8_avx2, .gemv_f32 = lc_gemv_f32_v4, .quantise = lc_quantise_avx512,
+     .rmsnorm = lc_rmsnorm_v4, .layernorm = lc_layernorm_v4, .softmax = lc_softmax_v4,
+     .act_mul = lc_act_mul_avx512, .add = lc_add_v4, .rope = lc_rope_v4, .keep = lc_keep_v4,
+     .attend = lc_attend_avx512},
 #endif
 };
 

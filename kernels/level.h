@@ -60,6 +60,10 @@ LC_DECLARE_PANEL_KERNELS(avx512);
 LC_DECLARE_FLOAT_KERNELS(ref);
 LC_DECLARE_FLOAT_KERNELS(v4);
 void lc_attend_avx2(const lc_attention *a);
+void lc_attend_avx512(const lc_attention *a);
+void lc_act_mul_avx512(lc_act_kind kind, const float *gate, const float *up, uint32_t n, float *y);
+bool lc_quantise_avx512(const float *x, uint32_t cols, uint32_t t, uint32_t tokens, int8_t *a,
+                        int16_t *ne, int16_t *c8, int16_t *c8s, float *scale);
 
 /* QUANT_ACT with four tokens in pairs (lc_kernels.pairs). */
 bool lc_quantise_pairs_v4(const float *x, uint32_t cols, uint32_t t, uint32_t tokens, int8_t *a,

@@ -191,9 +191,9 @@ static void matmul_float(const lc_kernels *k, const lc_mat *w, const float *bias
 
 /* ---- long prompts: a panel unpacked once for many tokens ---- */
 
-/* Stack of the calling thread: at most 10 KiB of weights and 4 KiB of sums. */
+/* Stack of the calling thread: at most 10 KiB of weights and 8 KiB of sums. */
 #define PANEL_BYTES (32u * LC_UNPACKED_BYTES) /* unpacked at once */
-#define PANEL_TOKENS 64u
+#define PANEL_TOKENS 128u
 
 /* Groups [g0, g0 + groups) of some rows with the tokens of whole blocks. */
 static void panel_add(const lc_kernels *k, const lc_mat *w, const uint8_t *tile, uint32_t row,
