@@ -676,6 +676,7 @@ class Broker:
         self.kinds, self.versions = {}, set()
         self.size_limit = 65536
         self.taken = []                # (topic, payload) of acknowledged messages
+        self.relayed = set()           # connections that are a relay
         self.connected_at = []         # times, for the pace of a client's attempts
         self.listener = socket.create_server(("127.0.0.1", port), backlog=64)
         self.port = self.listener.getsockname()[1]
@@ -698,13 +699,20 @@ class Broker:
     def serve(self, sock):
         try:
             if self.good:
+                self.relayed.add(sock)
                 relay(sock, self.good)
             else:
                 self.make(self, sock).run()
         except (Gone, wire.Broken, OSError):
             pass
         finally:
+            self.relayed.discard(sock)
             sock.close()
+
+    def cut(self):
+        """Ends all connections that it relays; others may come."""
+        for sock in list(self.relayed):
+            sock.shutdown(socket.SHUT_RDWR)
 
     def heal(self, good):
         """From now on a relay; connections of before are closed."""

@@ -170,3 +170,63 @@ class Collector(Client):
         """Records and lines that the device says are lost."""
         found = list(self.gap.get(dev, {}).values())
         return sum(one.get("count", 0) for one in found), sum(one.get("lines", 0) for one in found)
+
+
+class Recorder(Collector):
+    """A collector that says what it has, as `broker.ack` e2e asks: dn/ack {boot, seq, no, audit},
+    as far as nothing is missing; when that grows, and again each second."""
+
+    NUMBERED = {"event/": "no", "audit": "audit"}  # topic, its key in dn/ack
+
+    def __init__(self, port, root="leafcutter/v1", **options):
+        self.root, self.reach, self.told = root, {}, {}
+        self.numbers = {}  # of what is numbered, by (device, start, key)
+        super().__init__(port, root, **options)
+        threading.Thread(target=self.tell, daemon=True).start()
+
+    def keep(self, topic, payload, retained):
+        super().keep(topic, payload, retained)
+        dev, what = topic[len(self.root) + 1:].split("/up/")
+        for start, key in self.NUMBERED.items():
+            if what.startswith(start):
+                found = json.loads(payload)
+                for one in found if isinstance(found, list) else [found]:
+                    self.numbers.setdefault((dev, one["boot"], key), set()).add(one["no"])
+
+    def whole_to(self, dev, boot):
+        """The last number up to which every record is here or stated as lost."""
+        held, at = self.record.get(dev, {}), self.reach.get((dev, boot), 0)
+        gaps = [one for one in list(self.gap.get(dev, {}).values()) if one.get("of") == boot]
+        while True:
+            lost = [g["to"] for g in gaps if g.get("count") and g["from"] <= at + 1 <= g["to"]]
+            if (boot, at + 1) in held:
+                at += 1
+            elif lost:
+                at = max(lost)
+            else:
+                self.reach[dev, boot] = at
+                return at
+
+    def has(self, dev, boot):
+        has = {"v": 1, "boot": boot, "seq": self.whole_to(dev, boot)}
+        for key in self.NUMBERED.values():
+            held, has[key] = self.numbers.get((dev, boot, key), ()), 0
+            while has[key] + 1 in held:
+                has[key] += 1
+        return has
+
+    def tell(self):
+        while not self.stop.wait(0.1):
+            starts = {(dev, boot) for dev, boot, _ in list(self.numbers)}
+            for dev in list(self.record):
+                starts |= {(dev, boot) for boot, _ in list(self.record[dev])}
+            for dev, boot in sorted(starts):
+                has, now = self.has(dev, boot), time.monotonic()
+                before, at = self.told.get((dev, boot), (None, 0))
+                if has == before and now - at < 1:
+                    continue
+                self.told[dev, boot] = (has, now)
+                try:
+                    self.publish(f"{self.root}/{dev}/dn/ack", json.dumps(has), qos=0)
+                except OSError:
+                    break

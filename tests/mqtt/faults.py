@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """Trouble of every kind, each met by its own daemon, all at once, while lines keep coming.
 
-usage: faults.py [--seconds S] [--rate LINES_A_SECOND] [--protocol P] [--only NAME,...]
+usage: faults.py [--seconds S] [--rate LINES_A_SECOND] [--protocol P] [--ack e2e] [--only NAME,...]
 
 The trouble lasts S seconds (12; `make soak` takes 300), then a good broker is there again, at the
 same address. Of every daemon it is asked: did it go on classifying, did its memory and its queue
 stay bounded, did it say the trouble once, did it come back by itself, and do the records that
-arrived and the losses that it stated make up the lines, each once and each of its own line.
+arrived and the losses that it stated make up the lines, each once and each of its own line. With
+`e2e` (names that end so, or --ack) nothing may be lost at all, whatever the broker said it took.
 """
 import argparse
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +23,7 @@ import client
 import stage
 
 OUTBOX_KB = 64           # small, so that long trouble makes it overflow
+EXPIRES_S = 15           # after its making; daemons are up by then
 CEILING_KB = 34 << 10    # what libraries can take at most, where the broker decides how much
 GROWTH_KB_SANITIZED = 65536
 WAIT_MAX_S = 75          # from good broker to recovery: the daemon's longest wait is 60 s
@@ -36,17 +39,20 @@ class Trouble:
 
     said = ("link-down",) # codes that must be in the log
     protocol = "auto"
+    ack = "broker"
     growth_kb_max = 2048  # of resident memory, from calm to the end of all trouble
 
     def __init__(self, name, good, collector):
-        self.name, self.good, self.collector = name, good, collector
+        self.good, self.collector = good, collector
+        self.title, self.name = name, name.removesuffix("-e2e")
+        self.ack = "e2e" if name != self.name else self.ack
         self.dev = re.sub("[^a-z0-9]", "-", name)
         self.daemon = None
         self.calm = self.during = None # (status, rss) before and at the end of the trouble
         self.healed_at = self.back_at = None
 
     def make(self, port, scheme="mqtt", **broker):
-        broker = dict({"keepalive_s": 5, "protocol": self.protocol}, **broker)
+        broker = dict({"keepalive_s": 5, "protocol": self.protocol, "ack": self.ack}, **broker)
         self.daemon = stage.Daemon(
             self.dev, f"{scheme}://127.0.0.1:{port}", broker=broker,
             config={"queue": {"outbox_kb": OUTBOX_KB}})
@@ -89,7 +95,7 @@ class Misbehaving(Trouble):
 
     def end(self):
         for topic, payload in self.bad.taken: # it said that these are delivered
-            if "/up/" in topic:
+            if "/up/" in topic and self.ack == "broker":
                 self.collector.keep(topic, payload, False)
 
 
@@ -141,7 +147,10 @@ class BadDevice(Trouble):
         self.make(self.good.mutual, "mqtts", tls={
             "ca": self.good.cert("ca.crt"), "cert": self.good.cert("used.crt", self.dev),
             "key": self.good.cert("used.key", self.dev)})
-        self.use(self.name.replace("device", "dev1"))
+        self.use(self.first())
+
+    def first(self):
+        return self.name.replace("device", "dev1")
 
     def use(self, name):
         for end in ("crt", "key"):
@@ -153,6 +162,29 @@ class BadDevice(Trouble):
         self.use("dev1")
 
 
+class Expires(BadDevice):
+    """The device's own certificate ends while it is connected; later there is another."""
+
+    def prepare(self):
+        super().prepare()
+        self.way = bad_broker.Broker("polite")
+        self.way.good = self.good.mutual
+        self.daemon.config["broker"]["url"] = f"mqtts://127.0.0.1:{self.way.port}"
+
+    def first(self):
+        self.over, name = time.time() + EXPIRES_S, self.dev + "-soon"
+        self.good.device(name, time.strftime("%Y%m%d%H%M%SZ", time.gmtime(self.over)))
+        return name
+
+    def begin(self):
+        self.was_up = self.daemon.status()["link"]["state"] == "up"
+        time.sleep(max(0.0, self.over + 1.5 - time.time()))
+        self.way.cut()
+
+    def end(self):
+        stage.ok(f"{self.title}: it was connected before its end", self.was_up)
+
+
 class SameId(Trouble):
     """A second client comes with the device's id, again and again."""
 
@@ -161,18 +193,28 @@ class SameId(Trouble):
 
     def begin(self):
         self.other = client.Client(self.good.port, self.dev, retry_s=0.3)
+        self.begun = time.monotonic()
 
     def heal(self):
+        self.seconds = time.monotonic() - self.begun
         self.other.close()
+
+    def end(self):
+        times = self.other.connects - 1  # each that the daemon took the place back
+        stage.ok(f"{self.title}: it does so more and more rarely", times <= 3 + self.seconds / 4,
+                 f"{times} times in {self.seconds:.0f} s")
 
 
 class OwnBroker(Trouble):
     """A broker and a collector of its own, as the trouble is the broker's."""
     kept = ""
 
+    def lines(self):
+        return ()
+
     def prepare(self):
-        self.broker = stage.Mosquitto(kept=self.kept, name=self.dev)
-        self.collector = client.Collector(self.broker.port, session_s=3600)
+        self.broker = stage.Mosquitto(self.lines(), kept=self.kept, name=self.dev)
+        self.collector = client.Recorder(self.broker.port, session_s=3600)
         self.collector.wait_ready()
         self.make(self.broker.port)
 
@@ -212,10 +254,36 @@ class Restarted(KilledKept):
         self.broker.kill(signal.SIGTERM)
 
 
+class Rights(OwnBroker):
+    """The device loses the right to write, and gets it back."""
+    said = ("refused",)
+
+    def lines(self):
+        self.file = os.path.join(stage.folder, self.dev + ".acl")
+        self.write("topic readwrite #")
+        return (f"acl_file {self.file}", "allow_anonymous true")
+
+    def write(self, *lines):
+        with open(self.file, "w", encoding="ascii") as file:
+            file.write("\n".join(lines) + "\n")
+
+    def begin(self):
+        self.write("topic read #", "topic write leafcutter/v1/+/dn/ack")
+        self.broker.send(signal.SIGHUP)
+
+    def heal(self):
+        self.write("topic readwrite #")
+        self.broker.send(signal.SIGHUP)
+
+
 OTHERS = {"absent": Absent, "password": WrongPassword, "server-expired": BadServer,
           "server-name": BadServer, "server-ca": BadServer, "device-expired": BadDevice,
           "device-ca": BadDevice, "same-id": SameId, "frozen": Frozen, "killed": Killed,
-          "killed-kept": KilledKept, "restarted": Restarted}
+          "killed-kept": KilledKept, "restarted": Restarted, "rights": Rights,
+          "expires": Expires}
+# Besides: with the collector's word alone. Of the misbehaving those that lie about what they took.
+E2E = ("same-id", "frozen", "killed", "restarted", "rights", "expires", "twice", "no-acks",
+       "some-acks", "wrong-ids", "deaf-later", "close-publish", "garbage")
 
 
 class Good(stage.Mosquitto):
@@ -240,6 +308,15 @@ class Good(stage.Mosquitto):
                   f"cafile {self.cert('ca.crt')}"] + self.server("server")
         super().__init__(["allow_anonymous true"] + lines, each=True)
 
+    def device(self, name, until):
+        """One more certificate of dev1."""
+        authority = self.cert("ca.d")
+        subprocess.run(
+            [os.path.join(stage.ROOT, "tools/dist/leafcutter-ca"), "--dir", authority, "renew",
+             "dev1", "--until", until], check=True, stdout=subprocess.DEVNULL)
+        for end in ("crt", "key"):
+            shutil.copy(f"{authority}/devices/dev1.{end}", self.cert(f"{name}.{end}"))
+
     def server(self, name):
         return [f"certfile {self.cert(name + '.crt')}", f"keyfile {self.cert(name + '.key')}"]
 
@@ -258,7 +335,7 @@ def look(trouble):
 
 def check_during(trouble, seconds, rate):
     """At the end of the trouble."""
-    d, name = trouble.daemon, trouble.name
+    d, name = trouble.daemon, trouble.title
     trouble.during = look(trouble)
     status = trouble.during[0]
     if not stage.ok(f"{name}: alive", status and trouble.calm[0], d.log()):
@@ -303,13 +380,15 @@ def settle(trouble):
 
 
 def check_after(trouble):
-    d, name, c = trouble.daemon, trouble.name, trouble.collector
+    d, name, c = trouble.daemon, trouble.title, trouble.collector
     growth = trouble.rss - trouble.calm[1]
     bound = GROWTH_KB_SANITIZED if stage.SANITIZED else trouble.growth_kb_max
     stage.ok(f"{name}: memory flat", growth < bound, f"{trouble.calm[1]} kB, then {trouble.rss} kB")
     stage.ok(f"{name}: leaves when asked", d.stopped() == 0, d.log())
     trouble.end()
     faults = stage.account(d, c, trouble.others)
+    if trouble.ack == "e2e" and any(c.stated(trouble.dev)):
+        faults.append(f"lost: {c.stated(trouble.dev)}")
     stage.ok(f"{name}: records and stated losses make up the lines", not faults,
              "\n".join(faults))
     stage.note(f"{name}: {len(d.lines)} lines, {c.count(trouble.dev)} records, "
@@ -319,8 +398,9 @@ def check_after(trouble):
 
 def campaign(names, seconds, rate):
     good = Good()
-    collector = client.Collector(good.port).wait_ready()
-    troubles = [OTHERS.get(name, Misbehaving)(name, good, collector) for name in names]
+    collector = client.Recorder(good.port).wait_ready()
+    troubles = [OTHERS.get(name.removesuffix("-e2e"), Misbehaving)(name, good, collector)
+                for name in names]
     for one in troubles:
         one.prepare()
         one.daemon.start()
@@ -330,8 +410,10 @@ def campaign(names, seconds, rate):
     time.sleep(3)
     for one in troubles:
         one.calm = look(one)
+    begun = time.monotonic()
+    for one in troubles:
         one.begin()
-    time.sleep(seconds)
+    time.sleep(max(0.0, begun + seconds - time.monotonic()))
     for one in troubles:
         check_during(one, seconds, rate)
     for one in troubles:
@@ -341,7 +423,7 @@ def campaign(names, seconds, rate):
     time.sleep(2)
     feeder.end()
     back = [one for one in troubles if stage.ok(
-        f"{one.name}: comes back by itself", one.back_at, f"{one.daemon.log()}")]
+        f"{one.title}: comes back by itself", one.back_at, f"{one.daemon.log()}")]
     for one in back:
         settle(one)
     for one in back:
@@ -354,11 +436,17 @@ def main():
     parser.add_argument("--seconds", type=int, default=12)
     parser.add_argument("--rate", type=float, default=1 if stage.SANITIZED else 5)
     parser.add_argument("--protocol", default="auto", help="auto, 5 or 3.1.1")
+    parser.add_argument("--ack", default="broker", choices=("broker", "e2e"))
     parser.add_argument("--only", help="names with commas between; all unless given")
     options = parser.parse_args()
     stage.limit(options.seconds + 240)
-    Trouble.protocol = options.protocol
+    Trouble.protocol, Trouble.ack = options.protocol, options.ack
     names = list(OTHERS) + list(bad_broker.MODES)
+    if options.ack == "broker":
+        names = [name + "-e2e" for name in E2E] + names
+    if options.protocol == "3.1.1":  # it acknowledges what is not allowed
+        names = [name for name in names if not name.startswith("rights")]
+    names.sort(key=lambda name: name.startswith("expires"))  # it waits for its moment
     if stage.SANITIZED:
         names = [name for name in names if not name.startswith(NOT_SANITIZED)]
     campaign(options.only.split(",") if options.only else names, options.seconds, options.rate)

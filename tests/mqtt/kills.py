@@ -9,62 +9,14 @@ usage: kills.py [--rounds N]    50 unless told (10 with sanitizers), shared betw
 """
 
 import argparse
-import json
 import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import client
 import stage
-
-
-class Recorder(client.Collector):
-    """A collector that says what it has: dn/ack {boot, seq, no, audit}, as far as all is there."""
-
-    def __init__(self, port, dev):
-        self.dev, self.reach, self.events, self.audits = dev, {}, {}, {}
-        super().__init__(port)
-        threading.Thread(target=self.tell, daemon=True).start()
-
-    def keep(self, topic, payload, retained):
-        super().keep(topic, payload, retained)
-        for part, numbers in (("/up/event/", self.events), ("/up/audit", self.audits)):
-            if part in topic:
-                found = json.loads(payload)
-                for one in found if isinstance(found, list) else [found]:
-                    numbers.setdefault(one["boot"], set()).add(one["no"])
-
-    def whole_to(self, boot):
-        """The last number up to which every record is here or stated as lost."""
-        held, at = self.record.get(self.dev, {}), self.reach.get(boot, 0)
-        gaps = [one for one in list(self.gap.get(self.dev, {}).values()) if one.get("of") == boot]
-        while True:
-            lost = [g["to"] for g in gaps if g.get("count") and g["from"] <= at + 1 <= g["to"]]
-            if (boot, at + 1) in held:
-                at += 1
-            elif lost:
-                at = max(lost)
-            else:
-                self.reach[boot] = at
-                return at
-
-    def tell(self):
-        while not self.stop.wait(0.1):
-            boots = {boot for boot, _ in list(self.record.get(self.dev, {}))} | set(self.audits)
-            for boot in sorted(boots | set(self.events)):
-                has = {"v": 1, "boot": boot, "seq": self.whole_to(boot)}
-                for key, numbers in (("no", self.events), ("audit", self.audits)):
-                    has[key] = 0
-                    while has[key] + 1 in numbers.get(boot, ()):
-                        has[key] += 1
-                text = json.dumps(has)
-                try:
-                    self.publish(f"leafcutter/v1/{self.dev}/dn/ack", text, qos=0)
-                except OSError:
-                    break
 
 
 def made(daemon):
@@ -90,7 +42,7 @@ def feed(daemon, count):
 def told_nothing_lost(rounds, chance):
     """e2e: the daemon dies when all is answered, the broker when it likes, with all it had."""
     real = stage.Mosquitto(name="e2e")
-    collector = Recorder(real.port, "e2e").wait_ready()
+    collector = client.Recorder(real.port).wait_ready()
     d = stage.Daemon(
         "e2e",
         f"mqtt://127.0.0.1:{real.port}",
@@ -142,8 +94,8 @@ def told_nothing_lost(rounds, chance):
     stage.ok("e2e: leaves when asked", d.stop() == 0, d.log())
     stage.note(
         f"e2e: {len(d.lines)} lines, {collector.count('e2e')} records, "
-        f"{collector.again.get('e2e', 0)} twice, {sum(map(len, collector.events.values()))} "
-        "events"
+        f"{collector.again.get('e2e', 0)} twice, {sum(map(len, collector.numbers.values()))} "
+        "events and entries of the audit"
     )
     collector.close()
 
