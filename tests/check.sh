@@ -176,8 +176,8 @@ must() {
 }
 native=(test_journal test_kernels test_core test_net test_tok test_no_heap sim_node sim_cut
     sim_outage sim_restart sim_questions replay_leaf replay_gguf replay_job replay_expr
-    replay_line replay_esc replay_redact damaged.sh lines.sh levels.sh records.sh
-    tokens.sh stories.sh cli.sh)
+    replay_line replay_esc replay_redact replay_journal damaged.sh lines.sh levels.sh
+    records.sh tokens.sh stories.sh cli.sh)
 emulated=(test_kernels levels.sh records.sh lines.sh levels.py)
 brokers=(inputs.py flow.py faults.py kills.py clones.py soak.py sound.py senses.py
     upstream.py collect.py audit.py home.py)

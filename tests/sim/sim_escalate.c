@@ -29,6 +29,7 @@
 #define HOURS 72u
 #define HOUR_MS 3600000u
 #define LINES_MAX 40000u
+#define AUDITS_MAX (2u * LINES_MAX)
 #define PENDING_MAX 4096u
 #define START_MS 1000u
 #define DEADLINE_MS 8000u
@@ -85,6 +86,9 @@ typedef struct world {
     uint64_t made;
     call call[LINES_MAX];
     uint32_t calls;
+    uint64_t left_bytes;             /* of all calls */
+    uint64_t audited, audited_bytes; /* as the audit has them */
+    bool audit[AUDITS_MAX];          /* by number */
     const char *fault;
 } world;
 
@@ -343,6 +347,7 @@ static uint64_t request_seen(world *w, const lc_message *m)
         return 0;
     }
     line_seen *line = &w->line[seq];
+    w->left_bytes += m->bytes;
     w->call[w->calls++] = (call){w->now_ms, w->told.price, !line->escalates};
     try_look(w, line, m, try_at ? strtoull(try_at, NULL, 10) : 0);
     budget_look(w, !line->escalates && line->tries == 1);
@@ -358,12 +363,32 @@ static uint64_t request_seen(world *w, const lc_message *m)
     return seq;
 }
 
+/* Each question that left stands in the audit once, with its bytes. */
+static void audit_seen(world *w, const lc_message *m)
+{
+    const char *end = m->payload + m->bytes, *from = m->payload;
+    while ((from = after(from, end, "\"no\":")) != NULL) {
+        uint64_t number = strtoull(from, NULL, 10);
+        const char *next = after(from, end, "\"no\":");
+        const char *bytes = after(from, next ? next : end, "\"kind\":\"ask\"");
+        bytes = bytes ? after(bytes, next ? next : end, "\"bytes\":") : NULL;
+        expect(w, number > 0 && number < AUDITS_MAX, "too many entries of the audit");
+        if (bytes && number < AUDITS_MAX && !w->audit[number]) {
+            w->audit[number] = true;
+            w->audited++;
+            w->audited_bytes += strtoull(bytes, NULL, 10);
+        }
+    }
+}
+
 static void publish(world *w, const lc_message *m)
 {
     expect(w, w->up, "a message without a link");
     uint64_t seq = m->topic == LC_TOPIC_ASK ? request_seen(w, m) : 0;
     if (m->topic == LC_TOPIC_RES) {
         records_seen(w, m);
+    } else if (m->topic == LC_TOPIC_AUDIT) {
+        audit_seen(w, m);
     }
     if (!chance(w, 2)) { /* else the broker says nothing, until it is connected anew */
         thing_add(w, (thing){.kind = ACK,
@@ -511,6 +536,8 @@ static void account(world *w, uint64_t totals[5])
     expect(w, counts.esc.open == 0, "a question has not ended");
     expect(w, counts.esc.asked + counts.esc.retries == w->calls,
            "what left is not what is counted");
+    expect(w, w->audited == w->calls && w->audited_bytes == w->left_bytes,
+           "what left is not what the audit has");
     for (uint64_t seq = 1; seq <= w->made && seq < LINES_MAX; seq++) {
         const line_seen *line = &w->line[seq];
         expect(w, (line->revs >> 1 & 1u) == 1, "a line without its record");
