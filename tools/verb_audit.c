@@ -46,8 +46,8 @@ static bool record_matches(const cJSON *tree, const char *want)
         seq = strtoull(end + 1, &end, 10);
     }
     uint64_t first = number(tree, "from") > 0 ? number(tree, "from") : last;
-    return *end == '\0' && last > 0 && seq >= first && seq <= last &&
-           (boot == 0 || boot == number(tree, "boot"));
+    uint64_t made = number(tree, "of") > 0 ? number(tree, "of") : number(tree, "boot");
+    return *end == '\0' && last > 0 && seq >= first && seq <= last && (boot == 0 || boot == made);
 }
 
 static bool cause_matches(const cJSON *tree, const char *want)
@@ -107,7 +107,8 @@ static void cause_cell(const cJSON *tree, char *cell)
 {
     cell[0] = '\0';
     part_add(cell, "%s", lc_json_text(tree, "cause", ""));
-    number_add(cell, " %llu", number(tree, "seq"));
+    number_add(cell, " %llu:", number(tree, "of"));
+    number_add(cell, number(tree, "of") > 0 ? "%llu" : " %llu", number(tree, "seq"));
     part_add(cell, " %s", lc_json_text(tree, "task", ""));
     part_add(cell, "=%s", lc_json_text(tree, "label", ""));
     part_add(cell, " %s", lc_json_text(tree, "by", ""));
