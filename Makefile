@@ -167,6 +167,9 @@ count: build/insn_count.so ## instructions of the shipped job on Arm cores, a li
 soak: all ## the daemon for long: faults of five minutes, a day's lines, every CPU (70 minutes)
 	@LC_BUILD=$(B) tests/mqtt/soak.sh
 
+topics: all ## make board/TOPICS.md anew: topics and payloads, with examples of a run
+	@LC_BUILD=$(B) tests/mqtt/tells.py --write
+
 mutants: all tests ## mistakes planted where lines escalate: sim_escalate finds each (2 minutes)
 	@LC_BUILD=$(B) CC='$(CC)' tests/sim/mutants.py
 

@@ -55,7 +55,7 @@ mqtt() {
     export LC_BUILD
     "$tests/run.sh" "$results" "$name" \
         "$tests"/mqtt/{inputs,flow,faults,kills,clones}.py \
-        "$tests"/mqtt/{soak,sound,senses,upstream,collect,audit,home}.py
+        "$tests"/mqtt/{soak,sound,senses,upstream,collect,audit,home,tells}.py
     [ -n "$SAN" ] ||
         "$tests/run.sh" "$results" "$name" "$tests"/mqtt/{test_broker,levels,escalate,kept}.py
 }
@@ -180,7 +180,7 @@ native=(test_journal test_kernels test_core test_net test_tok test_no_heap sim_n
     records.sh tokens.sh stories.sh cli.sh)
 emulated=(test_kernels levels.sh records.sh lines.sh levels.py)
 brokers=(inputs.py flow.py faults.py kills.py clones.py soak.py sound.py senses.py
-    upstream.py collect.py audit.py home.py)
+    upstream.py collect.py audit.py home.py tells.py)
 [ "${1:-all}" != all ] || must "native${SAN:+-san}" "${native[@]}"
 case ${1:-all} in
 all | mqtt)

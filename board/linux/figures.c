@@ -475,3 +475,16 @@ void lc_figures_prom(const lc_health *health, uint64_t now_ms, lc_text *t)
         }
     }
 }
+
+/* ---- for people ---- */
+
+void lc_figures_help(FILE *out)
+{
+    static const char *const kinds[] = {
+        [COUNTER] = "counter", [GAUGE] = "gauge", [MOMENT] = "moment", [DAY] = "day",
+        [WORD] = "word",       [FLAGS] = "flags", [TIMES] = "times",   [PEAK] = "peak"};
+    for (size_t i = 0; i < ROWS; i++) {
+        fprintf(out, "%s%s%s\t%s\t%s\n", rows[i].part, rows[i].part[0] ? "." : "", rows[i].key,
+                kinds[rows[i].kind], rows[i].help);
+    }
+}

@@ -4,13 +4,15 @@
 
 #include "cpu.h"
 #include "daemon.h"
+#include "figures.h"
 #include "log.h"
+#include "topics.h"
 
 #define EXIT_USAGE 2
 
 static const char usage[] =
     "usage: leafcutterd --config FILE [--check-config | --rest] [--until-eof] [--adopt]\n"
-    "       leafcutterd --help-config | --version | --help\n"
+    "       leafcutterd --help-config | --help-topics | --help-health | --version | --help\n"
     "\n"
     "Reads lines, answers each on this device, and publishes the records over MQTT.\n"
     "\n"
@@ -21,6 +23,8 @@ static const char usage[] =
     "on\n"
     "  --rest           put the outputs to their safe level, and leave\n"
     "  --help-config    every key of the config\n"
+    "  --help-topics    every topic of MQTT: who writes it, what it holds\n"
+    "  --help-health    every number of up/health, of the status socket and its metrics\n"
     "  --version        version and kernels for this CPU\n"
     "\n"
     "exit codes: 0 ok, 1 internal, 2 usage, 3 rejected config or job, 4 board or storage, "
@@ -28,7 +32,8 @@ static const char usage[] =
 
 typedef struct arguments {
     const char *config;
-    bool check, rest, until_eof, adopt, help, help_config, version;
+    bool check, rest, until_eof, adopt, help, version;
+    void (*tell)(FILE *out); /* a table */
 } arguments;
 
 static bool arguments_read(int argc, char **argv, arguments *a)
@@ -47,7 +52,11 @@ static bool arguments_read(int argc, char **argv, arguments *a)
         } else if (strcmp(argv[i], "--adopt") == 0) {
             a->adopt = true;
         } else if (strcmp(argv[i], "--help-config") == 0) {
-            a->help_config = true;
+            a->tell = lc_config_help;
+        } else if (strcmp(argv[i], "--help-topics") == 0) {
+            a->tell = lc_topics_help;
+        } else if (strcmp(argv[i], "--help-health") == 0) {
+            a->tell = lc_figures_help;
         } else if (strcmp(argv[i], "--version") == 0) {
             a->version = true;
         } else if (strcmp(argv[i], "--help") == 0) {
@@ -57,7 +66,7 @@ static bool arguments_read(int argc, char **argv, arguments *a)
             return false;
         }
     }
-    return a->config || a->help || a->help_config || a->version;
+    return a->config || a->help || a->tell || a->version;
 }
 
 static int version_print(void)
@@ -102,8 +111,8 @@ int main(int argc, char **argv)
         fputs(usage, stdout);
         return 0;
     }
-    if (a.help_config) {
-        lc_config_help(stdout);
+    if (a.tell) {
+        a.tell(stdout);
         return 0;
     }
     return a.version ? version_print() : config_run(&a);

@@ -7,33 +7,82 @@
 static const char *const log_levels[] = {"emergency", "alert",  "critical", "error",
                                          "warning",   "notice", "info",     "debug"};
 
-static const char *const words[LC_TOPIC_COUNT] = {
-    [LC_TOPIC_STATE] = "state", [LC_TOPIC_BIRTH] = "birth",  [LC_TOPIC_RES] = "res/",
-    [LC_TOPIC_LAST] = "last/",  [LC_TOPIC_EVENT] = "event/", [LC_TOPIC_HEALTH] = "health",
-    [LC_TOPIC_GAP] = "gap",     [LC_TOPIC_LOG] = "log/",     [LC_TOPIC_ASK] = "esc/req",
-    [LC_TOPIC_AUDIT] = "audit",
+/* Every topic that the daemon writes or reads; those it writes are first, in the order of lc_topic.
+ * A path that does not start with up/ or dn/ is not the device's own. */
+static const struct {
+    const char *path, *who, *payload;
+    bool retained;
+    const char *about;
+} rows[] = {
+    [LC_TOPIC_STATE] = {"up/state", "device", "text", true,
+                        "`online`, or `offline`, which is the will, too"},
+    [LC_TOPIC_BIRTH] = {"up/birth", "device", "birth", true, "what it is and can"},
+    [LC_TOPIC_RES] = {"up/res/<task>", "device", "record", false,
+                      "answers and their corrections; several as an array, after an outage"},
+    [LC_TOPIC_LAST] = {"up/last/<task>", "device", "record", true,
+                       "the newest, once a second at most"},
+    [LC_TOPIC_EVENT] = {"up/event/<task>", "device", "event", false,
+                        "alarms that begin, change and end; several as an array"},
+    [LC_TOPIC_HEALTH] = {"up/health", "device", "health", true, "each minute"},
+    [LC_TOPIC_GAP] = {"up/gap", "device", "gap", false, "what was lost, exactly"},
+    [LC_TOPIC_LOG] = {"up/log/<level>", "device", "log", false,
+                      "what a person should know; levels of syslog: `warning`, `error`"},
+    [LC_TOPIC_ASK] = {"up/esc/req", "device", "escalation-request", false, "a hard line"},
+    [LC_TOPIC_AUDIT] = {"up/audit", "device", "audit", false,
+                        "what was done and why; several as an array"},
+    [LC_TOPIC_DISCOVERY] = {"<homeassistant>/device/<id>/config", "device", "discovery", true,
+                            "by which Home Assistant shows the device"},
+    {"dn/text", "anyone allowed", "text", false, "a line to answer"},
+    {"dn/cmd/<name>", "operator", "command", false, "`report`: health at once"},
+    {"dn/ack", "collector", "ack", false, "what it keeps; read with `broker.ack` `e2e`"},
+    {"dn/esc/rsp", "worker", "escalation-answer", false, "to a question"},
+    {"<root>/_esc/state", "worker", "worker", true, "whether somebody can be asked"},
+    {"<homeassistant>/status", "Home Assistant", "text", false,
+     "`online`: the device is told of again"},
 };
+#define ROWS (sizeof rows / sizeof rows[0])
 
 bool lc_topics_write(const lc_topics *topics, lc_topic topic, lc_str task, uint32_t level,
                      char out[LC_TOPIC_BYTES_MAX])
 {
-    lc_str last = {"", 0};
     lc_assert(topic < LC_TOPIC_COUNT);
     if (topic == LC_TOPIC_DISCOVERY) {
         return lc_topics_home(topics, "device", "config", out);
     }
-    if (topic == LC_TOPIC_LOG) {
-        last = lc_str_from(log_levels[level & 7u]);
-    } else if (topic == LC_TOPIC_RES || topic == LC_TOPIC_LAST || topic == LC_TOPIC_EVENT) {
-        last = task;
-    }
-    int n = snprintf(out, LC_TOPIC_BYTES_MAX, "%s/%s/up/%s%.*s", topics->root, topics->dev,
-                     words[topic], (int)last.bytes, last.data);
+    const char *path = rows[topic].path;
+    int fixed = (int)strcspn(path, "<");
+    lc_str last = topic == LC_TOPIC_LOG ? lc_str_from(log_levels[level & 7u])
+                  : path[fixed]         ? task
+                                        : (lc_str){"", 0};
+    int n = snprintf(out, LC_TOPIC_BYTES_MAX, "%s/%s/%.*s%.*s", topics->root, topics->dev, fixed,
+                     path, (int)last.bytes, last.data);
     return n > 0 && (unsigned)n < LC_TOPIC_BYTES_MAX;
+}
+
+void lc_topics_help(FILE *out)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        fprintf(out, "%s\t%s\t%s\t%s\t%s\n", rows[i].path, rows[i].who, rows[i].payload,
+                rows[i].retained ? "retained" : "-", rows[i].about);
+    }
+}
+
+/* dn/<rest> is a row; "cmd/+" stands for "cmd/<name>". */
+static bool is_row(const char *rest)
+{
+    size_t fixed = strcspn(rest, "+");
+    bool found = false;
+    for (size_t i = LC_TOPIC_COUNT; i < ROWS; i++) {
+        const char *path = rows[i].path;
+        bool same = strncmp(path, "dn/", 3) == 0 && strncmp(path + 3, rest, fixed) == 0;
+        found = found || (same && path[3 + fixed] == (rest[fixed] ? '<' : '\0'));
+    }
+    return found;
 }
 
 bool lc_topics_down(const lc_topics *topics, const char *rest, char out[LC_TOPIC_BYTES_MAX])
 {
+    lc_assert(is_row(rest));
     int n = snprintf(out, LC_TOPIC_BYTES_MAX, "%s/%s/dn/%s", topics->root, topics->dev, rest);
     return n > 0 && (unsigned)n < LC_TOPIC_BYTES_MAX;
 }

@@ -3,6 +3,7 @@
 #define LC_TOPICS_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "../../runtime/limits.h"
 #include "../node/node.h"
@@ -12,11 +13,14 @@ typedef struct lc_topics {
     const char *home;       /* "homeassistant" */
 } lc_topics;
 
+/* Every topic of a device and of those it talks to: path, who writes it, payload, "retained" or
+ * "-", what it is; separated by tabs. */
+void lc_topics_help(FILE *out);
 /* Writes the topic of an outgoing message, of this task or with this level of a log; false when it
  * does not fit. */
 bool lc_topics_write(const lc_topics *topics, lc_topic topic, lc_str task, uint32_t level,
                      char out[LC_TOPIC_BYTES_MAX]);
-/* "<root>/<dev>/dn/<rest>". */
+/* "<root>/<dev>/dn/<rest>", one of the table. */
 bool lc_topics_down(const lc_topics *topics, const char *rest, char out[LC_TOPIC_BYTES_MAX]);
 /* Home Assistant's: "<home>/<what>/<dev>/<end>"; end NULL: "<home>/<what>". */
 bool lc_topics_home(const lc_topics *topics, const char *what, const char *end,

@@ -18,7 +18,8 @@ verbs=$(tool --help | sed -nE 's/^  ([a-z]+)  .*/\1/p')
 is "every verb" "$(paste -sd " " <<< "$verbs") --help --version" "$(tab leafcutter '')"
 is "a verb's beginning" classify "$(tab leafcutter clas)"
 is "an option's beginning" "--threads" "$(tab leafcutter classify --thr)"
-is "options of the daemon" "--config --check-config --until-eof --rest --help-config --version" \
+is "options of the daemon" "--config --check-config --until-eof --adopt --rest --help-config \
+--help-topics --help-health --version" \
     "$(tab leafcutterd --)"
 is "words of a verb" "check build" "$(tab leafcutter job '')"
 is "levels of this CPU" "$(levels)" "$(tab leafcutter classify --level '')"

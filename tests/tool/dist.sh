@@ -45,9 +45,20 @@ share/bash-completion/completions/leafcutterd
 share/leafcutter/leafcutter-ca
 share/leafcutter/mosquitto/leafcutter.acl
 share/leafcutter/mosquitto/leafcutter.conf
+share/leafcutter/schemas/ack.schema.json
+share/leafcutter/schemas/audit.schema.json
+share/leafcutter/schemas/birth.schema.json
+share/leafcutter/schemas/collected.schema.json
 share/leafcutter/schemas/config.schema.json
+share/leafcutter/schemas/escalation-answer.schema.json
+share/leafcutter/schemas/escalation-request.schema.json
+share/leafcutter/schemas/event.schema.json
+share/leafcutter/schemas/gap.schema.json
+share/leafcutter/schemas/health.schema.json
 share/leafcutter/schemas/job.schema.json
+share/leafcutter/schemas/log.schema.json
 share/leafcutter/schemas/record.schema.json
+share/leafcutter/schemas/worker.schema.json
 share/man/man1/leafcutter.1
 share/man/man8/leafcutterd.8" "$(
     cd "$tmp/dest/usr" && find . ! -type d | sed 's#^./##' | LC_ALL=C sort)"
