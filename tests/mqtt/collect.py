@@ -415,6 +415,8 @@ def rate(count):
     messages, best = messages_file(count), {"mosquitto_sub": 0.0, "collect": 0.0}
     publish = [
         "mosquitto_pub",
+        "-h",
+        "127.0.0.1",
         "-p",
         str(real.port),
         "-q",
@@ -443,6 +445,8 @@ def rate(count):
         sub = stage.start(
             [
                 "mosquitto_sub",
+                "-h",
+                "127.0.0.1",
                 "-p",
                 str(real.port),
                 "-q",

@@ -442,7 +442,8 @@ def busy(broker):
 
 def properties_of(broker, topics):
     """What MQTT 5 says beside one message of each topic, as mosquitto's client has it."""
-    command = ["mosquitto_sub", "-p", str(broker.port), "-V", "5", "-C", str(len(topics))]
+    command = ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(broker.port), "-V", "5"]
+    command += ["-C", str(len(topics))]
     for topic in topics:
         command += ["-t", topic]
     watch = stage.start(

@@ -226,6 +226,8 @@ def properties(real):
     got = subprocess.run(
         [
             "mosquitto_rr",
+            "-h",
+            "127.0.0.1",
             "-p",
             str(real.port),
             "-V",

@@ -116,7 +116,7 @@ is "every line of it" "" "$(grep -E 'Error|Unknown config|deprecated' "$tmp/brok
 as() {
     local own=$tmp/ca/devices/$1
     case $1 in
-    pi4-*) echo "-h localhost -p $devices --cafile $conf/ca.crt --cert $own.crt --key $own.key" ;;
+    pi4-*) echo "-h 127.0.0.1 -p $devices --cafile $conf/ca.crt --cert $own.crt --key $own.key" ;;
     *) echo "-h 127.0.0.1 -p $port -u $1 -P secret" ;;
     esac
 }
@@ -244,12 +244,12 @@ no homeassistant $root/+/dn/#
 READS
 is "who hears what" "" "$wrong"
 is "a worker elsewhere: TLS and a password" yes \
-    "$(says -h localhost -p "$desks" --cafile "$conf/ca.crt" -u worker -P secret \
+    "$(says -h 127.0.0.1 -p "$desks" --cafile "$conf/ca.crt" -u worker -P secret \
         -t $root/_esc/state)"
 
 # refused HOW...: nothing that the broker says of a message
 refused() { [ -z "$(says "$@" -t $root/pi4-0018/up/state)" ] && echo refused || echo taken; }
-tls="-h localhost -p $devices --cafile $conf/ca.crt"
+tls="-h 127.0.0.1 -p $devices --cafile $conf/ca.crt"
 cert() { echo "--cert $1/devices/$2.crt --key $1/devices/$2.key"; }
 tools/dist/leafcutter-ca --dir "$tmp/other" init > /dev/null
 tools/dist/leafcutter-ca --dir "$tmp/other" device pi4-0018 > /dev/null
@@ -259,10 +259,10 @@ is "no certificate, one of another authority, a role's name as a device, no pass
     refused $tls $(cert "$tmp/other" pi4-0018)) $(
     ca device operator || echo refused) $(
     refused -h 127.0.0.1 -p "$port" -u operator) $(
-    refused -h localhost -p "$desks" --cafile "$conf/ca.crt" -u operator -P other)"
+    refused -h 127.0.0.1 -p "$desks" --cafile "$conf/ca.crt" -u operator -P other)"
 
 printf 'secret\n' > "$tmp/password"
-tool init --yes --dir "$tmp/device" --id pi4-0017 --broker "mqtts://localhost:$devices" \
+tool init --yes --dir "$tmp/device" --id pi4-0017 --broker "mqtts://127.0.0.1:$devices" \
     --ca "$conf/ca.crt" --cert "$tmp/ca/devices/pi4-0017.crt" \
     --key "$tmp/ca/devices/pi4-0017.key" > /dev/null
 tool doctor --config "$tmp/device/config.json" > "$tmp/out" 2>&1
