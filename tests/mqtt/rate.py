@@ -44,6 +44,8 @@ class Subscriber:
 
     COMMAND = [
         "mosquitto_sub",
+        "-h",
+        "127.0.0.1",
         "-q",
         "1",
         "-V",
