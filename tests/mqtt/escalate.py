@@ -453,6 +453,32 @@ def properties_of(broker, topics):
     return watch
 
 
+def offline(_broker):
+    """Hard lines while there is no broker: asked when it is back (sim_escalate: after hours)."""
+    count = 20
+    broker = stage.Mosquitto(name="offline")
+    scene = Scene("esc7", broker)
+    broker.kill()
+    stage.until(lambda: scene.status("link")["state"] != "up", 20)
+    keys = [scene.feed(f"drip {number} while nobody is there") for number in range(count)]
+    stage.until(lambda: scene.status("records")["made"] >= count, 20)
+    broker.start()
+    worker = Worker(broker.port, "after").wait_ready()
+    begun = time.monotonic()
+    worker.state(ready=True, q=0)
+    revs = [scene.collector.rev(key, 2, 90) or {} for key in keys]
+    stage.ok(
+        "offline, then answered: each line is asked once and corrected",
+        all(one.get("by") == "upstream" for one in revs)
+        and all(scene.collector.held[key][1]["decision"] == "defer" for key in keys)
+        and len(worker.asked) == count,
+        (len(worker.asked), scene.status(), revs[:1]),
+    )
+    stage.note(f"offline: {count} lines answered {time.monotonic() - begun:.1f} s after a worker")
+    worker.close()
+    scene.end()
+
+
 def real_worker(broker):
     """The tool's own worker, asking a server that answers as OpenAI's do."""
     server = fake_openai.Server()
@@ -489,9 +515,9 @@ def real_worker(broker):
 
 
 def main():
-    stage.limit(120)
+    stage.limit(240)
     broker = stage.Mosquitto()
-    for part in (asked_and_answered, workers_die, budget, busy, real_worker):
+    for part in (asked_and_answered, workers_die, budget, busy, offline, real_worker):
         part(broker)
         clear = client.Client(broker.port, "clear").wait_ready()
         clear.publish(STATE, b"", retain=True)
