@@ -25,6 +25,7 @@ long() {
 
 long faults.py --seconds 300
 long faults.py --protocol 3.1.1
+long faults.py --ack e2e
 long soak.py --lines 86400
 long soak.py --lines 86400 --valgrind
 [ ! -x "$LC_BUILD-san/leafcutterd" ] || LC_BUILD=$LC_BUILD-san long soak.py --lines 86400
