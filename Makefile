@@ -117,7 +117,7 @@ TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(SIM_BIN) $(if $(CROSS),,$(R
 
 # ---- targets ----
 
-.PHONY: boards stack count-model count-labels mca bench-peers kl all help tests level-tests demo check check-levels check-static check-armhf check-riscv64 check-board check-fresh count soak mutants fuzz fuzz-programs packages install deb clean
+.PHONY: boards stack count-model count-labels mca bench-peers kl all help tests level-tests demo check check-levels check-static check-armhf check-riscv64 check-board check-fresh count soak mutants fuzz fuzz-programs packages install deb deb-arm64 deb-armhf clean
 .DELETE_ON_ERROR:
 .PRECIOUS: $(SOURCES)/%/.ready
 .SUFFIXES:
@@ -239,6 +239,15 @@ deb: all $(MAN) ## Debian packages for the architecture that is built, in build/
 	@rm -rf build/deb/$(TRIPLE)
 	@$(MAKE) --no-print-directory -s install DESTDIR=$(CURDIR)/build/deb/$(TRIPLE) PREFIX=/usr
 	@tools/dist/deb/build.sh build/deb/$(TRIPLE) $(TRIPLE) build/deb
+
+# Boards that Debian has packages for; the compiler comes first, as above.
+TRIPLE_arm64 := aarch64-linux-gnu
+TRIPLE_armhf := arm-linux-gnueabihf
+deb-arm64: ## the packages for 64-bit boards, on a Debian that has only make
+deb-armhf: ## the same for 32-bit boards
+deb-arm64 deb-armhf: deb-%:
+	@cross/packages.sh $*
+	@$(MAKE) --no-print-directory -j$(JOBS) CROSS=$(TRIPLE_$*)- deb
 
 clean: ## remove build/, but keep what was downloaded
 	find build -mindepth 1 -maxdepth 1 ! -name 'sysroot-*' ! -name 'source-*' ! -name vm -exec rm -rf {} +

@@ -1,6 +1,6 @@
 #!/bin/sh
-# packages.sh build|demo|check|static|board|armhf|riscv64|ci - the Debian packages that a
-# target needs.
+# packages.sh build|demo|check|static|board|arm64|armhf|riscv64|ci - the Debian packages that
+# a target needs.
 #
 # Installs the missing ones when root; else prints the command to type and fails.
 set -eu
@@ -12,12 +12,13 @@ demo) need="$build mosquitto mosquitto-clients" ;;
 static) need="$build dpkg-dev patch" ;;
 board) need="$build gcc-aarch64-linux-gnu qemu-user mandoc python3 qemu-system-arm cpio xz-utils
     zstd" ;;
+arm64) need="$build gcc-aarch64-linux-gnu qemu-user" ;;
 armhf) need="$build gcc-arm-linux-gnueabihf qemu-user" ;;
 riscv64) need="$build gcc-riscv64-linux-gnu qemu-user" ;;
 check) need="$build libcmocka-dev python3 python3-jinja2 xz-utils binutils gcc-aarch64-linux-gnu
     qemu-user g++ pkg-config qemu-system-arm mosquitto mosquitto-clients openssl mandoc systemd" ;;
 ci) need="$build clang libclang-rt-14-dev lintian dpkg-dev patch" ;; # clang, static builds
-*) echo "usage: packages.sh build|demo|check|static|board|armhf|riscv64|ci" >&2; exit 2 ;;
+*) echo "usage: packages.sh build|demo|check|static|board|arm64|armhf|riscv64|ci" >&2; exit 2 ;;
 esac
 command -v dpkg-query > /dev/null || {
     echo "packages.sh: not a Debian system; needed there: $need" >&2

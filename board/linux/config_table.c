@@ -94,7 +94,8 @@ const lc_config_row lc_config_rows[] = {
     TEXT("inputs[].template", 0, LC_CONFIG_TEMPLATE_MAX - 1, "", IN(tmpl),
          "makes a line of a JSON message: temp {temperature} C; of a sensor: temp {value} C "
          "{state}"),
-    TEXT("inputs[].chip", 0, NAME_MAX_TEXT, "", IN(chip), "of a pin: gpiochip0, path or label"),
+    TEXT("inputs[].chip", 0, NAME_MAX_TEXT, "", IN(chip),
+         "of a pin: its label, gpiochip0 or path; replugged it may have another number"),
     TEXT("inputs[].name", 0, NAME_MAX_TEXT, "", IN(line_name), "of the line on that chip"),
     NUMBER("inputs[].line", 0, LC_CONFIG_LINE_NONE, "1024", IN(line),
            "or its number; 1024: not given"),

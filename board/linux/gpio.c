@@ -20,6 +20,12 @@ lc_err lc_gpio_err(int error)
 
 #if LC_GPIO_API == 0
 
+lc_err lc_gpio_look(const char *chip)
+{
+    (void)chip;
+    return LC_ERR_UNSUPPORTED;
+}
+
 lc_err lc_gpio_open(const lc_gpio_request *request, lc_gpio *gpio)
 {
     (void)request;

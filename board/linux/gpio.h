@@ -45,6 +45,8 @@ typedef struct lc_gpio_edge {
     uint64_t us; /* CLOCK_MONOTONIC */
 } lc_gpio_edge;
 
+/* Whether there is such a chip, by any of its names. NOT_FOUND, UNSUPPORTED, IO: as below. */
+lc_err lc_gpio_look(const char *chip) LC_CHECKED;
 /* lc_gpio_open - asks for a line. Errors, with errno where the system gave one:
  *   NOT_FOUND    no such chip, no such line on it
  *   BUSY         another program holds it

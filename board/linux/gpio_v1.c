@@ -10,6 +10,17 @@
 #include <stdio.h>
 #include <string.h>
 
+lc_err lc_gpio_look(const char *name)
+{
+    errno = 0;
+    struct gpiod_chip *chip = gpiod_chip_open_lookup(name);
+    if (!chip) {
+        return lc_gpio_err(errno ? errno : ENOENT);
+    }
+    gpiod_chip_close(chip);
+    return LC_OK;
+}
+
 static struct gpiod_line *line_find(struct gpiod_chip *chip, const lc_gpio_request *r)
 {
     return r->name ? gpiod_chip_find_line(chip, r->name) : gpiod_chip_get_line(chip, r->offset);

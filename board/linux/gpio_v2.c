@@ -55,6 +55,16 @@ static struct gpiod_chip *chip_open(const char *name)
     return chip_by_label(name);
 }
 
+lc_err lc_gpio_look(const char *name)
+{
+    struct gpiod_chip *chip = chip_open(name);
+    if (!chip) {
+        return lc_gpio_err(errno ? errno : ENOENT);
+    }
+    gpiod_chip_close(chip);
+    return LC_OK;
+}
+
 static bool settings_fill(struct gpiod_line_settings *s, const lc_gpio_request *r)
 {
     gpiod_line_settings_set_active_low(s, r->active_low);

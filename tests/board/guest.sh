@@ -20,6 +20,15 @@ sleep 1
 listen() { arecord -q -D hw:Loopback,1 -t raw -f S16_LE -r 48000 -c 1 "/run/$1" 2> arecord.log & }
 listen alarm.raw
 ear=$!
+# From here on nothing but storage.path, /run and the shared folder can be written.
+mount -t tmpfs tmpfs /var/lib/leafcutter
+mount -o remount,ro /
+touch /var/lib/written /etc/written 2> read-only.txt
+sed 's|/var/lib/leafcutter|/var/lib/other|' config.json > /run/other.json
+for config in /etc/leafcutter/config.json /run/other.json; do
+    leafcutter doctor --config $config
+    echo "status $?"
+done > doctor.txt 2>&1
 run() {
     leafcutterd --config /etc/leafcutter/config.json 2>> daemon.log &
     daemon=$!

@@ -14,6 +14,7 @@
 
 #include "../../board/linux/cpu.h"
 #include "../../board/linux/ear.h"
+#include "../../board/linux/gpio.h"
 #include "../../board/linux/pcm.h"
 #include "../../board/linux/sensors.h"
 #include "../../board/linux/serial.h"
@@ -154,18 +155,22 @@ static void file_check(lc_doctor *d, const lc_config_input *in)
     }
 }
 
-/* The chip may be named by its label, which only asking for the line would find. */
 static void pin_check(lc_doctor *d, const char *what, const char *name, const char *chip,
                       uint32_t line)
 {
     char path[LC_NAME_BYTES_MAX + 8];
     snprintf(path, sizeof path, "%s%s", chip[0] == '/' ? "" : "/dev/", chip);
-    if (access(path, R_OK | W_OK) == 0) {
+    int reason = access(path, R_OK | W_OK) == 0 ? 0 : errno;
+    if (reason == ENOENT && lc_gpio_look(chip) == LC_OK) { /* by its label */
+        lc_doctor_ok(d, what, "%s: chip %s line %u", name, chip, line);
+        return;
+    }
+    if (reason == 0) {
         lc_doctor_ok(d, what, "%s: %s line %u", name, path, line);
         return;
     }
-    lc_doctor_fail(d, LC_EXIT_BOARD, what, "%s: %s: %s", name, path, strerror(errno));
-    if (errno == ENOENT) {
+    lc_doctor_fail(d, LC_EXIT_BOARD, what, "%s: %s: %s", name, path, strerror(reason));
+    if (reason == ENOENT) {
         lc_doctor_remedy(d, "gpiodetect lists the chips of this board");
     } else {
         permission_explain(d, path);
@@ -298,7 +303,8 @@ void lc_doctor_storage(lc_doctor *d)
                        strerror(errno));
         lc_doctor_remedy(d, errno == ENOSPC ? "the disk is full"
                             : errno == EROFS
-                                ? "it is mounted read-only: a worn SD card does that"
+                                ? "it is mounted read-only: a worn SD card does that; on a "
+                                  "read-only root storage.path needs a file system of its own"
                                 : "storage.path must exist and belong to the daemon's user");
         return;
     }
