@@ -270,6 +270,26 @@ is "doctor is content with it" "1 1 1 1" "$(grep -c '^ok    acl' "$tmp/out") $(
     grep -c '^ok    limits' "$tmp/out") $(grep -c '^ok    round-trip' "$tmp/out") $(
     grep -c '^ok    tls' "$tmp/out")"
 
+# shellcheck disable=SC2046
+stdbuf -oL mosquitto_sub -V 5 $(as pi4-0018) -q 1 -t $root/pi4-0018/dn/text -d --will-qos 1 \
+    --will-topic $root/pi4-0018/up/state --will-payload offline --will-retain > "$tmp/dies" 2>&1 &
+dies=$!
+for _ in $(seq 200); do grep -q Subscribed "$tmp/dies" && break; sleep 0.05; done
+{ kill -9 $dies; wait $dies; } 2> /dev/null
+for _ in $(seq 20); do # the broker notices, then it is kept
+    hears operator $root/pi4-0018/up/state > /dev/null
+    grep -q offline "$tmp/heard" && break
+done
+is "a device that dies is said to be offline" offline "$(cat "$tmp/heard")"
+head -c 300000 /dev/zero | tr '\0' x > "$tmp/large"
+is "too large a message is not taken" "" "$(
+    mosquitto_pub -V 5 -q 1 -d -h 127.0.0.1 -p "$port" -u operator -P secret \
+        -t $root/pi4-0017/dn/text -f "$tmp/large" 2>&1 | grep PUBACK)"
+broker_stop
+broker_start "$tmp/m.conf" "$port"
+is "restarted it has what it kept" "yes yes" "$(hears pi4-0017 "$root/pi4-0017/dn/upd/desired") $(
+    hears operator "$root/pi4-0018/up/state")"
+
 # ---- leafcutter-ca ----
 
 mkdir "$tmp/before"
