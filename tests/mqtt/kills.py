@@ -9,6 +9,7 @@ usage: kills.py [--rounds N]    50 unless told (10 with sanitizers), shared betw
 """
 
 import argparse
+import json
 import random
 import signal
 import subprocess
