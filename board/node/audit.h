@@ -11,8 +11,8 @@
 
 #include "../../runtime/bytes.h"
 
-#define LC_AUDIT_QUEUE 64u /* of one event: an answer starts 8 orders and ends 17 outputs at most  \
-                            */
+/* Entries of one event: an answer starts 8 orders and ends 17 outputs at most. */
+#define LC_AUDIT_QUEUE 64u
 #define LC_AUDIT_RUNS 56u
 #define LC_AUDIT_RUN_MS 60000u
 #define LC_AUDIT_WORD_MAX 64u
