@@ -25,8 +25,8 @@ classes, or one token where the model has none. `-`: does not fit, or writes not
 | Zero 2 W | 4 x Cortex-A53, 1.0 GHz | 512 MB | 1.8 GB/s | 68.5, 103.5 |
 | Pi 3B+ | 4 x Cortex-A53, 1.4 GHz | 1 GB | 1.8 GB/s | 68.5, 103.5 |
 | Pi 4 | 4 x Cortex-A72, 1.8 GHz | 2 GB | 4.0 GB/s | 37.1, 36.6 |
-| Pi 5 | 4 x Cortex-A76, 2.4 GHz | 4 GB | 9.8 GB/s | 12.5, 21.8 |
-| i8mm class | 4 x Neoverse-N2-like, 2.4 GHz | 8 GB | 15 GB/s | 8.0, 21.9 |
+| Pi 5 | 4 x Cortex-A76, 2.4 GHz | 4 GB | 9.8 GB/s | 12.5, 19.1 |
+| i8mm class | 4 x Neoverse-N2-like, 2.4 GHz | 8 GB | 15 GB/s | 8.0, 19.1 |
 
 Memory speeds: Zero 2 W and Pi 3 from tinymembench, whose copies of 1.0 to 1.3 GB/s read and write
 twice that; Pi 4 below STREAM's 5.5; Pi 5 what llama.cpp's decoding moves (9.8 to 10.6). The last
