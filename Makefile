@@ -152,6 +152,9 @@ check-riscv64: ## golden files and records on RISC-V, emulated (minutes)
 check-armhf check-riscv64: check-%:
 	@MAKE='$(MAKE)' JOBS=$(JOBS) WERROR=$(WERROR) LC_SHARED=$(LC_SHARED) tests/check.sh $*
 
+check-sizes: ## a layer of four models, T16 and T16A: the same bits at every level (minutes)
+	@MAKE='$(MAKE)' JOBS=$(JOBS) WERROR=$(WERROR) LC_SHARED=$(LC_SHARED) tests/check.sh sizes
+
 check-board: ## the package on a board with Debian's kernel (SUITE), pins seen from outside
 	@MAKE='$(MAKE)' JOBS=$(JOBS) WERROR=$(WERROR) SUITE=$(SUITE) tests/check.sh board
 

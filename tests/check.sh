@@ -1,7 +1,7 @@
 #!/bin/bash
 # check.sh [levels|mqtt|static|board|armhf|riscv64] - what `make check` runs. Alone: `levels` the
 # emulated ARM levels, `mqtt` the daemon against brokers, `static` the program that is one file
-# (`make check-static`), `board` the package on a board in QEMU (`make check-board`), `armhf` and
+# (`make check-static`), `sizes` real models' dimensions at length, `board` the package on a board in QEMU (`make check-board`), `armhf` and
 # `riscv64` plain C there, emulated (`make check-armhf`, `make check-riscv64`).
 #
 # The last line is `N passed, N failed, N skipped`; the exit status is 0 when nothing failed.
@@ -103,6 +103,20 @@ second_compiler() {
     export LC_BUILD
     mapfile -t list < <(mk -s CC=clang print-level-tests)
     "$tests/run.sh" "$results" clang "${list[@]}"
+}
+
+# The long form of sizes.sh: T16A of all four models, too.
+sizes() {
+    say "a layer of four models at every level, here and emulated"
+    local build=(CROSS=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc AR=aarch64-linux-gnu-ar)
+    export LC_SIZES=all
+    built native all || return 0
+    built levels "${build[@]}" all || return 0
+    LC_NATIVE=$PWD/$(mk -s print-build)
+    LC_BUILD=$LC_NATIVE "$tests/run.sh" "$results" native "$tests/golden/sizes.sh"
+    LC_NATIVE=$LC_NATIVE LC_BUILD=$PWD/$(mk -s "${build[@]}" print-build) \
+        LC_RUN="qemu-aarch64 -cpu max -L $(mk -s "${build[@]}" print-sysroot)" \
+        "$tests/run.sh" "$results" max "$tests/golden/sizes.sh"
 }
 
 static() {
