@@ -1,8 +1,9 @@
 #!/bin/bash
-# check.sh [levels|mqtt|static|board|armhf|riscv64] - what `make check` runs. Alone: `levels` the
+# check.sh [levels|mqtt|static|sizes|board|armhf|riscv64] - what `make check` runs. Alone: `levels` the
 # emulated ARM levels, `mqtt` the daemon against brokers, `static` the program that is one file
-# (`make check-static`), `sizes` real models' dimensions at length, `board` the package on a board in QEMU (`make check-board`), `armhf` and
-# `riscv64` plain C there, emulated (`make check-armhf`, `make check-riscv64`).
+# (`make check-static`), `sizes` the long form of sizes.sh (`make check-sizes`), `board` the package
+# on a board in QEMU (`make check-board`), `armhf` and `riscv64` plain C there, emulated (`make
+# check-armhf`, `make check-riscv64`).
 #
 # The last line is `N passed, N failed, N skipped`; the exit status is 0 when nothing failed.
 # Environment: MAKE JOBS SAN WERROR LC_SHARED SUITE, as the Makefile passes them.
@@ -171,10 +172,11 @@ all)
 levels) levels ;;
 mqtt) mqtt ;;
 static) static ;;
+sizes) sizes ;;
 board) board ;;
 armhf) plain armhf arm-linux-gnueabihf 'qemu-arm -cpu cortex-a7' ;;
 riscv64) plain riscv64 riscv64-linux-gnu 'qemu-riscv64 -cpu rv64' ;;
-*) echo "usage: check.sh [levels|mqtt|static|board|armhf|riscv64]" >&2; exit 2 ;;
+*) echo "usage: check.sh [levels|mqtt|static|sizes|board|armhf|riscv64]" >&2; exit 2 ;;
 esac
 
 # A group of tests that is not there must not look like success.
