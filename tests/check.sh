@@ -1,6 +1,6 @@
 #!/bin/bash
-# check.sh [levels|mqtt|static|sizes|board|armhf|riscv64] - what `make check` runs. Alone: `levels` the
-# emulated ARM levels, `mqtt` the daemon against brokers, `static` the program that is one file
+# check.sh [levels|mqtt|static|sizes|board|armhf|riscv64] - what `make check` runs. Alone: `levels`
+# the emulated ARM levels, `mqtt` the daemon against brokers, `static` the program that is one file
 # (`make check-static`), `sizes` the long form of sizes.sh (`make check-sizes`), `board` the package
 # on a board in QEMU (`make check-board`), `armhf` and `riscv64` plain C there, emulated (`make
 # check-armhf`, `make check-riscv64`).
