@@ -117,7 +117,7 @@ TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(SIM_BIN) $(if $(CROSS),,$(R
 
 # ---- targets ----
 
-.PHONY: boards stack count-model count-labels mca bench-peers kl all help tests level-tests demo check check-levels check-static check-armhf check-riscv64 check-board check-fresh count soak mutants fuzz fuzz-programs packages install deb deb-arm64 deb-armhf clean
+.PHONY: boards stack count-model count-labels mca bench-peers kl all help tests level-tests demo check check-levels check-static check-armhf check-riscv64 check-board check-cuts check-fresh count soak mutants fuzz fuzz-programs packages install deb deb-arm64 deb-armhf clean
 .DELETE_ON_ERROR:
 .PRECIOUS: $(SOURCES)/%/.ready
 .SUFFIXES:
@@ -157,6 +157,9 @@ check-sizes: ## a layer of four models, T16 and T16A: the same bits at every lev
 
 check-board: ## the package on a board with Debian's kernel (SUITE), pins seen from outside
 	@MAKE='$(MAKE)' JOBS=$(JOBS) WERROR=$(WERROR) SUITE=$(SUITE) tests/check.sh board
+
+check-cuts: ## IMAGES=80 disks as of power cuts: the daemon starts on each (root; 1 minute)
+	@MAKE='$(MAKE)' JOBS=$(JOBS) WERROR=$(WERROR) IMAGES=$(or $(IMAGES),80) tests/check.sh cuts
 
 check-fresh: ## demo and check, twice, in a bare Debian 12 made by debootstrap (root; minutes)
 	@tests/debootstrap.sh

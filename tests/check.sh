@@ -1,12 +1,13 @@
 #!/bin/bash
-# check.sh [levels|mqtt|static|sizes|board|armhf|riscv64] - what `make check` runs. Alone: `levels`
-# the emulated ARM levels, `mqtt` the daemon against brokers, `static` the program that is one file
-# (`make check-static`), `sizes` the long form of sizes.sh (`make check-sizes`), `board` the package
-# on a board in QEMU (`make check-board`), `armhf` and `riscv64` plain C there, emulated (`make
-# check-armhf`, `make check-riscv64`).
+# check.sh [levels|mqtt|static|sizes|board|cuts|armhf|riscv64] - what `make check` runs. Alone:
+# `levels` the emulated ARM levels, `mqtt` the daemon against brokers, `static` the program that is
+# one file (`make check-static`), `sizes` the long form of sizes.sh (`make check-sizes`), `board`
+# the package on a board in QEMU (`make check-board`), `cuts` its disk after power cuts (`make
+# check-cuts`), `armhf` and `riscv64` plain C there, emulated (`make check-armhf`, `make
+# check-riscv64`).
 #
 # The last line is `N passed, N failed, N skipped`; the exit status is 0 when nothing failed.
-# Environment: MAKE JOBS SAN WERROR LC_SHARED SUITE, as the Makefile passes them.
+# Environment: MAKE JOBS SAN WERROR LC_SHARED SUITE IMAGES, as the Makefile passes them.
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
 tests=$PWD/tests
@@ -59,6 +60,15 @@ mqtt() {
         "$tests"/mqtt/{soak,sound,senses,upstream,collect,audit,home,tells}.py
     [ -n "$SAN" ] ||
         "$tests/run.sh" "$results" "$name" "$tests"/mqtt/{test_broker,levels,escalate,kept}.py
+}
+
+# A few images as of power cuts; `make check-cuts` starts on many.
+cuts() {
+    say "the daemon's disk after power cuts"
+    built cuts all || return 0
+    LC_BUILD=$PWD/$(mk -s print-build)
+    export LC_BUILD
+    "$tests/run.sh" "$results" cuts "$tests/board/writelog.py"
 }
 
 house() {
@@ -167,16 +177,18 @@ case ${1:-all} in
 all)
     native
     mqtt
-    [ -n "$SAN" ] || { second_compiler; levels; house; } # house looks at what levels built, too
+    # house looks at what levels built, too
+    [ -n "$SAN" ] || { cuts; second_compiler; levels; house; }
     ;;
 levels) levels ;;
 mqtt) mqtt ;;
 static) static ;;
 sizes) sizes ;;
 board) board ;;
+cuts) cuts ;;
 armhf) plain armhf arm-linux-gnueabihf 'qemu-arm -cpu cortex-a7' ;;
 riscv64) plain riscv64 riscv64-linux-gnu 'qemu-riscv64 -cpu rv64' ;;
-*) echo "usage: check.sh [levels|mqtt|static|sizes|board|armhf|riscv64]" >&2; exit 2 ;;
+*) echo "usage: check.sh [levels|mqtt|static|sizes|board|cuts|armhf|riscv64]" >&2; exit 2 ;;
 esac
 
 # A group of tests that is not there must not look like success.
@@ -204,11 +216,12 @@ all | mqtt)
     [ -n "$SAN" ] || must mqtt test_broker.py levels.py kept.py
     ;;
 static) must static static.sh ;;
+cuts) must cuts writelog.py ;;
 board) must board board.py ;;
 armhf | riscv64) must "$1" test_kernels exact.sh levels.sh records.sh levels.py ;;
 esac
 if [ -z "$SAN" ] && [[ ${1:-all} = all || ${1:-all} = levels ]]; then
-    [ "${1:-all}" != all ] || must house check.py
+    [ "${1:-all}" != all ] || { must house check.py; must cuts writelog.py; }
     for tier in a53 a72 a76 max; do must $tier "${emulated[@]}"; done
     [ "${1:-all}" != all ] || must bare example.sh
 fi

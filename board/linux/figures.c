@@ -106,6 +106,8 @@ typedef struct figure_value {
     X("journal", "stored", COUNTER, ALWAYS, N(c->journal_stored_bytes), "Bytes written")           \
     X("journal", "text", COUNTER, ALWAYS, N(c->journal_text_bytes), "Bytes of their records")      \
     X("journal", "commits", COUNTER, ALWAYS, N(c->journal_commits), "Times it was synced")         \
+    X("journal", "certain", GAUGE, ALWAYS, N(c->certain_seq), "Last record that a cut leaves")     \
+    X("journal", "certain_event", GAUGE, ALWAYS, N(c->certain_event), "Last event that it leaves") \
     X("link", "state", WORD, ALWAYS, .word = link_words[c->link & 3u], "none to up")               \
     X("link", "mqtt", WORD, ALWAYS, .word = h->protocol, "Version of MQTT, while it is up")        \
     X("link", "ups", COUNTER, ALWAYS, N(c->link_ups), "Connections")                               \

@@ -470,6 +470,12 @@ uint64_t lc_journal_last(const lc_journal *j)
     return j->open ? j->end.ordinal - 1 : 0;
 }
 
+uint64_t lc_journal_certain(const lc_journal *j, uint32_t boot)
+{
+    uint64_t behind = lc_journal_last(j) - (j->open ? j->synced : 0);
+    return j->open && j->last_boot == boot && j->last_seq > behind ? j->last_seq - behind : 0;
+}
+
 uint64_t lc_journal_bytes(const lc_journal *j)
 {
     uint64_t number = j->end.number;

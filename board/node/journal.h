@@ -158,6 +158,8 @@ void lc_journal_ack(lc_journal *journal, uint64_t now_ms, uint32_t boot, uint64_
 /* Writes cursor and losses to the cell. */
 lc_err lc_journal_keep(lc_journal *journal) LC_CHECKED;
 uint64_t lc_journal_last(const lc_journal *journal);  /* ordinal of the last entry, 0 none */
+/* seq of this start's last entry that is certain, 0 none. */
+uint64_t lc_journal_certain(const lc_journal *journal, uint32_t boot);
 uint64_t lc_journal_bytes(const lc_journal *journal); /* of entries not yet delivered, about */
 
 /* The next loss to state; one that never was gets this start and number, and keeps them. NULL when

@@ -662,6 +662,9 @@ void lc_node_look(lc_node *node, uint64_t now_ms, lc_node_counts *counts)
     memcpy(counts->decided, node->decided, sizeof counts->decided);
     counts->keeps = !lc_escalate_failed(&node->esc);
     journals_look(outbox, counts);
+    const lc_lane *lane = outbox->lane;
+    counts->certain_seq = lc_journal_certain(&lane[LC_OUTBOX_RECORD].journal, node->options.boot);
+    counts->certain_event = lc_journal_certain(&lane[LC_OUTBOX_EVENT].journal, node->options.boot);
     inbox_look(&node->inbox, counts);
     lc_escalate_look(&node->esc, now_ms, &counts->esc);
     lc_node_cost(node, now_ms);

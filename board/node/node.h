@@ -173,6 +173,7 @@ typedef struct lc_node_counts {
     uint64_t journal_stored_bytes; /* written since start, of journal_text_bytes rendered */
     uint64_t journal_text_bytes;
     uint64_t journal_commits;
+    uint64_t certain_seq, certain_event; /* of this start, the last that a power cut leaves */
     uint64_t journal_oldest_ts_ms; /* when the oldest of them was made, 0: none, or not known */
     lc_esc_counts esc;
     lc_cost_day today, last_day;
