@@ -6,6 +6,8 @@
 # check-cuts`), `armhf` and `riscv64` plain C there, emulated (`make check-armhf`, `make
 # check-riscv64`).
 #
+# Programs that only compute run JOBS at a time; those that wait for each other's answers, alone.
+#
 # The last line is `N passed, N failed, N skipped`; the exit status is 0 when nothing failed.
 # Environment: MAKE JOBS SAN WERROR LC_SHARED SUITE IMAGES, as the Makefile passes them.
 set -eu -o pipefail
@@ -44,8 +46,8 @@ native() {
     export LC_BUILD
     # What is run is what the sources say, not what an old build left behind.
     mapfile -t list < <(mk -s SAN="$SAN" print-tests)
-    "$tests/run.sh" "$results" "$name" "${list[@]}"
-    "$tests/run.sh" "$results" "$name" "$tests"/golden/*.sh "$tests"/tool/*.sh
+    TEST_JOBS=$JOBS "$tests/run.sh" "$results" "$name" "${list[@]}" "$tests"/golden/*.sh
+    "$tests/run.sh" "$results" "$name" "$tests"/tool/*.sh
 }
 
 # The daemon against brokers, good ones and others, on the loopback interface.
@@ -96,7 +98,8 @@ levels() {
     for cpu in cortex-a53 cortex-a72 cortex-a76 max; do
         LC_RUN="qemu-aarch64 -cpu $cpu -L $(mk -s "${build[@]}" print-sysroot)"
         export LC_RUN
-        "$tests/run.sh" "$results" "${cpu#cortex-}" "${list[@]}" "$tests/mqtt/levels.py"
+        TEST_JOBS=$JOBS \
+            "$tests/run.sh" "$results" "${cpu#cortex-}" "${list[@]}" "$tests/mqtt/levels.py"
     done
     unset LC_RUN
     [ -z "${LC_NATIVE:-}" ] || {
@@ -113,7 +116,7 @@ second_compiler() {
     LC_BUILD=$PWD/$(mk -s CC=clang print-build)
     export LC_BUILD
     mapfile -t list < <(mk -s CC=clang print-level-tests)
-    "$tests/run.sh" "$results" clang "${list[@]}"
+    TEST_JOBS=$JOBS "$tests/run.sh" "$results" clang "${list[@]}"
 }
 
 # The long form of sizes.sh: T16A of all four models, too.

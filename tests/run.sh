@@ -1,5 +1,5 @@
 #!/bin/bash
-# run.sh RESULTS TIER PROGRAM... - runs test programs one after another.
+# run.sh RESULTS TIER PROGRAM... - runs test programs, TEST_JOBS (1) at a time.
 #
 # A program speaks TAP (`ok 1 - name`, `not ok 2 - name`, `ok 3 - name # SKIP why`; cmocka's TAP
 # too) or ends with a line `N passed, N failed, N skipped`. Leaving with an error and naming no
@@ -11,13 +11,12 @@
 #   LC_BUILD       the build folder, where scripts find `leafcutter`
 #   LC_SHARED      folder of the shared test data, which need not exist
 #   TEST_SECONDS   limit for one program (900)
+#   TEST_JOBS      how many programs at a time; those of one call must not share files
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 results=$1 tier=$2
 shift 2
 export CMOCKA_MESSAGE_OUTPUT=TAP
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
 
 # allowed TIER PROGRAM TEST: does tests/skips.txt allow this skip now?
 allowed() {
@@ -35,7 +34,10 @@ allowed() {
     return 1
 }
 
-for program in "$@"; do
+# one PROGRAM: runs it and says what came of it.
+one() {
+    local program=$1 log name run start status ms passed failed skipped line test sum p f s
+    log=$(mktemp)
     name=$(basename "$program")
     case $program in
     *.sh | *.py) run=() ;; # scripts put LC_RUN where it belongs
@@ -91,4 +93,19 @@ for program in "$@"; do
     printf '  %-10s %-24s %6d passed %4d failed %4d skipped %6d.%01d s\n' "$tier" "$name" \
         $passed $failed $skipped $((ms / 1000)) $((ms % 1000 / 100))
     echo "$tier $name $passed $failed $skipped" >> "$results"
+    rm -f "$log"
+}
+
+for program in "$@"; do
+    while [ "$(jobs -rp | wc -l)" -ge "${TEST_JOBS:-1}" ]; do
+        wait -n
+    done
+    {
+        said=$(one "$program")
+        { # what a program has to say stands together
+            flock 9
+            printf '%s\n' "$said"
+        } 9>> "$results"
+    } &
 done
+wait
