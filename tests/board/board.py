@@ -6,6 +6,7 @@ LC_VM: folder with kernel and root.cpio (made by `make check-board`); LC_DEBS: t
 """
 
 import glob
+import json
 import os
 import shutil
 import subprocess
@@ -199,6 +200,24 @@ def heard(board):
     )
 
 
+def audited(board):
+    """What was done and why, as the device itself lists it."""
+    board.do("leafcutter audit --json > audit.txt 2>&1; echo $? > audit.status")
+    board.wait_for("audit.status", 40)
+    entries = [json.loads(one) for one in board.text("audit.txt").splitlines() if one[:1] == "{"]
+
+    def has(**want):
+        return [e for e in entries if all(e.get(key) == value for key, value in want.items())]
+
+    pulse = has(what="gpio:relay=1,700ms", result="done", cause="record", label="alarm")
+    check("the audit names the record that moved a pin", pulse and pulse[0]["seq"] > 0, entries)
+    check("who acknowledged", has(what="acknowledge", cause="input", by="seen"), entries)
+    check("and what that put to rest", has(what="lamp", result="rest", by="seen"), entries)
+    service = [e["result"] for e in has(kind="switch", what="maintenance", by="service")]
+    check("maintenance, begun and ended", service == ["on", "off"], entries)
+    check("and what it held back", has(what="gpio:lamp=1", result="paused"), entries)
+
+
 def run(board):
     ready = board.wait_for("ready", 200)
     check(
@@ -275,6 +294,7 @@ def run(board):
     board.line("motor temp 81 C")
     got = board.changes(LAMP, [0])
     check("after it labels act again", got == [0], got)
+    audited(board)
 
     log = board.text("daemon.log")
     check(
