@@ -201,8 +201,10 @@ class SameId(Trouble):
 
     def end(self):
         times = self.other.connects - 1  # each that the daemon took the place back
+        told = f"{times} times in {self.seconds:.0f} s"
+        stage.note(f"{self.title}: the device took its place back {told}")
         stage.ok(f"{self.title}: it does so more and more rarely", times <= 3 + self.seconds / 4,
-                 f"{times} times in {self.seconds:.0f} s")
+                 told)
 
 
 class OwnBroker(Trouble):
