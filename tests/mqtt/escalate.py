@@ -98,6 +98,8 @@ class Relay:
 class Worker(client.Client):
     """Answers as `reply` says; None: says nothing."""
 
+    requests = stage.Fits("escalation-request")
+
     def __init__(self, port, name="worker", ready=True, price=0.0, reply=None):
         self.asked, self.reply = [], reply or self.good
         super().__init__(port, name, [f"$share/esc/{ROOT}/+/up/esc/req"], on_message=self.take_ask)
@@ -110,6 +112,7 @@ class Worker(client.Client):
 
     def take_ask(self, _topic, payload, _retained):
         ask = json.loads(payload)
+        self.requests.take(ask)
         self.asked.append(ask)
         answer = self.reply(ask)
         if answer is not None:
@@ -522,6 +525,7 @@ def main():
         clear = client.Client(broker.port, "clear").wait_ready()
         clear.publish(STATE, b"", retain=True)
         clear.close()
+    Worker.requests.judge()
     return stage.done()
 
 

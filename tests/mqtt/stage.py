@@ -72,6 +72,31 @@ def done():
     return 0 if tests and all(tests) else 1
 
 
+class Fits:
+    """Are messages as their schema says? Keeps what is not."""
+
+    def __init__(self, payload):
+        sys.path.insert(0, os.path.join(ROOT, "tests/tool"))
+        import schema # tests/tool/schema.py
+
+        path = os.path.join(ROOT, "tools/dist/schemas", payload + ".schema.json")
+        with open(path, encoding="utf-8") as file:
+            self.schema = json.load(file)
+        self.check, self.payload = schema.Check(self.schema), payload
+        self.seen, self.faults = 0, []
+
+    def take(self, one):
+        fault = self.check.fault(self.schema, one)
+        self.seen += 1
+        if fault:
+            self.faults.append(f"{fault}: {json.dumps(one)[:200]}")
+
+    def judge(self):
+        ok(f"all are as {self.payload}.schema.json says", self.seen and not self.faults,
+           "\n".join(self.faults[:5]))
+        note(f"{self.seen} of {self.payload}")
+
+
 def limit(seconds):
     """The whole script ends after this time, whatever hangs."""
     def late(*_):

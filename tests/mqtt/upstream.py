@@ -30,6 +30,7 @@ class Devices(client.Client):
 
     def __init__(self, port):
         self.answer, self.twice, self.states, self.number_asked = {}, 0, [], 0
+        self.answers, self.told = stage.Fits("escalation-answer"), stage.Fits("worker")
         super().__init__(
             port,
             "devices",
@@ -40,8 +41,10 @@ class Devices(client.Client):
     def take_message(self, topic, payload, _retained):
         said = json.loads(payload)
         if topic.endswith("_esc/state"):
+            self.told.take(said)
             self.states.append(said)
             return
+        self.answers.take(said)
         self.twice += said["id"] in self.answer
         said["topic"], said["at"] = topic, time.monotonic()
         self.answer[said["id"]] = said
@@ -525,6 +528,8 @@ def main():
         "no request was answered twice but those asked twice", devices.twice <= 3, devices.twice
     )
     stage.note(f"{len(server.seen)} requests at the server, {threads} threads")
+    devices.answers.judge()
+    devices.told.judge()
     devices.close()
     return stage.done()
 
