@@ -4,15 +4,17 @@
 # WORK/console.log.
 #
 #   -c CPU     cortex-a72 (default) cortex-a76 cortex-a53 max
+#   -i         one CPU, whose clock moves a nanosecond with each instruction and not by itself
 #   -d DISK    an ext4 image, /data in the guest
 #   -p N:M     forwards 127.0.0.1:N to the guest's port M
 #   -t SECONDS time limit (120)
 #   -x ARG     one more argument for QEMU; may repeat
 set -u
-cpu=cortex-a72 disk= forward= limit=120 extra=()
-while getopts c:d:p:t:x: option; do
+cpu=cortex-a72 cpus=2 accel=(-accel tcg,thread=multi) disk= forward= limit=120 extra=()
+while getopts c:id:p:t:x: option; do
     case $option in
     c) cpu=$OPTARG ;;
+    i) cpus=1 accel=(-accel tcg,thread=single -icount shift=0,sleep=off) ;;
     d) disk=$OPTARG ;;
     p) forward+=",hostfwd=tcp:127.0.0.1:${OPTARG%%:*}-:${OPTARG##*:}" ;;
     t) limit=$OPTARG ;;
@@ -25,8 +27,8 @@ kernel=$1 root=$2 work=$(realpath "$3")
 [ -z "$disk" ] || extra+=(-drive "if=none,id=d0,file=$disk,format=raw"
     -device virtio-blk-device,drive=d0)
 : > "$work/console.log"
-timeout -k 5 "$limit" qemu-system-aarch64 -M virt,gic-version=3 -cpu "$cpu" -smp 2 -m 768 \
-    -accel tcg,thread=multi -nodefaults -no-user-config -display none -no-reboot -nic none \
+timeout -k 5 "$limit" qemu-system-aarch64 -M virt,gic-version=3 -cpu "$cpu" -smp "$cpus" -m 768 \
+    "${accel[@]}" -nodefaults -no-user-config -display none -no-reboot -nic none \
     -serial "file:$work/console.log" -kernel "$kernel/vmlinuz" -initrd "$root" \
     -append "console=ttyAMA0 panic=-1 quiet loglevel=4" \
     -netdev "user,id=n0,restrict=on$forward" -device virtio-net-device,netdev=n0 \

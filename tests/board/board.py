@@ -36,7 +36,7 @@ def check(name, good, why=""):
 
 
 class Board:
-    def __init__(self, folder):
+    def __init__(self, folder, *more):
         self.work = os.path.join(folder, "work")
         os.mkdir(self.work)
         vm = os.environ["LC_VM"]
@@ -46,7 +46,7 @@ class Board:
         for deb in glob.glob(os.path.join(os.environ["LC_DEBS"], "leafcutter_*_arm64.deb")):
             shutil.copy(deb, self.work)
         sockets = [os.path.join(folder, name) for name in ("qtest", "qmp")]
-        options = ["-t", "280"]
+        options = ["-t", "280", *more]
         for argument in (
             "-qtest",
             f"unix:{sockets[0]},server=on,wait=off",
