@@ -142,6 +142,10 @@ int lc_messages_run(lc_session *s, const lc_messages *messages, uint32_t reps, d
                     double *alone_ms)
 {
     bench b = {.session = s, .m = messages};
+    if (messages->prefix > 0 && (s->model.info.classes > 0 || !s->model.info.causal)) {
+        return lc_ui_error(LC_EXIT_USAGE, s->options.model, "measure without --prefix",
+                           "a model with classes, or of whole texts, begins with the message");
+    }
     if (!bench_make(&b, reps)) {
         bench_free(&b);
         return lc_ui_no_memory();
