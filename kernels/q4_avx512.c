@@ -57,12 +57,18 @@ LC_INLINE __m512i broadcast_word(const int8_t *a)
     return _mm512_set1_epi32(word);
 }
 
-/* What a group of each token needs besides its numbers; broadcasts read it from memory. */
+/* What a group of four tokens needs besides its numbers, a lane for each token. */
 typedef struct group_terms {
-    int32_t start[LC_BLOCK]; /* half - 8 * sum(a) */
-    int32_t shift[LC_BLOCK];
-    int32_t upper[LC_BLOCK]; /* c8s in the upper half */
+    __m128i start; /* half - 8 * sum(a) */
+    __m128i shift;
+    __m128i upper; /* c8s in the upper half */
 } group_terms;
+
+/* Lane t everywhere: a permutation, since loads are what these loops wait for. */
+LC_INLINE __m512i lane_all(__m128i v, uint32_t t)
+{
+    return _mm512_permutexvar_epi32(_mm512_set1_epi32((int32_t)t), _mm512_castsi128_si512(v));
+}
 
 LC_INLINE __m128i load_halves(const int16_t *p, uint32_t tokens)
 {
@@ -74,15 +80,12 @@ LC_INLINE __m128i load_halves(const int16_t *p, uint32_t tokens)
 /* i: the group's first token in x. */
 LC_INLINE group_terms terms_of(const lc_act *x, uint32_t i, uint32_t tokens, bool offsets)
 {
-    group_terms terms;
-    __m128i shift = _mm_sub_epi32(_mm_setzero_si128(), load_halves(x->ne + i, tokens));
-    __m128i half = _mm_srli_epi32(_mm_sllv_epi32(_mm_set1_epi32(1), shift), 1);
-    __m128i start = _mm_sub_epi32(half, load_halves(x->c8 + i, tokens));
-    _mm_storeu_si128((__m128i *)terms.start, start);
-    _mm_storeu_si128((__m128i *)terms.shift, shift);
+    group_terms terms = {.shift =
+                             _mm_sub_epi32(_mm_setzero_si128(), load_halves(x->ne + i, tokens))};
+    __m128i half = _mm_srli_epi32(_mm_sllv_epi32(_mm_set1_epi32(1), terms.shift), 1);
+    terms.start = _mm_sub_epi32(half, load_halves(x->c8 + i, tokens));
     if (offsets)
-        _mm_storeu_si128((__m128i *)terms.upper,
-                         _mm_slli_epi32(load_halves(x->c8s + i, tokens), 16));
+        terms.upper = _mm_slli_epi32(load_halves(x->c8s + i, tokens), 16);
     return terms;
 }
 
@@ -90,10 +93,10 @@ LC_INLINE group_terms terms_of(const lc_act *x, uint32_t i, uint32_t tokens, boo
 LC_INLINE __m512i scale_add(__m512i acc, __m512i dot, const group_terms *terms, uint32_t t,
                             __m512i factors, bool offsets)
 {
-    __m512i v = _mm512_srav_epi32(dot, _mm512_set1_epi32(terms->shift[t]));
+    __m512i v = _mm512_srav_epi32(dot, lane_all(terms->shift, t));
     if (offsets) /* (v & low half) | upper */
-        v = _mm512_ternarylogic_epi32(v, _mm512_set1_epi32(0xffff),
-                                      _mm512_set1_epi32(terms->upper[t]), 0xea);
+        v = _mm512_ternarylogic_epi32(v, _mm512_set1_epi32(0xffff), lane_all(terms->upper, t),
+                                      0xea);
     return _mm512_dpwssd_epi32(acc, v, factors);
 }
 
@@ -126,7 +129,7 @@ LC_INLINE void panel_dot(const uint8_t *panel, uint32_t groups, bool offsets, ui
         group_terms terms = terms_of(x, i, tokens, offsets);
         LC_UNROLL(4)
         for (uint32_t t = 0; t < tokens; t++)
-            s[t] = _mm512_set1_epi32(terms.start[t]);
+            s[t] = lane_all(terms.start, t);
         LC_UNROLL(8)
         for (uint32_t j = 0; j < 8; j++) {
             __m512i w = load_columns(d + 32 * j);
@@ -183,48 +186,59 @@ void lc_unpack_q4_avx512(const uint8_t *panel, uint32_t groups, bool offsets, ui
     }
 }
 
-/* One block of tokens. */
-LC_INLINE void block_unpacked(const int8_t *unpacked, uint32_t groups, bool offsets,
-                              const lc_act *x, int32_t *out)
+/* Blocks of tokens, `apart` numbers of a group from each other: each load of weights serves all. */
+LC_INLINE void blocks_unpacked(const int8_t *unpacked, uint32_t groups, bool offsets,
+                               const lc_act *x, size_t apart, uint32_t blocks, int32_t *out)
 {
-    const int8_t *a = x->a;
-    __m512i acc[LC_BLOCK], s[LC_BLOCK];
-    LC_UNROLL(4)
-    for (uint32_t t = 0; t < LC_BLOCK; t++)
+    __m512i acc[2 * LC_BLOCK], s[2 * LC_BLOCK];
+    LC_UNROLL(8)
+    for (uint32_t t = 0; t < blocks * LC_BLOCK; t++)
         acc[t] = swap_middle(_mm512_loadu_si512(out + t * LC_TILE_ROWS));
     for (uint32_t i = 0; i < groups * LC_BLOCK; i += LC_BLOCK, unpacked += GROUP_BYTES) {
-        group_terms terms = terms_of(x, i, LC_BLOCK, offsets);
-        LC_UNROLL(4)
-        for (uint32_t t = 0; t < LC_BLOCK; t++)
-            s[t] = _mm512_set1_epi32(terms.start[t]);
+        const int8_t *a = x->a + (size_t)i * LC_GROUP;
+        group_terms terms[2];
+        LC_UNROLL(2)
+        for (uint32_t b = 0; b < blocks; b++)
+            terms[b] = terms_of(x, i + b * (uint32_t)apart, LC_BLOCK, offsets);
         LC_UNROLL(8)
-        for (uint32_t j = 0; j < 8; j++) {
+        for (uint32_t t = 0; t < blocks * LC_BLOCK; t++)
+            s[t] = lane_all(terms[t / LC_BLOCK].start, t % LC_BLOCK);
+        LC_UNROLL(8)
+        for (uint32_t j = 0; j < 8; j++, a += 4 * LC_BLOCK) {
             __m512i w = _mm512_loadu_si512(unpacked + WEIGHTS_AT + 64 * j);
-            LC_UNROLL(4)
-            for (uint32_t t = 0; t < LC_BLOCK; t++, a += 4)
-                s[t] = _mm512_dpbusd_epi32(s[t], w, broadcast_word(a));
+            LC_UNROLL(8)
+            for (uint32_t t = 0; t < blocks * LC_BLOCK; t++)
+                s[t] = _mm512_dpbusd_epi32(
+                    s[t], w,
+                    broadcast_word(a + t / LC_BLOCK * apart * LC_GROUP + t % LC_BLOCK * 4));
         }
         __m512i factors = _mm512_loadu_si512(unpacked);
-        LC_UNROLL(4)
-        for (uint32_t t = 0; t < LC_BLOCK; t++)
-            acc[t] = scale_add(acc[t], s[t], &terms, t, factors, offsets);
+        LC_UNROLL(8)
+        for (uint32_t t = 0; t < blocks * LC_BLOCK; t++)
+            acc[t] = scale_add(acc[t], s[t], &terms[t / LC_BLOCK], t % LC_BLOCK, factors, offsets);
     }
-    LC_UNROLL(4)
-    for (uint32_t t = 0; t < LC_BLOCK; t++)
+    LC_UNROLL(8)
+    for (uint32_t t = 0; t < blocks * LC_BLOCK; t++)
         store_rows(out + t * LC_TILE_ROWS, acc[t]);
 }
 
 LC_INLINE void gemm_unpacked(const int8_t *unpacked, uint32_t groups, bool offsets, const lc_act *x,
                              uint32_t pitch, uint32_t blocks, int32_t *out)
 {
-    const size_t step = (size_t)pitch * LC_BLOCK;
+    const size_t apart = (size_t)pitch * LC_BLOCK;
     lc_act at = *x;
-    for (; blocks > 0; blocks--, out += LC_BLOCK * LC_TILE_ROWS) {
-        block_unpacked(unpacked, groups, offsets, &at, out);
-        at.a += step * LC_GROUP;
-        at.ne += step;
-        at.c8 += step;
-        at.c8s += step;
+    while (blocks > 0) {
+        uint32_t n = blocks > 1 ? 2 : 1;
+        if (n == 2)
+            blocks_unpacked(unpacked, groups, offsets, &at, apart, 2, out);
+        else
+            blocks_unpacked(unpacked, groups, offsets, &at, apart, 1, out);
+        at.a += n * apart * LC_GROUP;
+        at.ne += n * apart;
+        at.c8 += n * apart;
+        at.c8s += n * apart;
+        out += n * LC_BLOCK * LC_TILE_ROWS;
+        blocks -= n;
     }
 }
 
