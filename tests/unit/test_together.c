@@ -197,7 +197,7 @@ static void a_prefix_of_no_numbers(void **state)
 static void a_token_of_no_numbers(void **state)
 {
     (void)state;
-    static uint8_t memory[ARENA_BYTES];
+    static _Alignas(64) uint8_t memory[ARENA_BYTES];
     lc_model model;
     lc_arena arena;
     uint32_t id = 0, count = 0;
