@@ -117,7 +117,7 @@ TEST_BIN := $(UNIT_BIN) $(KTEST_BIN) $(GOLDEN_BIN) $(SIM_BIN) $(if $(CROSS),,$(R
 
 # ---- targets ----
 
-.PHONY: boards stack count-model count-labels mca bench-peers kl all help tests level-tests demo check check-levels check-static check-armhf check-riscv64 check-board check-cuts latency check-fresh count soak mutants fuzz fuzz-programs packages install deb deb-arm64 deb-armhf clean
+.PHONY: boards stack count-model count-labels mca bench-peers kl all help tests level-tests demo check check-levels check-static check-armhf check-riscv64 check-board check-cuts check-board-cuts latency check-fresh count soak mutants fuzz fuzz-programs packages install deb deb-arm64 deb-armhf clean
 .DELETE_ON_ERROR:
 .PRECIOUS: $(SOURCES)/%/.ready
 .SUFFIXES:
@@ -166,6 +166,8 @@ latency: ## from a pin and from a line to an output, in the emulated board's ins
 	@$(MAKE) --no-print-directory -j$(JOBS) CROSS=aarch64-linux-gnu- SUITE=bookworm deb
 	@$(MAKE) --no-print-directory $(VM)/root.cpio
 	@LC_VM=$(VM) LC_DEBS=build/deb PYTHONDONTWRITEBYTECODE=1 tests/board/latency.py
+check-board-cuts: ## the same of a board in QEMU (SUITE), its relay watched (3 minutes)
+	@MAKE='$(MAKE)' JOBS=$(JOBS) WERROR=$(WERROR) SUITE=$(SUITE) IMAGES=$(IMAGES) tests/check.sh board-cuts
 
 check-fresh: ## demo and check, twice, in a bare Debian 12 made by debootstrap (root; minutes)
 	@tests/debootstrap.sh

@@ -1,12 +1,10 @@
 #!/bin/bash
-# check.sh [levels|mqtt|static|sizes|board|cuts|armhf|riscv64] - what `make check` runs. Alone:
-# `levels` the emulated ARM levels, `mqtt` the daemon against brokers, `static` the program that is
-# one file (`make check-static`), `sizes` the long form of sizes.sh (`make check-sizes`), `board`
-# the package on a board in QEMU (`make check-board`), `cuts` its disk after power cuts (`make
-# check-cuts`), `armhf` and `riscv64` plain C there, emulated (`make check-armhf`, `make
-# check-riscv64`).
-#
-# Programs that only compute run JOBS at a time; those that wait for each other's answers, alone.
+# check.sh [levels|mqtt|static|sizes|board|cuts|board-cuts|armhf|riscv64] - what `make check` runs.
+# Alone: `levels` the emulated ARM levels, `mqtt` the daemon against brokers, `static` the program
+# that is one file (`make check-static`), `sizes` the long form of sizes.sh (`make check-sizes`),
+# `board` the package on a board in QEMU (`make check-board`), `cuts` the daemon's disk after power
+# cuts (`make check-cuts`), `board-cuts` the board's (`make check-board-cuts`), `armhf` and
+# `riscv64` plain C there, emulated (`make check-armhf`, `make check-riscv64`).
 #
 # The last line is `N passed, N failed, N skipped`; the exit status is 0 when nothing failed.
 # Environment: MAKE JOBS SAN WERROR LC_SHARED SUITE IMAGES, as the Makefile passes them.
@@ -151,7 +149,14 @@ board() {
     built board "${build[@]}" SUITE=bookworm deb || return 0
     built board SUITE="$SUITE" "build/vm/$SUITE/root.cpio" || return 0
     LC_VM=$PWD/build/vm/$SUITE LC_DEBS=$PWD/build/deb \
-        "$tests/run.sh" "$results" board "$tests/board/board.py"
+        "$tests/run.sh" "$results" board "$tests/board/${1:-board.py}"
+}
+
+board_cuts() {
+    built board all || return 0
+    LC_BUILD=$PWD/$(mk -s print-build)
+    export LC_BUILD
+    board cutboard.py
 }
 
 # Machines whose only level is plain C: kernels, golden files, records of tool and daemon; and every
@@ -189,9 +194,13 @@ static) static ;;
 sizes) sizes ;;
 board) board ;;
 cuts) cuts ;;
+board-cuts) board_cuts ;;
 armhf) plain armhf arm-linux-gnueabihf 'qemu-arm -cpu cortex-a7' ;;
 riscv64) plain riscv64 riscv64-linux-gnu 'qemu-riscv64 -cpu rv64' ;;
-*) echo "usage: check.sh [levels|mqtt|static|sizes|board|cuts|armhf|riscv64]" >&2; exit 2 ;;
+*)
+    echo "usage: check.sh [levels|mqtt|static|sizes|board|cuts|board-cuts|armhf|riscv64]" >&2
+    exit 2
+    ;;
 esac
 
 # A group of tests that is not there must not look like success.
@@ -220,6 +229,7 @@ all | mqtt)
     ;;
 static) must static static.sh ;;
 cuts) must cuts writelog.py ;;
+board-cuts) must board cutboard.py ;;
 board) must board board.py ;;
 armhf | riscv64) must "$1" test_kernels exact.sh levels.sh records.sh levels.py ;;
 esac

@@ -391,7 +391,12 @@ static void disk_watch(lc_node *node, uint64_t now_ms)
     lc_outbox_tick(&node->outbox, now_ms, node->link.state == LC_LINK_OPEN);
     lc_cost_tick(&node->cost, now_ms);
     lc_escalate_tick(&node->esc, now_ms);
+    lc_journal *questions = &node->esc.questions.journal;
     bool keeps = !lc_escalate_failed(&node->esc);
+    if (questions->damaged) {
+        questions->damaged = false;
+        lc_say_put(&node->say, now_ms, LC_SAY_STORE_DAMAGED, 0, (lc_str){0});
+    }
     for (lc_outbox_kind kind = 0; kind < LC_OUTBOX_KINDS; kind++) {
         lc_journal *journal = &node->outbox.lane[kind].journal;
         keeps = keeps && !lc_outbox_failed(&node->outbox, kind);

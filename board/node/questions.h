@@ -2,10 +2,10 @@
  *
  * A journal of its own, of LC_QUESTIONS_BYTES: a question is an entry, what became of it are later
  * ones, its marks. Asked is certain before the request leaves, so what is asked again after a cut
- * goes under the same id, as its second try. Ended is written after the correction
- * that ended it is certain, and at once; a start looks at the last correction, whose mark may be
- * missing: none is asked again whose answer is certain. When the journal is full the oldest segment
- * goes, and what waits in it is counted as dropped.
+ * goes under the same id, as its second try. Ended is written after the correction that ended it is
+ * certain, and at once; a start looks at the last correction, whose mark may be missing: none is
+ * asked again whose answer is certain. When the journal is full the oldest segment goes, and what
+ * waits in it is counted as dropped.
  *
  * Without a disk, or when it fails, the same journal lies in memory.
  *
