@@ -19,6 +19,7 @@ CC = os.environ.get("CC", "gcc").split()
 SEEDS = "30"
 
 ESCALATE, BUDGET, SCREEN, CORRECT = "escalate.c", "budget.c", "screen.c", "correct.c"
+NEXT = "node_next.c"
 MUTANTS = {
     "privacy class ignored": (
         SCREEN,
@@ -74,6 +75,12 @@ MUTANTS = {
         "if (!up) { /* what a worker says is retained: it comes again */",
         "if (!esc->on) {",
     ),
+    "a question left out of the audit": (
+        NEXT,
+        "lc_audit_put(&node->audit, &entry);\n    lc_node_audit(node, slot->sent_ms);",
+        "(void)entry;",
+    ),
+    "the audit tells too few bytes": (NEXT, ".bytes = bytes,\n", ".bytes = bytes - 1,\n"),
     "two answers accepted": (
         ESCALATE,
         "slot->state = over ? LC_ESC_OVER : LC_ESC_FREE;\n        slot->owes",
