@@ -33,6 +33,7 @@ TASKS = {
     "lc_net_low_set": ["lower_task"],
     "lc_net_share": ["attention_task", "tree_task", "products_task", "lower_task"],
     "lc_net_pool": ["pool_sink"],
+    "run_together": ["run_lines"],
 }
 TAKES = re.compile(r"sub\s+sp, sp, #(0x[0-9a-f]+|\d+)(, lsl #12)?|\[sp, #-(\d+)\]!")
 WIDE = re.compile(r"mov\s+(x\d+), #(0x[0-9a-f]+|\d+)")
@@ -79,14 +80,16 @@ def functions_of(listing):
 class Stack:
     def __init__(self, functions):
         self.functions, self.known = functions, {}
-        self.named = {f.name: at for at, f in functions.items()}
+        self.named = {}
+        for at, f in functions.items():
+            self.named.setdefault(f.name, []).append(at)
         self.kernels = {at for at, f in functions.items() if KERNEL.match(f.name)}
 
     def callees(self, f):
         found = set(f.calls)
         if f.indirect and not KERNEL.match(f.name):
             found |= self.kernels
-            found |= {self.named[n] for n in TASKS.get(f.name, []) if n in self.named}
+            found |= {at for n in TASKS.get(f.name, []) for at in self.named.get(n, [])}
         return found & set(self.functions)
 
     def deepest(self, at):
@@ -107,7 +110,7 @@ def main():
         functions_of(run(objdump, "-d", "--no-show-raw-insn", "-j", ".text", sys.argv[1]))
     )
     for name in ENTRIES:
-        size, chain = stack.deepest(stack.named[name])
+        size, chain = stack.deepest(stack.named[name][0])
         print(f"{name:18} {size:6}  {' > '.join(chain[1:])}")
 
 
