@@ -16,6 +16,7 @@ import sys
 import time
 
 import client
+import collect
 import fake_openai
 import stage
 
@@ -93,10 +94,6 @@ def objects(text):
     return found if isinstance(found, list) else [found]
 
 
-def tool(*arguments, **options):
-    return stage.start([stage.TOOL, *arguments], **options)
-
-
 def run(port):
     """All that can be said is said; what was seen, and the collector's file."""
     up = f"{ROOT}/{DEV}/up/"
@@ -104,8 +101,13 @@ def run(port):
     url, lines = f"mqtt://127.0.0.1:{port}", os.path.join(stage.folder, "kept.jsonl")
     quiet = {"stderr": subprocess.DEVNULL}
     server = fake_openai.Server()
-    collector = tool("collect", "-o", lines, "--broker", url, **quiet)
-    worker = tool("upstream", "--openai", server.url, "--broker", url, "--model", "m", **quiet)
+    collector = collect.collect(port, lines)
+    collect.connected(lines)  # what it missed would come again after a minute
+    worker = stage.start(
+        stage.RUN
+        + [stage.TOOL, "upstream", "--openai", server.url, "--broker", url, "--model", "m"],
+        **quiet,
+    )
     d = stage.Daemon(DEV, url, job=job_write(), broker={"ack": "e2e"})
     d.config["queue"] = {"inbox_kb": 16}
     d.start().wait_ready()
@@ -119,7 +121,8 @@ def run(port):
         writer.publish(f"{ROOT}/{DEV}/dn/text", "x" * 8000, qos=0)
     seen.of(up + "gap")
     seen.of(up + "audit", lambda one: one["kind"] == "command")
-    stage.until(lambda: d.status()["records"]["waiting"] == 0, 30)
+    kept = stage.until(lambda: d.status()["records"]["waiting"] == 0, 90)
+    stage.ok("all that was told is kept, and the device knows", kept, d.status())
     late = Seen(port, "late")
     time.sleep(0.5)
     late.close()
@@ -270,7 +273,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="board/TOPICS.md and health's schema")
     write = parser.parse_args().write
-    stage.limit(120)
+    stage.limit(200)
     broker = stage.Mosquitto()
     messages, kept, lines, status = run(broker.port)
     rows = topics.table(stage.DAEMON, "--help-topics")
