@@ -2,7 +2,7 @@
 #include "stages.h"
 
 /* Lines pooled in one pass, each with its outputs. */
-static lc_err run_lines(void *ctx, uint32_t *ids, lc_asked **line, uint32_t count)
+static lc_err run_heads(void *ctx, uint32_t *ids, lc_asked **line, uint32_t count)
 {
     lc_pack *pack = ctx;
     uint32_t length[LC_LINES_MAX] = {0};
@@ -41,7 +41,7 @@ lc_err lc_head_run(lc_pack *pack, const lc_stage *stage, lc_arena *scratch, lc_a
 {
     lc_asked *line[LC_LINES_MAX];
     uint32_t n = 0; /* that no head has run yet */
-    const lc_way way = {.special = true, .max = pack->ctx, .run = run_lines, .ctx = pack};
+    const lc_way way = {.special = true, .max = pack->ctx, .run = run_heads, .ctx = pack};
     lc_pack_adapt(pack, stage->adapter);
     for (uint32_t i = 0; i < count; i++) {
         if (!pack->headed[asked[i].line].ran) {

@@ -277,7 +277,7 @@ static lc_err stand_behind_prefix(lc_pack *pack, const lc_labels *stage)
 
 /* One tree of all lines; of a single one that is longer than a batch, what is over it goes first.
  */
-static lc_err run_lines(void *ctx, uint32_t *ids, lc_asked **line, uint32_t count)
+static lc_err run_labels(void *ctx, uint32_t *ids, lc_asked **line, uint32_t count)
 {
     scoring *s = ctx;
     lc_pack *pack = s->pack;
@@ -315,7 +315,7 @@ lc_err lc_labels_run(lc_pack *pack, const lc_labels *stage, uint32_t labels, lc_
     const lc_way way = {.blank = stage->blank,
                         .max = pack->ctx - lc_labels_tokens(stage),
                         .after = stage->suffix_count + stage->inner,
-                        .run = run_lines,
+                        .run = run_labels,
                         .ctx = &s};
     for (uint32_t i = 0; i < count; i++) {
         line[i] = &asked[i];

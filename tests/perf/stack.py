@@ -28,12 +28,13 @@ ENTRIES = [
 ]
 KERNEL = re.compile(r"lc_\w+_(v4|ref|neon80|neon53|dot|i8mm)$")
 TASKS = {
-    "lc_net_attend": ["attention_task", "tree_task"],
     "lc_net_multiply": ["products_task"],
     "lc_net_low_set": ["lower_task"],
-    "lc_net_share": ["attention_task", "tree_task", "products_task", "lower_task"],
-    "lc_net_pool": ["pool_sink"],
-    "run_together": ["run_lines"],
+    "lc_net_share": ["stem_task", "branch_task", "products_task", "lower_task"],
+    "lc_net_run_forest": ["pool_sink", "score_lines"],
+    "lc_net_run_wanted": ["pool_sink"],
+    "lc_pack_run": ["run_heads", "run_labels"],
+    "run_together": ["run_heads", "run_labels"],
 }
 TAKES = re.compile(r"sub\s+sp, sp, #(0x[0-9a-f]+|\d+)(, lsl #12)?|\[sp, #-(\d+)\]!")
 WIDE = re.compile(r"mov\s+(x\d+), #(0x[0-9a-f]+|\d+)")
