@@ -46,7 +46,7 @@ static void answer_begin(lc_pages *pages, const char *head, lc_str text)
     pages->part[1] = text;
     pages->sent = 0;
     pages->answering = true;
-    pages->until_ms = lc_loop_now_ms() + LC_PAGES_PATIENCE_MS;
+    pages->until_ms = lc_loop_now_ms() + LC_PAGES_TAKE_MS;
     lc_loop_want(pages->loop, &pages->asker, EPOLLOUT);
     answer_send(pages);
 }
@@ -108,8 +108,8 @@ static void request_read(lc_pages *pages)
         request_answer(pages);
     } else if (got == 0) {
         asker_end(pages);
-    } else {
-        pages->until_ms = lc_loop_now_ms() + LC_PAGES_PATIENCE_MS;
+    } else if (held == (uint32_t)got) { /* it has begun; a byte a second does not prolong it */
+        pages->until_ms = lc_loop_now_ms() + LC_PAGES_ASK_MS;
     }
 }
 

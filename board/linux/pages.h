@@ -1,7 +1,7 @@
 /* pages.h - a few pages for who asks at a listening socket: HTTP/1.0 GET, one asker at a time.
  *
  * Who says nothing, or ends what it says at once, gets the first page without a head: `nc -U` will
- * do. Nobody is waited for longer than a second after each byte.
+ * do. Who is slower than the times below is hung up on, so that the next one has his turn.
  */
 #ifndef LC_PAGES_H
 #define LC_PAGES_H
@@ -10,7 +10,8 @@
 #include "loop.h"
 
 #define LC_PAGES_SILENT_MS 200u
-#define LC_PAGES_PATIENCE_MS 1000u
+#define LC_PAGES_ASK_MS 1000u   /* from the first byte of a request to its last */
+#define LC_PAGES_TAKE_MS 10000u /* to take the answer */
 
 typedef struct lc_page {
     const char *path, *type;   /* "/metrics"; its content type */

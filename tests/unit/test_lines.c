@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../../board/linux/framer.h"
@@ -432,13 +433,20 @@ static void *loop_main(void *ctx)
 static const lc_page status_pages[] = {{"/status", "application/json", status_say},
                                        {"/long", "text/plain", long_say}};
 
-/* What comes back for this; "" is a client that says nothing, and waits. */
-static size_t page_ask(const char *path, const char *request, char *out, size_t max)
+static int page_open(const char *path)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
+    assert_true(strlen(path) < sizeof to.sun_path);
+    memcpy(to.sun_path, path, strlen(path));
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    return fd;
+}
+
+/* What comes back for this; "" is a client that says nothing, and waits. */
+static size_t page_ask(const char *path, const char *request, char *out, size_t max)
+{
+    int fd = page_open(path);
     for (size_t at = 0; at < strlen(request); at += 3) { /* in pieces */
         size_t bytes = strlen(request) - at < 3 ? strlen(request) - at : 3;
         assert_int_equal(send(fd, request + at, bytes, MSG_NOSIGNAL), bytes);
@@ -451,6 +459,19 @@ static size_t page_ask(const char *path, const char *request, char *out, size_t 
     out[held] = '\0';
     close(fd);
     return held;
+}
+
+/* A byte each tenth of a second does not hold the others up for ever. */
+static void slow_is_hung_up_on(const char *path)
+{
+    const struct timespec pause = {.tv_nsec = 100000000};
+    int fd = page_open(path), sent = 0;
+    while (sent < 600 && send(fd, "G", 1, MSG_NOSIGNAL) == 1) {
+        sent++;
+        nanosleep(&pause, NULL);
+    }
+    assert_true(sent > 0 && sent < 600);
+    close(fd);
 }
 
 static void pages_are_served(const char *path)
@@ -466,6 +487,7 @@ static void pages_are_served(const char *path)
     page_ask(path, "POST /status HTTP/1.0\r\n\r\n", out, sizeof out);
     assert_int_equal(strncmp(out, "HTTP/1.0 405 ", 13), 0);
     assert_int_equal(page_ask(path, "GET /stat", out, sizeof out), 0); /* never ended: hung up */
+    slow_is_hung_up_on(path);
     size_t bytes = page_ask(path, "GET /long?x HTTP/1.0\n\n", out, sizeof out);
     assert_true(bytes > 1u << 20 && strstr(out, "Content-Length: 1048576\r\n"));
 }
