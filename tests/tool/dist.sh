@@ -262,13 +262,24 @@ is "no certificate, one of another authority, a role's name as a device, no pass
     refused -h 127.0.0.1 -p "$desks" --cafile "$conf/ca.crt" -u operator -P other)"
 
 printf 'secret\n' > "$tmp/password"
+head -n 5 models/triage/demo.txt > "$tmp/lines"
 tool init --yes --dir "$tmp/device" --id pi4-0017 --broker "mqtts://127.0.0.1:$devices" \
-    --ca "$conf/ca.crt" --cert "$tmp/ca/devices/pi4-0017.crt" \
-    --key "$tmp/ca/devices/pi4-0017.key" > /dev/null
+    --input "file:$tmp/lines" --job models/triage/triage.leaf --ca "$conf/ca.crt" \
+    --cert "$tmp/ca/devices/pi4-0017.crt" --key "$tmp/ca/devices/pi4-0017.key" > /dev/null
 tool doctor --config "$tmp/device/config.json" > "$tmp/out" 2>&1
 is "doctor is content with it" "1 1 1 1" "$(grep -c '^ok    acl' "$tmp/out") $(
     grep -c '^ok    limits' "$tmp/out") $(grep -c '^ok    round-trip' "$tmp/out") $(
     grep -c '^ok    tls' "$tmp/out")"
+# Its collector hears it, by password.
+# shellcheck disable=SC2046
+timeout 60 stdbuf -oL mosquitto_sub -V 5 $(as collector) -q 1 -t "$root/+/up/res/+" -C 1 -d \
+    > "$tmp/collected" 2>&1 &
+collector=$!
+for _ in $(seq 200); do grep -q Subscribed "$tmp/collected" && break; sleep 0.05; done
+timeout 60 "$LC_BUILD/leafcutterd" --config "$tmp/device/config.json" --until-eof 2> "$tmp/daemon"
+is "a daemon reports over it, and is refused nothing" "0 0" "$? $(grep -c refused "$tmp/daemon")"
+wait $collector
+is "and a collector hears it" 0 "$?"
 
 # shellcheck disable=SC2046
 stdbuf -oL mosquitto_sub -V 5 $(as pi4-0018) -q 1 -t $root/pi4-0018/dn/text -d --will-qos 1 \
