@@ -165,7 +165,7 @@ static void op_matmul(void)
         op_begin(names[type]);
         for (uint32_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
             for (uint32_t j = 0; j < sizeof cols / sizeof cols[0]; j++)
-                for (uint32_t n = 1; n <= TOKENS_MAX; n += n < 9 ? 1 : n < 20 ? 5 : 43)
+                for (uint32_t n = 1; n <= TOKENS_MAX; n += n < 9 ? 1 : n < 20 ? 5 : 113)
                     check_matmul((lc_wtype)type, rows[i], cols[j], n, n & 1);
         op_end();
     }
