@@ -25,6 +25,14 @@ for check in json.load(sys.stdin)["checks"]:
 ' < "$tmp/out" > "$tmp/checks"
 }
 
+# doctor_until PATTERN: again, up to five times, as what it measures is another on a busy machine
+doctor_until() {
+    for _ in 1 2 3 4 5; do
+        doctor
+        ! grep -qE "^$1" "$tmp/checks" || break
+    done
+}
+
 # says NAME STATUS PATTERN...: that exit status, and a check that fits each pattern
 says() {
     local name=$1 wanted=$2 missing='' pattern
@@ -135,7 +143,7 @@ says "the environment comes before the config" 5 "fail dns no-such-host.invalid"
 
 printf 'listener %s 127.0.0.1\nallow_anonymous true\n' "$port" > "$tmp/m.conf"
 broker_start "$tmp/m.conf" "$port" || not_ok "an open broker starts"
-doctor
+doctor_until "warn round-trip .* together"
 says "an open broker" 0 "ok tcp " "ok auth .*without user name" "ok protocol mosquitto .*MQTT 5" \
     "ok limits packets of any size" "warn acl .*other devices" "ok commands dn/ is heard" \
     "ok retained .*no state"
@@ -158,7 +166,7 @@ broker_stop
 
 printf 'set_tcp_nodelay true\nmax_packet_size 5000\nretain_available false\n' >> "$tmp/m.conf"
 broker_start "$tmp/m.conf" "$port" || not_ok "a small broker starts"
-doctor
+doctor_until "ok round-trip"
 says "a broker with nodelay, for small packets" 0 "ok round-trip " \
     "warn limits .*5000 bytes.* > max_packet_size"
 broker_stop
