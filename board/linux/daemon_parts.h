@@ -77,6 +77,7 @@ typedef struct lc_daemon {
     char esc_rsp[LC_TOPIC_BYTES_MAX], esc_state[LC_TOPIC_BYTES_MAX];
     lc_esc_options ask;
     lc_esc_reply reply;
+    lc_drift_options drift;
     lc_announce announce;
     char birth[LC_DAEMON_BIRTH_BYTES_MAX], report[LC_NODE_HEALTH_BYTES_MAX], cpu[128];
 } lc_daemon;

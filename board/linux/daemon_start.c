@@ -24,7 +24,8 @@ static void announce_make(lc_daemon *d)
                                     .job = d->ask.job,
                                     .task = d->ask.task,
                                     .task_count = lc_job_tasks(d->engine.job),
-                                    .has_temp = vitals.has_temp};
+                                    .has_temp = vitals.has_temp,
+                                    .has_drift = d->ask.policy->has_drift};
     lc_err err = lc_announce_make(&d->announce, &discovery, d->config->discovery,
                                   d->stored ? &d->store : NULL);
     if (err != LC_OK) {
@@ -50,6 +51,15 @@ static void job_name(lc_daemon *d)
     d->job_name_bytes = (uint32_t)t.bytes;
 }
 
+static void drift_make(lc_daemon *d)
+{
+    const lc_policy *policy = d->ask.policy;
+    d->drift = (lc_drift_options){.window = policy->drift_window,
+                                  .psi = policy->drift_psi,
+                                  .oos_rate = policy->drift_oos_rate};
+    memcpy(d->drift.root, lc_job_root(d->engine.job), sizeof d->drift.root);
+}
+
 static lc_err node_lay_out(lc_daemon *d, lc_arena *state, lc_diag *diag)
 {
     const lc_config *c = d->config;
@@ -71,6 +81,7 @@ static lc_err node_lay_out(lc_daemon *d, lc_arena *state, lc_diag *diag)
         d->ask.policy = lc_job_policy(d->engine.job);
         d->ask.job = lc_job_name(d->engine.job);
         job_name(d);
+        drift_make(d);
         announce_make(d);
         birth_bytes = lc_health_birth(&d->health, d->birth, sizeof d->birth);
         (void)!getrandom(&seed, sizeof seed, GRND_NONBLOCK); /* jitter; any value will do */
@@ -93,6 +104,8 @@ static lc_err node_lay_out(lc_daemon *d, lc_arena *state, lc_diag *diag)
                                .deadline_ms = c->deadline_ms,
                                .acts = &d->outputs.options,
                                .ask = state->measuring || d->ask.policy->escalates ? &d->ask : NULL,
+                               .drift =
+                                   state->measuring || !d->ask.policy->has_drift ? NULL : &d->drift,
                                .link = true,
                                .seed = seed,
                                .port = d->stored ? &d->store.port : NULL,

@@ -46,6 +46,7 @@ typedef struct figure_value {
 #define ASKS lc_job_escalates(h->job)
 #define POWER (h->power.idle_mw > 0)
 #define YESTERDAY (y->n[LC_COST_UP_MS] > 0)
+#define DRIFTS (w->state != LC_DRIFT_OFF)
 
 /* What a day took: `day` is that of now, `yesterday` the one before. */
 #define DAY_FIGURES(X, part, d, is)                                                                \
@@ -73,7 +74,7 @@ typedef struct figure_value {
 
 /* A new one is a line here. part, key, kind, when it is there, value, help. The end of a key is its
  * unit: _ms _s _kb _c. h: lc_health, c: lc_node_counts, e: of them upstream, t, y: today and
- * yesterday, v: lc_vitals. */
+ * yesterday, w: lc_drift_look, v: lc_vitals. */
 #define FIGURES(X)                                                                                 \
     X("", "up_s", GAUGE, ALWAYS, N(c->up_ms / 1000u), "Since the start")                           \
     X("", "seq", GAUGE, ALWAYS, N(c->seq), "Number of the last record")                            \
@@ -161,6 +162,18 @@ typedef struct figure_value {
       "How unsure an answer must be to be asked: 1 - p")                                           \
     X("upstream", "latency_ms", TIMES, ASKS, .times = lc_node_asking(h->node),                     \
       "Question to answer")                                                                        \
+    X("drift", "state", WORD, ALWAYS, .word = lc_drift_word(w->state),                             \
+      "off, learning, ok or drifting")                                                             \
+    X("drift", "psi", GAUGE, w->measured, SCALED((double)w->last.psi * 1e4 + 0.5, 4),              \
+      "Change of labels in the last full window: PSI; of the worst task, as the next three")       \
+    X("drift", "oos_rate", GAUGE, w->measured, SCALED((double)w->last.oos_rate * 1e4 + 0.5, 4),    \
+      "Share out of scope or rejected")                                                            \
+    X("drift", "escalated", GAUGE, w->measured, SCALED((double)w->last.escalated * 1e4 + 0.5, 4),  \
+      "Share asked upstream")                                                                      \
+    X("drift", "p", GAUGE, w->measured, SCALED((double)w->last.p * 1e4 + 0.5, 4), "Mean of p")     \
+    X("drift", "fill", GAUGE, DRIFTS, SCALED((double)w->fill * 1e4, 4), "Of the window in work")   \
+    X("drift", "windows", COUNTER, DRIFTS, N(w->windows), "Full windows")                          \
+    X("drift", "began", COUNTER, DRIFTS, N(w->began), "Times that drift began")                    \
     DAY_FIGURES(X, "day", t, ALWAYS)                                                               \
     DAY_FIGURES(X, "yesterday", y, YESTERDAY)                                                      \
     X("bytes", "rss", GAUGE, ALWAYS, N(lc_statm_bytes(LC_STATM_RESIDENT)), "Resident memory")      \
@@ -225,6 +238,7 @@ static void values_take(const lc_health *h, uint64_t now_ms, figure_value value[
     const lc_node_counts *const c = &counts;
     const lc_esc_counts *const e = &counts.esc;
     const lc_cost_day *const t = &counts.today, *const y = &counts.last_day;
+    const lc_drift_look *const w = &counts.drift;
     lc_vitals vitals;
     const lc_vitals *const v = &vitals;
     lc_node_cpu(h->node, now_ms, lc_cpu_time_us());

@@ -1,6 +1,7 @@
 /* job_engine.c - one line through the job, its answers written as records. */
 #include "job_engine.h"
 
+#include "../../runtime/decide.h"
 #include "cpu.h"
 #include "loop.h"
 
@@ -85,6 +86,8 @@ static bool answer_render(lc_job_engine *engine, uint32_t task, lc_record_meta *
         .decision = answer->decision,
         .label = answer->label,
         .alarm = lc_job_alarm(answer->task, answer->label),
+        .p = answer->p,
+        .oos = lc_decide_out_of_scope(answer->task, answer),
         .stage = stage_of(answer),
         .label_name = answer->label < 0 ? none : answer->task->label[answer->label].name};
     if (hard && engine->screen.leaves) {

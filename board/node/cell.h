@@ -20,6 +20,7 @@ typedef enum lc_cell_index {
     LC_CELL_ANNOUNCED,
     LC_CELL_COST,
     LC_CELL_QUESTIONS,
+    LC_CELL_DRIFT,
     LC_CELL_COUNT = 16 /* places in the file */
 } lc_cell_index;
 

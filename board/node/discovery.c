@@ -16,26 +16,37 @@ static const struct {
 /* Of the device, all of them from up/health, which every entity reads that names no other topic. */
 static const struct {
     const char *key, *platform, *name, *rest;
+    enum { ALWAYS, TEMP, DRIFT } where;
 } figures[] = {
     {"latency", "sensor", "Latency p95",
      "\"dev_cla\":\"duration\",\"unit_of_meas\":\"ms\",\"stat_cla\":\"measurement\","
-     "\"val_tpl\":\"{{ value_json.latency_ms.p95 if value_json.latency_ms.n else none }}\""},
+     "\"val_tpl\":\"{{ value_json.latency_ms.p95 if value_json.latency_ms.n else none }}\"",
+     ALWAYS},
     {"backlog", "sensor", "Backlog",
      "\"unit_of_meas\":\"records\",\"stat_cla\":\"measurement\","
-     "\"val_tpl\":\"{{ value_json.records.waiting }}\""},
+     "\"val_tpl\":\"{{ value_json.records.waiting }}\"",
+     ALWAYS},
     {"lost", "sensor", "Lost",
      "\"unit_of_meas\":\"lines\",\"stat_cla\":\"total_increasing\","
-     "\"val_tpl\":\"{{ value_json.lines.lost + value_json.records.dropped }}\""},
+     "\"val_tpl\":\"{{ value_json.lines.lost + value_json.records.dropped }}\"",
+     ALWAYS},
     {"problem", "binary_sensor", "Problem",
      "\"dev_cla\":\"problem\",\"val_tpl\":\"{% set h = value_json %}{{ 'ON' if "
      "h.journal.state == 'failed' or h.pins.missing or h.get('sensors', {}).get('missing') or "
      "h.get('sound', {}).get('state') == 'away' or "
      "h.get('microphone', {}).get('state') == 'away' or h.board.get('throttled') "
-     "else 'OFF' }}\""},
+     "else 'OFF' }}\"",
+     ALWAYS},
     {"temperature", "sensor", "Temperature",
      "\"dev_cla\":\"temperature\",\"unit_of_meas\":\"\xc2\xb0"
      "C\",\"stat_cla\":\"measurement\","
-     "\"val_tpl\":\"{{ value_json.board.temp_c }}\""},
+     "\"val_tpl\":\"{{ value_json.board.temp_c }}\"",
+     TEMP},
+    /* Unknown while it learns. */
+    {"drift", "binary_sensor", "Drift",
+     "\"dev_cla\":\"problem\",\"val_tpl\":\"{{ {'drifting': 'ON', 'ok': 'OFF'}.get("
+     "value_json.get('drift', {}).get('state')) }}\"",
+     DRIFT},
 };
 
 uint32_t lc_discovery_key(lc_str task)
@@ -152,20 +163,30 @@ static void task_put(lc_text *t, const lc_discovery *d, const lc_task *task, boo
     }
 }
 
+static void figure_put(lc_text *t, const lc_discovery *d, size_t i)
+{
+    unique_put(t, d, "", lc_str_from(figures[i].key));
+    lc_text_add(t, ",\"name\":\"");
+    lc_text_add(t, figures[i].name);
+    lc_text_add(t, "\",\"ent_cat\":\"diagnostic\",");
+    lc_text_add(t, figures[i].rest);
+}
+
+/* Of drift the platform alone when the job does not watch it: an earlier one may have. */
 static void figures_put(lc_text *t, const lc_discovery *d)
 {
-    size_t count = sizeof figures / sizeof figures[0] - !d->has_temp;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++) {
+        if (figures[i].where == TEMP && !d->has_temp) {
+            continue;
+        }
         lc_text_add(t, ",\"");
         lc_text_add(t, figures[i].key);
         lc_text_add(t, "\":{\"p\":\"");
         lc_text_add(t, figures[i].platform);
         lc_text_add(t, "\"");
-        unique_put(t, d, "", lc_str_from(figures[i].key));
-        lc_text_add(t, ",\"name\":\"");
-        lc_text_add(t, figures[i].name);
-        lc_text_add(t, "\",\"ent_cat\":\"diagnostic\",");
-        lc_text_add(t, figures[i].rest);
+        if (figures[i].where != DRIFT || d->has_drift) {
+            figure_put(t, d, i);
+        }
         lc_text_add(t, "}");
     }
 }

@@ -2,8 +2,9 @@
  * names the device and its entities, by the rules of its MQTT device discovery.
  *
  * For each task a sensor of its labels, one of the probability and an event for alarms; for the
- * device a sensor each of latency, backlog, losses and, where the board tells it, temperature, and
- * whether something is wrong. Their values are templates over records, events and health.
+ * device a sensor each of latency, backlog, losses and, where the board tells it, temperature,
+ * whether something is wrong and, where the job watches it, whether the lines drift. Their values
+ * are templates over records, events and health.
  */
 #ifndef LC_DISCOVERY_H
 #define LC_DISCOVERY_H
@@ -18,7 +19,8 @@ typedef struct lc_discovery {
     lc_str job;
     const lc_task *const *task; /* [task_count] */
     uint32_t task_count;
-    bool has_temp; /* health has board.temp_c */
+    bool has_temp;  /* health has board.temp_c */
+    bool has_drift; /* the job has limits of drift */
     /* [gone_count] Keys of tasks that were announced before and are no more: Home Assistant keeps
      * an entity until it is told otherwise. */
     const uint32_t *gone;

@@ -110,6 +110,9 @@ static void node_start(lc_node *node, uint64_t now_ms)
     if (lc_cost_open(&node->cost, now_ms, o->port) != LC_OK) {
         lc_say_put(&node->say, now_ms, LC_SAY_STORE_FAILED, 0, (lc_str){0});
     }
+    if (lc_drift_open(&node->drift, o->drift, o->task_count, o->port) != LC_OK) {
+        lc_say_put(&node->say, now_ms, LC_SAY_STORE_FAILED, 0, (lc_str){0});
+    }
     const lc_esc_start asks = {o->port, &node->outbox.lane[LC_OUTBOX_CORRECTION].journal, o->boot,
                                o->seed};
     if (lc_escalate_open(&node->esc, now_ms, &asks) != LC_OK) {
@@ -240,6 +243,23 @@ static void alarm_follow(lc_node *node, uint64_t now_ms, const lc_node_record *r
     lc_node_put(node, now_ms, LC_OUTBOX_EVENT, record->task, node->scratch, bytes);
 }
 
+/* What a record says of the lines as a whole; told when that changes, with PSI in thousandths. */
+static void drift_follow(lc_node *node, uint64_t now_ms, const lc_node_record *record)
+{
+    const lc_drift_record one = {.task = record->task,
+                                 .label = record->label,
+                                 .p = record->p,
+                                 .outside = record->oos || record->decision == LC_REJECT,
+                                 .escalated = record->decision == LC_ESCALATE};
+    lc_drift_change change = lc_drift_put(&node->drift, &one);
+    if (change != LC_DRIFT_SAME) {
+        float psi = node->drift.task[record->task].last.psi;
+        lc_say_put(&node->say, now_ms,
+                   change == LC_DRIFT_BEGAN ? LC_SAY_DRIFTING : LC_SAY_DRIFT_OVER,
+                   (uint64_t)(psi * 1000.0f + 0.5f), node->options.task[record->task]);
+    }
+}
+
 static void record_take(lc_node *node, uint64_t now_ms, const lc_node_record *record,
                         uint32_t source)
 {
@@ -248,6 +268,7 @@ static void record_take(lc_node *node, uint64_t now_ms, const lc_node_record *re
     node->records++;
     node->decided[record->decision]++;
     lc_cost_record(&node->cost, record->stage);
+    drift_follow(node, now_ms, record);
     lc_actor_answer(&node->actor, now_ms, node->seq, record->task,
                     record->decision == LC_ACCEPT ? record->label : -1);
     if (!node->options.link) {
@@ -669,6 +690,7 @@ void lc_node_look(lc_node *node, uint64_t now_ms, lc_node_counts *counts)
     lc_escalate_look(&node->esc, now_ms, &counts->esc);
     lc_node_cost(node, now_ms);
     lc_cost_look(&node->cost, &counts->today, &counts->last_day);
+    lc_drift_look_at(&node->drift, &counts->drift);
 }
 
 const lc_times *lc_node_asking(const lc_node *node)

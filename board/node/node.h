@@ -21,6 +21,7 @@
 #include "actor.h"
 #include "audit.h"
 #include "cost.h"
+#include "drift.h"
 #include "escalate.h"
 #include "link.h"
 #include "outbox.h"
@@ -72,9 +73,10 @@ typedef struct lc_node_options {
     uint32_t outbox_bytes;
     uint32_t window, batch;
     uint32_t deadline_ms;
-    const lc_actor_options *acts; /* outputs, and which labels move them; NULL: none */
-    const lc_esc_options *ask;    /* NULL: hard lines stay here */
-    bool link;                    /* there is a broker to connect to */
+    const lc_actor_options *acts;  /* outputs, and which labels move them; NULL: none */
+    const lc_esc_options *ask;     /* NULL: hard lines stay here */
+    const lc_drift_options *drift; /* NULL: not watched */
+    bool link;                     /* there is a broker to connect to */
     uint64_t seed;
     bool moved_in;          /* the store was another device's until this start */
     const lc_port *port;    /* NULL: nothing outlives a restart; the next three are not read */
@@ -91,6 +93,8 @@ typedef struct lc_node_record {
     uint8_t decision; /* lc_decision */
     int32_t label;    /* -1: null */
     bool alarm;       /* this label is one that up/event tells about */
+    float p;
+    bool oos; /* out of scope */
     lc_str label_name;
     uint8_t stage;    /* lc_stage_type of the one that answered, 0 none */
     uint64_t work_us; /* CPU time of the line; of its first record, else 0 */
@@ -138,7 +142,7 @@ typedef struct lc_message {
     const uint8_t *ask_id; /* [LC_ESC_ID_BYTES] of a request, else NULL */
     uint64_t ask_seq;      /* of its record, made by the start ask_boot */
     uint32_t ask_boot;
-    uint32_t expiry_s;     /* 0: none */
+    uint32_t expiry_s; /* 0: none */
 } lc_message;
 
 typedef struct lc_action {
@@ -177,6 +181,7 @@ typedef struct lc_node_counts {
     uint64_t journal_oldest_ts_ms; /* when the oldest of them was made, 0: none, or not known */
     lc_esc_counts esc;
     lc_cost_day today, last_day;
+    lc_drift_look drift;
 } lc_node_counts;
 
 typedef struct lc_node lc_node;

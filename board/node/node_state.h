@@ -50,6 +50,7 @@ struct lc_node {
     lc_audit audit;
     lc_escalate esc;
     lc_cost cost;
+    lc_drift drift;
     lc_pace pace;
     uint64_t rest_until_ms; /* no line starts before */
     uint64_t cpu_us;

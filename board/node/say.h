@@ -45,7 +45,10 @@
       "what was spent upstream cannot be read; nothing is asked")                                  \
     X(UNWELCOME, 4, "unwelcome",                                                                   \
       "the broker lets nobody tell Home Assistant of this device; going on without")               \
-    X(UNHEARD, 4, "unheard", "nobody collects the records; they wait")
+    X(UNHEARD, 4, "unheard", "nobody collects the records; they wait")                             \
+    X(DRIFTING, 4, "drifting",                                                                     \
+      "lines are not what they were: other labels, or more out of scope than the job allows")      \
+    X(DRIFT_OVER, 5, "drift-over", "lines are again what they were when this job began")
 
 typedef enum lc_say_code {
 #define LC_SAY_ENUM(name, level, word, text) LC_SAY_##name,

@@ -218,7 +218,8 @@ def job_write(name, labels, parts=True):
     tasks += [task("part", [(0, 'the "motor"'), (1, "Lager/Öl")], part)] if parts else []
     path = os.path.join(stage.folder, name + ".json")
     with open(path, "w", encoding="utf-8") as file:
-        json.dump({"version": 1, "job": "pump", "ver": 3, "tasks": tasks}, file)
+        drift = {"drift": {"window": 10}} if parts else {}
+        json.dump({"version": 1, "job": "pump", "ver": 3, "tasks": tasks, **drift}, file)
     return path
 
 
@@ -329,6 +330,7 @@ def values_check(top, seen):
         f"leafcutter_{DEV}_backlog": str(json.loads(seen.up("health"))["records"]["waiting"]),
         f"leafcutter_{DEV}_lost": "0",
         f"leafcutter_{DEV}_problem": "OFF",
+        f"leafcutter_{DEV}_drift": "None",
     }
     found = {unique: value(unique) for unique in wanted}
     stage.ok("each entity gets its value", found == wanted, f"{found}\n{fault}\n{part}")
@@ -387,6 +389,35 @@ def odd_values(top, seen):
     stage.ok("each trouble is a problem", not quiet, quiet)
 
 
+def drifts(broker, seen, d, top):
+    """A window of hot motors, then one of cold pumps: other labels."""
+
+    def state():
+        return d.status()["drift"]["state"]
+
+    def shown(state):
+        """What the entity makes of a health message with this state."""
+        writer.publish(f"{ROOT}/{DEV}/dn/cmd/report", "{}")
+        topic, told = f"{ROOT}/{DEV}/up/health", f'"drift":{{"state":"{state}"'
+        stage.until(lambda: told in seen.last[topic], 10)
+        template = component(top, f"leafcutter_{DEV}_drift")["value_template"]
+        return told in seen.last[topic] and rendered(template, seen.last[topic])
+
+    writer = client.Client(broker.port, "asks").wait_ready()
+    learning = state()
+    d.feed_all(["motor temp 95 C"] * 9, per_s=100)
+    same = stage.until(lambda: state() == "ok", 10) and shown("ok")
+    d.feed_all(["pump temp 20 C"] * 10, per_s=100)
+    other = stage.until(lambda: state() == "drifting", 10) and shown("drifting")
+    stage.ok(
+        "drift: unknown while it learns, then what health says",
+        (learning, same, other) == ("learning", "OFF", "ON"),
+        (learning, same, other, d.status()["drift"]),
+    )
+    stage.ok("and it is said once", len(d.said("drifting")) == 1, d.log())
+    writer.close()
+
+
 def told(broker, home, seen):
     d = daemon_start(broker, job_write("two", ["overheating", "normal"]))
     stage.until(lambda: CONFIG in seen.last, 10)
@@ -425,6 +456,8 @@ def told(broker, home, seen):
         and all[of("part", "label")]["state"] == 'the "motor"'
         and all[f"leafcutter_{DEV}_problem"]["state"] == "off",
     )
+    drifts(broker, seen, d, top)
+    home.sees("drift", lambda all: all[f"leafcutter_{DEV}_drift"]["state"] == "on")
     return d
 
 
@@ -452,7 +485,7 @@ def changed(broker, home, seen, d):
         "what the job no longer has is removed by its platform, the rest stays",
         set(after) == set(before)
         and sorted(before[key]["unique_id"] for key in gone)
-        == [of("part", end) for end in ("event", "label", "p")]
+        == [f"leafcutter_{DEV}_drift"] + [of("part", end) for end in ("event", "label", "p")]
         and all(before[key]["platform"] == one["platform"] for key, one in gone.items()),
         gone,
     )
@@ -488,7 +521,7 @@ def turned_off(broker, home, seen):
         "another prefix, and tasks of long ago stay removed",
         there
         and sum(len(one) == 1 for one in message_read(seen.last[topic])["components"].values())
-        == 3,
+        == 4,
         seen.last.get(topic),
     )
     d.stop()

@@ -96,13 +96,32 @@ static void every_job_has_a_message(void **state)
     d.has_temp = true;
     cJSON *tree = tree_of(&d);
     const cJSON *all = cJSON_GetObjectItemCaseSensitive(tree, "cmps");
-    assert_int_equal(cJSON_GetArraySize(all), 3 * LC_TASKS_MAX + 5 + 3 * 32);
+    assert_int_equal(cJSON_GetArraySize(all), 3 * LC_TASKS_MAX + 6 + 3 * 32);
     const cJSON *removed = cJSON_GetObjectItemCaseSensitive(all, "1f1f1f1f_event");
     assert_int_equal(cJSON_GetArraySize(removed), 1);
     assert_string_equal(cJSON_GetObjectItem(removed, "p")->valuestring, "event");
     assert_non_null(cJSON_GetObjectItem(all, "temperature"));
     cJSON_Delete(tree);
     assert_int_equal(lc_discovery_write(&d, out, 4000), 0); /* all of it, or nothing */
+}
+
+/* A job without limits of drift takes back the entity that an earlier one may have had. */
+static void drift_comes_and_goes_with_the_job(void **state)
+{
+    (void)state;
+    lc_task one = task_make("fault", 2, 8);
+    const lc_task *task = &one;
+    lc_discovery d = discovery_of(&task, 1);
+    for (int has = 0; has < 2; has++) {
+        d.has_drift = has == 1;
+        cJSON *tree = tree_of(&d);
+        const cJSON *drift = cJSON_GetObjectItem(cJSON_GetObjectItem(tree, "cmps"), "drift");
+        assert_string_equal(cJSON_GetObjectItem(drift, "p")->valuestring, "binary_sensor");
+        assert_int_equal(cJSON_GetArraySize(drift) > 1, has);
+        assert_int_equal(cJSON_HasObjectItem(drift, "dev_cla"), has);
+        assert_null(cJSON_GetObjectItem(cJSON_GetObjectItem(tree, "cmps"), "temperature"));
+        cJSON_Delete(tree);
+    }
 }
 
 static void names_are_escaped(void **state)
@@ -128,6 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_that_do_not_fit_are_left_out),
         cmocka_unit_test(every_job_has_a_message),
+        cmocka_unit_test(drift_comes_and_goes_with_the_job),
         cmocka_unit_test(names_are_escaped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,6 +106,7 @@ static void a_board_tells_what_is_wrong(void **state)
     assert_null(strstr(out, "throttled"));
     assert_null(strstr(out, "margin_c"));
     has("\"pace\":\"full\",\"rested_ms\":0");
+    has("\"drift\":{\"state\":\"off\"}");
     file_make(root, "/sys/class/thermal/thermal_zone0/temp", "-4000\n");
     file_make(root, "/sys/devices/platform/soc/soc:firmware/get_throttled", "50000\n");
     assert_true(lc_health_write(&health, 2000, out, sizeof out) > 0);
