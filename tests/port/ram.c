@@ -48,7 +48,7 @@ static lc_err ram_write(void *ctx, lc_file file, uint64_t at, const void *data, 
     r->last = file;
     if (r->fault == RAM_WRITE_SECTOR) {
         uint64_t end = (at + bytes + SECTOR - 1) / SECTOR * SECTOR;
-        memset(r->seen[file] + at / SECTOR * SECTOR, 0, end - at / SECTOR * SECTOR);
+        memset(r->seen[file] + at / SECTOR * SECTOR, 0, (size_t)(end - at / SECTOR * SECTOR));
     }
     bytes -= r->fault == RAM_WRITE_SHORT;
     bytes = r->fault == RAM_WRITE_PAGE && bytes > 4096 ? 4096 : bytes;

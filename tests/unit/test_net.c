@@ -347,9 +347,37 @@ static void every_refused_push_is_a_clean_error(void **state)
     unload(&g);
 }
 
+/* The largest sizes that a pack may name: more than 32 bits count, and refused there. */
+static void tables_beyond_the_addresses_are_refused(void **state)
+{
+    (void)state;
+    const lc_model model = {.arch = lc_arch_by_id(1),
+                            .info = {.arch = 1,
+                                     .layers = 1,
+                                     .width = LC_WIDTH_MAX,
+                                     .heads = LC_HEADS_MAX,
+                                     .kv_heads = LC_HEADS_MAX,
+                                     .head_dim = LC_HEAD_DIM_MAX,
+                                     .ffn = LC_WIDTH_MAX,
+                                     .vocab = 1,
+                                     .ctx = LC_CTX_MAX,
+                                     .rope_dims = LC_HEAD_DIM_MAX,
+                                     .causal = true}};
+    const lc_net_options options = {.kernels = lc_level_at(0), .ctx = LC_CTX_MAX};
+    lc_arena st, scratch;
+    lc_net *net;
+    lc_diag diag = {0};
+    lc_arena_measure(&st);
+    lc_arena_measure(&scratch);
+    lc_err err = lc_net_init(&model, &options, &st, &scratch, &net, &diag);
+    assert_int_equal(err, sizeof(size_t) > 4 ? LC_OK : LC_ERR_LIMIT);
+    assert_true(err != LC_OK || st.used > (uint64_t)LC_CTX_MAX * LC_HEADS_MAX * LC_HEAD_DIM_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tables_beyond_the_addresses_are_refused),
         cmocka_unit_test(float_path_agrees_with_float64),
         cmocka_unit_test(continues_as_llama_cpp_does),
         cmocka_unit_test(levels_threads_and_chunks_give_the_same_bits),

@@ -1,5 +1,6 @@
 /* test_objects.c - packs found by root hash, the shipped job, arenas planned by their own layout.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -106,6 +107,28 @@ static void without_a_bundle_only_shares_are_searched(void **state)
     lc_objects_close(&objects);
 }
 
+/* A file over half of the addresses is refused, not cut to what is left of its size. */
+static void a_file_beyond_the_addresses_is_refused(void **state)
+{
+    (void)state;
+    lc_map map;
+    FILE *file = fopen(path_of("huge.leaf"), "w");
+    assert_non_null(file);
+    int cut = ftruncate(fileno(file), ((off_t)1 << 32) + 512);
+    fclose(file);
+    lc_err err = lc_map_open(path_of("huge.leaf"), &map);
+    int reason = errno;
+    unlink(path_of("huge.leaf"));
+    assert_int_equal(cut, 0);
+    assert_int_equal(err, sizeof(size_t) > 4 ? LC_OK : LC_ERR_IO);
+    if (err == LC_OK) {
+        assert_true(map.bytes == ((uint64_t)1 << 32) + 512);
+        lc_map_close(&map);
+    } else {
+        assert_int_equal(reason, EFBIG);
+    }
+}
+
 static void offered_objects_come_first(void **state)
 {
     static lc_objects objects;
@@ -196,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(objects_are_found_by_root),
         cmocka_unit_test(without_a_bundle_only_shares_are_searched),
+        cmocka_unit_test(a_file_beyond_the_addresses_is_refused),
         cmocka_unit_test(offered_objects_come_first),
         cmocka_unit_test(the_share_folder_has_the_shipped_job),
         cmocka_unit_test(arenas_are_exactly_as_planned),
