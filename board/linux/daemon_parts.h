@@ -27,6 +27,7 @@
 
 #define LC_DAEMON_EXIT_BOARD 4
 #define LC_DAEMON_BIRTH_BYTES_MAX 4096u
+#define LC_DAEMON_UPDATE_BYTES_MAX 512u
 #define LC_DAEMON_DETAILS_MAX 8u
 #define LC_DAEMON_FILTERS_MAX (LC_CONFIG_INPUTS_MAX + 6)
 
@@ -80,6 +81,7 @@ typedef struct lc_daemon {
     lc_drift_options drift;
     lc_announce announce;
     char birth[LC_DAEMON_BIRTH_BYTES_MAX], report[LC_NODE_HEALTH_BYTES_MAX], cpu[128];
+    char update[LC_DAEMON_UPDATE_BYTES_MAX];
 } lc_daemon;
 
 /* ---- daemon_start.c ---- */

@@ -65,7 +65,7 @@ static lc_err node_lay_out(lc_daemon *d, lc_arena *state, lc_diag *diag)
     const lc_config *c = d->config;
     uint64_t seed = 0;
     uint32_t tasks = LC_TASKS_MAX; /* while measuring: the job cannot be asked yet */
-    uint32_t birth_bytes = 0;
+    uint32_t birth_bytes = 0, update_bytes = 0;
     d->announce.text.data = d->announce.payload;
     lc_err err = lc_outputs_bind(&d->outputs, c, state->measuring ? NULL : d->engine.job, diag);
     if (err != LC_OK) {
@@ -84,6 +84,7 @@ static lc_err node_lay_out(lc_daemon *d, lc_arena *state, lc_diag *diag)
         drift_make(d);
         announce_make(d);
         birth_bytes = lc_health_birth(&d->health, d->birth, sizeof d->birth);
+        update_bytes = lc_health_update(&d->health, d->update, sizeof d->update);
         (void)!getrandom(&seed, sizeof seed, GRND_NONBLOCK); /* jitter; any value will do */
     }
     d->ask.reply = lc_str_from(d->esc_rsp);
@@ -96,6 +97,7 @@ static lc_err node_lay_out(lc_daemon *d, lc_arena *state, lc_diag *diag)
                                .task = d->task,
                                .task_count = tasks,
                                .birth = {d->birth, birth_bytes},
+                               .update = {d->update, update_bytes},
                                .discovery = d->announce.text,
                                .inbox_bytes = c->inbox_kb * 1024u,
                                .outbox_bytes = c->outbox_kb * 1024u,

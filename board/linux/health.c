@@ -171,6 +171,25 @@ uint32_t lc_health_birth(const lc_health *health, char *out, uint32_t max)
     return bytes > 0 ? bytes : birth_put(health, false, out, max);
 }
 
+/* ---- update ---- */
+
+uint32_t lc_health_update(const lc_health *h, char *out, uint32_t max)
+{
+    char digits[16];
+    lc_text t = lc_text_make(out, max), ver = lc_text_make(digits, sizeof digits);
+    uint64_t wall_ms;
+    lc_str tq = lc_clock_read(&wall_ms);
+    stamp_put(&t, h, wall_ms, tq);
+    lc_text_u64(&ver, lc_job_ver(h->job));
+    string_put(&t, "title", lc_job_name(h->job));
+    string_put(&t, "installed_version", (lc_str){digits, (uint32_t)ver.bytes});
+    string_put(&t, "latest_version", (lc_str){digits, (uint32_t)ver.bytes});
+    lc_text_add(&t, ",\"in_progress\":false,\"update_percentage\":null");
+    word_put(&t, "st", "IDLE");
+    lc_text_add(&t, "}");
+    return length_of(&t);
+}
+
 /* ---- health ---- */
 
 static lc_text health_put(const lc_health *h, uint64_t now_ms, char *out, uint32_t max)

@@ -1,5 +1,5 @@
-/* health.h - what the daemon tells about itself: up/birth at the start, up/health each minute, and
- * the same with names on the status socket. */
+/* health.h - what the daemon tells about itself: up/birth and up/upd/state at the start, up/health
+ * each minute, and the same with names on the status socket. */
 #ifndef LC_HEALTH_H
 #define LC_HEALTH_H
 
@@ -43,6 +43,8 @@ typedef struct lc_health {
 /* Each returns the length, 0 when it does not fit. Labels are left out of a birth that would be
  * too long with them. */
 uint32_t lc_health_birth(const lc_health *health, char *out, uint32_t max);
+/* What is installed. A job that is changed by hand is the newest there is to know of. */
+uint32_t lc_health_update(const lc_health *health, char *out, uint32_t max);
 uint32_t lc_health_write(const lc_health *health, uint64_t now_ms, char *out, uint32_t max);
 uint32_t lc_health_status(const lc_health *health, uint64_t now_ms, char *out, uint32_t max);
 /* As Prometheus reads it. */

@@ -32,6 +32,8 @@ static const struct {
                         "what was done and why; several as an array"},
     [LC_TOPIC_DISCOVERY] = {"<homeassistant>/device/<id>/config", "device", "discovery", true,
                             "by which Home Assistant shows the device"},
+    [LC_TOPIC_UPDATE] = {"up/upd/state", "device", "update", true,
+                         "which job is installed; for Home Assistant's update entity, too"},
     {"dn/text", "anyone allowed", "text", false, "a line to answer"},
     {"dn/cmd/<name>", "operator", "command", false, "`report`: health at once"},
     {"dn/ack", "collector", "ack", false, "what it keeps; read with `broker.ack` `e2e`"},

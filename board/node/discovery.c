@@ -13,10 +13,10 @@ static const struct {
 } parts[] = {{"_label", "sensor"}, {"_p", "sensor"}, {"_event", "event"}};
 #define PARTS (sizeof parts / sizeof parts[0])
 
-/* Of the device, all of them from up/health, which every entity reads that names no other topic. */
+/* Of the device, all but one from up/health, which every entity reads that names no other topic. */
 static const struct {
     const char *key, *platform, *name, *rest;
-    enum { ALWAYS, TEMP, DRIFT } where;
+    enum { ALWAYS, UPDATE, TEMP, DRIFT } where;
 } figures[] = {
     {"latency", "sensor", "Latency p95",
      "\"dev_cla\":\"duration\",\"unit_of_meas\":\"ms\",\"stat_cla\":\"measurement\","
@@ -37,6 +37,12 @@ static const struct {
      "h.get('microphone', {}).get('state') == 'away' or h.board.get('throttled') "
      "else 'OFF' }}\"",
      ALWAYS},
+    /* Home Assistant takes no keys but its own. */
+    {"job", "update", "Job",
+     "\"val_tpl\":\"{% set u = value_json %}{{ {'installed_version': u.installed_version, "
+     "'latest_version': u.latest_version, 'title': u.title, 'in_progress': u.in_progress, "
+     "'update_percentage': u.update_percentage} | tojson }}\"",
+     UPDATE},
     {"temperature", "sensor", "Temperature",
      "\"dev_cla\":\"temperature\",\"unit_of_meas\":\"\xc2\xb0"
      "C\",\"stat_cla\":\"measurement\","
@@ -170,6 +176,9 @@ static void figure_put(lc_text *t, const lc_discovery *d, size_t i)
     lc_text_add(t, figures[i].name);
     lc_text_add(t, "\",\"ent_cat\":\"diagnostic\",");
     lc_text_add(t, figures[i].rest);
+    if (figures[i].where == UPDATE) {
+        topic_put(t, "stat_t", d, "upd/state", (lc_str){0});
+    }
 }
 
 /* Of drift the platform alone when the job does not watch it: an earlier one may have. */

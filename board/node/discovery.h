@@ -3,8 +3,8 @@
  *
  * For each task a sensor of its labels, one of the probability and an event for alarms; for the
  * device a sensor each of latency, backlog, losses and, where the board tells it, temperature,
- * whether something is wrong and, where the job watches it, whether the lines drift. Their values
- * are templates over records, events and health.
+ * whether something is wrong, which job is installed and, where the job watches it, whether the
+ * lines drift. Their values are templates over records, events, health and up/upd/state.
  */
 #ifndef LC_DISCOVERY_H
 #define LC_DISCOVERY_H

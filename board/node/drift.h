@@ -14,8 +14,8 @@
 #include "../../runtime/limits.h"
 #include "cell.h"
 
-#define LC_DRIFT_BINS 208u /* shared evenly by the tasks; the last labels of a task may share one  \
-                            */
+/* Shared evenly by the tasks; the last labels of a task may share one. */
+#define LC_DRIFT_BINS 208u
 #define LC_DRIFT_ROOT_BYTES 32u
 
 typedef struct lc_drift_options {

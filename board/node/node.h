@@ -51,6 +51,7 @@ typedef enum lc_topic {
     LC_TOPIC_ASK, /* a request for upstream */
     LC_TOPIC_AUDIT,
     LC_TOPIC_DISCOVERY, /* of Home Assistant, retained */
+    LC_TOPIC_UPDATE,    /* retained */
     LC_TOPIC_COUNT
 } lc_topic;
 
@@ -68,6 +69,7 @@ typedef struct lc_node_options {
     const lc_str *task; /* [task_count] names */
     uint32_t task_count;
     lc_str birth;         /* payload of up/birth; "" none */
+    lc_str update;        /* the same of up/upd/state */
     lc_str discovery;     /* for Home Assistant; data NULL: none, no bytes: what is there goes */
     uint32_t inbox_bytes; /* of each source */
     uint32_t outbox_bytes;

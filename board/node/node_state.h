@@ -1,4 +1,5 @@
-/* node_state.h - the inside of a node, shared by node.c (events) and node_next.c (actions). */
+/* node_state.h - the inside of a node, shared by node.c (events), node_next.c (actions) and
+ * node_look.c (counts). */
 #ifndef LC_NODE_STATE_H
 #define LC_NODE_STATE_H
 
@@ -13,6 +14,7 @@
 typedef enum lc_slot_index {
     LC_SLOT_STATE,
     LC_SLOT_BIRTH,
+    LC_SLOT_UPDATE,
     LC_SLOT_DISCOVERY,
     LC_SLOT_GAP,
     LC_SLOT_LOG,

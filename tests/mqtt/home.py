@@ -93,11 +93,21 @@ OWN = {
     },
     "binary_sensor": {"payload_on", "payload_off", "off_delay", "expire_after", "force_update"},
     "event": {"event_types"},
+    "update": {"command_topic", "latest_version_topic", "payload_install", "release_url", "title"},
+}
+# MQTT_JSON_UPDATE_SCHEMA of homeassistant/components/mqtt/update.py: other keys are refused
+UPDATE = {
+    "installed_version": str,
+    "latest_version": str,
+    "title": str,
+    "in_progress": bool,
+    "update_percentage": (int, float, type(None)),
 }
 CLASSES = {  # device classes, and the units that go with them
     "sensor": {"enum": None, "duration": "d h min s ms", "temperature": "°C °F K"},
     "binary_sensor": {"problem": None, "connectivity": None},
     "event": {"button": None, "doorbell": None, "motion": None},
+    "update": {"firmware": None},
 }
 
 
@@ -349,6 +359,15 @@ def values_check(top, seen):
         (event["event_type"], event["label"], event["source"]) == ("alarm", "overheating", "lines"),
         event,
     )
+    update = json.loads(value(f"leafcutter_{DEV}_job"))
+    stage.ok(
+        "the job is what is installed, with the keys that Home Assistant takes",
+        (update["installed_version"], update["latest_version"], update["title"])
+        == ("3", "3", "pump")
+        and not update["in_progress"]
+        and all(isinstance(one, UPDATE.get(key, ())) for key, one in update.items()),
+        update,
+    )
     batch = f"[{seen.last[f'{ROOT}/{DEV}/up/event/fault']}]"
     template = component(top, of("fault", "event"))["value_template"]
     stage.ok("one of a batch, too", json.loads(rendered(template, batch)) == event)
@@ -457,7 +476,12 @@ def told(broker, home, seen):
         and all[f"leafcutter_{DEV}_problem"]["state"] == "off",
     )
     drifts(broker, seen, d, top)
-    home.sees("drift", lambda all: all[f"leafcutter_{DEV}_drift"]["state"] == "on")
+    home.sees(
+        "drift, and no update",
+        lambda all: all[f"leafcutter_{DEV}_drift"]["state"] == "on"
+        and all[f"leafcutter_{DEV}_job"]["state"] == "off"
+        and all[f"leafcutter_{DEV}_job"]["attributes"]["installed_version"] == "3",
+    )
     return d
 
 

@@ -96,7 +96,7 @@ static void every_job_has_a_message(void **state)
     d.has_temp = true;
     cJSON *tree = tree_of(&d);
     const cJSON *all = cJSON_GetObjectItemCaseSensitive(tree, "cmps");
-    assert_int_equal(cJSON_GetArraySize(all), 3 * LC_TASKS_MAX + 6 + 3 * 32);
+    assert_int_equal(cJSON_GetArraySize(all), 3 * LC_TASKS_MAX + 7 + 3 * 32);
     const cJSON *removed = cJSON_GetObjectItemCaseSensitive(all, "1f1f1f1f_event");
     assert_int_equal(cJSON_GetArraySize(removed), 1);
     assert_string_equal(cJSON_GetObjectItem(removed, "p")->valuestring, "event");

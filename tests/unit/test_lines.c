@@ -279,10 +279,11 @@ static void topics_are_those_of_the_contract(void **state)
         uint32_t task;
         const char *text;
     } cases[] = {
-        {LC_TOPIC_STATE, 0, "up/state"},       {LC_TOPIC_BIRTH, 0, "up/birth"},
-        {LC_TOPIC_RES, 0, "up/res/fault"},     {LC_TOPIC_LAST, 1, "up/last/part"},
-        {LC_TOPIC_EVENT, 0, "up/event/fault"}, {LC_TOPIC_HEALTH, 0, "up/health"},
-        {LC_TOPIC_GAP, 0, "up/gap"},           {LC_TOPIC_LOG, 4, "up/log/warning"},
+        {LC_TOPIC_STATE, 0, "up/state"},      {LC_TOPIC_BIRTH, 0, "up/birth"},
+        {LC_TOPIC_UPDATE, 0, "up/upd/state"}, {LC_TOPIC_RES, 0, "up/res/fault"},
+        {LC_TOPIC_LAST, 1, "up/last/part"},   {LC_TOPIC_EVENT, 0, "up/event/fault"},
+        {LC_TOPIC_HEALTH, 0, "up/health"},    {LC_TOPIC_GAP, 0, "up/gap"},
+        {LC_TOPIC_LOG, 4, "up/log/warning"},
     };
     char out[LC_TOPIC_BYTES_MAX], want[LC_TOPIC_BYTES_MAX];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
