@@ -32,7 +32,9 @@ B := build/$(TRIPLE)$(KIND)
 # ---- flags ----
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wmissing-prototypes $(if $(WERROR),-Werror)
-BASE := -std=c11 $(if $(DEBUG),-O0,-O2) -g -ffp-contract=off $(WARN)
+# No tables for unwinding in what is loaded (a tenth of the daemon): -g has them for debuggers.
+BASE := -std=c11 $(if $(DEBUG),-O0,-O2) -g -fno-unwind-tables -fno-asynchronous-unwind-tables \
+    -ffp-contract=off $(WARN)
 SAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 BASE += $(if $(SAN),$(SAN_FLAGS)) $(if $(FUZZ),$(SAN_FLAGS) -fsanitize=fuzzer-no-link)
 LDFLAGS_ALL = $(LDFLAGS) $(if $(SAN)$(FUZZ),$(SAN_FLAGS)) $(if $(STATIC),-static)
