@@ -336,9 +336,11 @@ HUSH = > $@.log 2>&1 || { cat $@.log; exit 1; }
 $(B)/tests/seeds/%.leaf: models/golden/%.gguf $(if $(CROSS),,$(B)/leafcutter)
 	@mkdir -p $(@D)
 	$(call SAY,seed)$(B)/leafcutter pack $< -o $@ $(HUSH)
-$(JOB_SEEDS): $(B)/tests/seeds/%.leaf: tests/fuzz/%.json tests/fuzz/tiny-prompt.txt \
+$(B)/tests/seeds/tiny-prompt.txt: tests/fuzz/tiny-prompt.txt
+	@mkdir -p $(@D) && cp $< $@
+$(JOB_SEEDS): $(B)/tests/seeds/%.leaf: tests/fuzz/%.json $(B)/tests/seeds/tiny-prompt.txt \
     $(B)/tests/seeds/tiny-bidi.leaf $(B)/tests/seeds/tiny-causal.leaf
-	@cp $< tests/fuzz/tiny-prompt.txt $(@D)
+	@cp $< $(@D)
 	$(call SAY,seed)$(B)/leafcutter job build $(@D)/$*.json -o $@ $(HUSH)
 
 $(B)/tests/seeds/adapter-causal.leaf: models/golden/adapters/causal-qv.gguf
