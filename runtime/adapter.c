@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#define ADAPTER_VERSION 1u
-#define HEADER_BYTES 48u /* before the pairs */
+#define VERSION_WHOLE 1u /* all layers run */
+#define VERSION_EXIT 2u  /* the header says how many */
 #define PAIR_BYTES 32u
 
 /* ---- header ---- */
@@ -14,7 +14,25 @@ typedef struct header {
     lc_reader r;
     const uint8_t *base; /* [32] root */
     uint32_t rank, pairs, classes;
+    uint32_t layers; /* 0: all of the model's */
 } header;
+
+/* What the counts of the header must keep to. */
+static lc_err check_header(const header *h, lc_diag *diag)
+{
+    uint64_t at = h->section.offset;
+    if (h->classes > LC_CLASSES_MAX) {
+        return lc_fail(diag, LC_ERR_LIMIT, at + 4, "classes over limit");
+    }
+    if (h->rank > LC_RANK_MAX) {
+        return lc_fail(diag, LC_ERR_LIMIT, at + 40, "rank over limit");
+    }
+    if (h->pairs > LC_TENSORS_MAX / 2 || (h->pairs == 0) != (h->rank == 0) ||
+        (h->pairs == 0 && h->classes == 0)) {
+        return lc_fail(diag, LC_ERR_FORMAT, at + 44, "pair count out of range");
+    }
+    return LC_OK;
+}
 
 static lc_err read_header(const lc_leaf *leaf, header *h, lc_diag *diag)
 {
@@ -31,23 +49,17 @@ static lc_err read_header(const lc_leaf *leaf, header *h, lc_diag *diag)
     h->base = lc_read_bytes(&h->r, 32);
     h->rank = lc_read_u32(&h->r);
     h->pairs = lc_read_u32(&h->r);
+    h->layers = version == VERSION_EXIT ? lc_read_u32(&h->r) : 0;
     if (h->r.failed) {
         return lc_fail(diag, LC_ERR_FORMAT, at, "section ADAPTER ends early");
     }
-    if (version != ADAPTER_VERSION) {
+    if (version != VERSION_WHOLE && version != VERSION_EXIT) {
         return lc_fail(diag, LC_ERR_VERSION, at, "adapter of another version");
     }
-    if (h->classes > LC_CLASSES_MAX) {
-        return lc_fail(diag, LC_ERR_LIMIT, at + 4, "classes over limit");
+    if (version == VERSION_EXIT && (h->layers == 0 || h->classes == 0)) {
+        return lc_fail(diag, LC_ERR_FORMAT, at + 48, "early exit without layers or head");
     }
-    if (h->rank > LC_RANK_MAX) {
-        return lc_fail(diag, LC_ERR_LIMIT, at + 40, "rank over limit");
-    }
-    if (h->pairs > LC_TENSORS_MAX / 2 || (h->pairs == 0) != (h->rank == 0) ||
-        (h->pairs == 0 && h->classes == 0)) {
-        return lc_fail(diag, LC_ERR_FORMAT, at + 44, "pair count out of range");
-    }
-    return LC_OK;
+    return check_header(h, diag);
 }
 
 lc_err lc_adapter_base(const void *data, size_t bytes, const uint8_t **root, lc_diag *diag)
@@ -149,9 +161,9 @@ static bool linear_of(const binder *b, uint32_t role, uint32_t layer, uint32_t *
                       uint32_t *cols)
 {
     const lc_model *m = b->model;
-    bool conv = layer < m->info.layers && lc_layer_is_conv(&m->info, layer);
-    uint64_t roles = lc_arch_roles(m->arch, conv);
-    return layer < m->info.layers && role < LC_ROLE_COUNT && (roles >> role & 1) != 0 &&
+    bool runs = layer < b->adapter->layers;
+    uint64_t roles = lc_arch_roles(m->arch, runs && lc_layer_is_conv(&m->info, layer));
+    return runs && role < LC_ROLE_COUNT && (roles >> role & 1) != 0 &&
            lc_role_shape(&m->info, role, rows, cols);
 }
 
@@ -200,7 +212,7 @@ static lc_err read_pairs(const lc_model *model, lc_adapter *adapter, header *h, 
     uint32_t layers = model->info.layers;
     binder b = {.model = model, .adapter = adapter, .h = h, .diag = diag};
     b.measuring = state->measuring;
-    b.end = HEADER_BYTES + (uint64_t)h->pairs * PAIR_BYTES;
+    b.end = h->r.at + (uint64_t)h->pairs * PAIR_BYTES;
     if (h->section.bytes < b.end + LC_READ_AHEAD) {
         return refuse(&b, LC_ERR_FORMAT, 44, "pair count does not fit the section");
     }
@@ -289,6 +301,11 @@ lc_err lc_adapter_open(const void *data, size_t bytes, const lc_model *model, lc
     if (err != LC_OK) {
         return err;
     }
+    if (h.layers >= model->info.layers) {
+        return lc_fail(diag, LC_ERR_FORMAT, h.section.offset + 48,
+                       "early exit at the last layer or behind it");
+    }
+    made.layers = h.layers > 0 ? h.layers : model->info.layers;
     made.base = h.base;
     made.rank = h.rank;
     made.pairs = h.pairs;

@@ -1,5 +1,5 @@
 /* adapter.h - an opened adapter: low-rank corrections of a model's linears, and maybe a head of its
- * own; views into the file.
+ * own, which may stand behind fewer layers; views into the file.
  *
  * Sections ADAPTER and CLASSES of an object of kind adapter (FORMAT.md). With an adapter the
  * product W x of a linear becomes W x + B (A x): the base stays as it is, so several adapters share
@@ -24,6 +24,7 @@ typedef struct lc_lora_layer {
 typedef struct lc_adapter {
     lc_leaf leaf;
     const uint8_t *base;   /* [32] root of the model that it belongs to */
+    uint32_t layers;       /* that run with it: the model's, or fewer, an early exit to its head */
     uint32_t rank;         /* the largest of its corrections, 0: it is a head only */
     uint32_t pairs;        /* corrections */
     lc_lora_layer *layer;  /* [layers] in the state arena */

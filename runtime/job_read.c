@@ -242,6 +242,10 @@ static lc_err read_label_score(lc_job_opener *o, const lc_task *task, lc_stage *
     if (!info->causal) {
         return lc_in_fail(&o->in, LC_ERR_UNSUPPORTED, "label_score wants a causal model");
     }
+    if (index != LC_JOB_NO_ADAPTER && o->adapter[index].layers < info->layers) {
+        return lc_in_fail(&o->in, LC_ERR_UNSUPPORTED,
+                          "label_score reads the last layer, its adapter exits before");
+    }
     err = lc_labels_read(&o->in.r, info->vocab, task->label_count, o->state, &labels, &why);
     if (err != LC_OK) {
         return lc_in_fail(&o->in, err, why);

@@ -92,18 +92,25 @@ static lc_err run_layer(lc_net *net, lc_net_buffers *b, uint32_t layer, uint32_t
     return err;
 }
 
+/* An adapter may have its head behind fewer layers than the model has. */
+static uint32_t depth_of(const lc_net *net)
+{
+    return net->adapter != NULL ? net->adapter->layers : net->model->info.layers;
+}
+
 /* One chunk of at most batch tokens through all layers; b->h holds the normed states of those that
  * are wanted: the others need nothing of the last layer but keys and values. */
 static lc_err run_chunk(lc_net *net, lc_net_buffers *b, const uint32_t *ids, uint32_t n)
 {
     const lc_model_info *i = &net->model->info;
     const lc_net_rows *last = net->probe == NULL ? &b->wanted : &b->all;
+    const uint32_t depth = depth_of(net);
     embed(net, b, ids, n);
-    for (uint32_t layer = 0; layer < i->layers; layer++) {
+    for (uint32_t layer = 0; layer < depth; layer++) {
         if (net->cancel != NULL && *net->cancel) {
             return LC_ERR_CANCELLED;
         }
-        lc_err err = run_layer(net, b, layer, n, layer + 1 < i->layers ? &b->all : last);
+        lc_err err = run_layer(net, b, layer, n, layer + 1 < depth ? &b->all : last);
         if (err != LC_OK) {
             return err;
         }

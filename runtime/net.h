@@ -53,7 +53,8 @@ void lc_net_rewind(lc_net *net, uint32_t position);
 uint32_t lc_net_position(const lc_net *net); /* tokens so far */
 /* From here on all products are those of the adapter, NULL: the model's own. Forgets all tokens.
  * The adapter belongs to the net's model, is at most options.rank wide, and stays while it is in
- * use. */
+ * use. With an early exit only its first layers run: a snapshot of such tokens is of no use to a
+ * net without it. */
 void lc_net_adapt(lc_net *net, const lc_adapter *adapter);
 uint32_t lc_net_ctx(const lc_net *net);
 uint32_t lc_net_joins(const lc_net *net); /* thread joins since init */

@@ -134,7 +134,8 @@ static int object_make(const char *path, const lc_map *pack, lc_map *map)
     if (rc == LC_UI_GO) {
         rc = lc_base_model_open(path, pack, &base);
     }
-    if (rc == LC_UI_GO && lc_lora_pack(&file.lora, &base.model, NULL, &out, NULL, &diag) != LC_OK) {
+    if (rc == LC_UI_GO &&
+        lc_lora_pack(&file.lora, &base.model, NULL, 0, &out, NULL, &diag) != LC_OK) {
         rc = lc_ui_diag(path, &diag, NULL);
     }
     if (rc == LC_UI_GO && lc_map_copy(out.data, out.bytes, map) != LC_OK) {
@@ -194,12 +195,12 @@ static void report_print(const char *out, const lc_buf *file, const lc_lora_repo
 }
 
 static int object_write(const lc_adapter_file *file, const lc_base_model *base, const char *labels,
-                        const char *out, bool json)
+                        uint32_t layers, const char *out, bool json)
 {
     lc_buf object = {0};
     lc_lora_report report;
     lc_diag diag = {0};
-    if (lc_lora_pack(&file->lora, &base->model, labels, &object, &report, &diag) != LC_OK) {
+    if (lc_lora_pack(&file->lora, &base->model, labels, layers, &object, &report, &diag) != LC_OK) {
         return lc_ui_diag(file->path, &diag, NULL);
     }
     int rc = lc_ui_write(out, object.data, object.bytes);
@@ -212,7 +213,7 @@ static int object_write(const lc_adapter_file *file, const lc_base_model *base, 
 }
 
 int lc_adapter_file_pack(const char *adapter, const char *base, const char *type,
-                         const char *labels, const char *out, bool json)
+                         const char *labels, uint32_t layers, const char *out, bool json)
 {
     lc_adapter_file file;
     lc_base_model model = {0};
@@ -225,7 +226,7 @@ int lc_adapter_file_pack(const char *adapter, const char *base, const char *type
         rc = lc_base_model_open(base, &pack, &model);
     }
     if (rc == LC_UI_GO) {
-        rc = object_write(&file, &model, labels, out, json);
+        rc = object_write(&file, &model, labels, layers, out, json);
     }
     lc_base_model_close(&model);
     lc_map_close(&pack);

@@ -40,8 +40,9 @@ typedef struct lc_base_model {
 int lc_base_model_open(const char *name, const lc_map *pack, lc_base_model *base);
 void lc_base_model_close(lc_base_model *base);
 
-/* `pack --adapter`: writes the object and prints what it is. The exit code. */
+/* `pack --adapter`: writes the object and prints what it is; layers: as lc_lora_pack. The exit
+ * code. */
 int lc_adapter_file_pack(const char *adapter, const char *base, const char *type,
-                         const char *labels, const char *out, bool json);
+                         const char *labels, uint32_t layers, const char *out, bool json);
 
 #endif

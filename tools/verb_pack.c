@@ -21,7 +21,7 @@ typedef struct request {
     const char *adapter, *base, *labels;
     lc_texts lora;              /* FILE[:SCALE] to merge */
     lc_adapter_file *lora_file; /* [lora.count] */
-    uint32_t align, threads, tokens;
+    uint32_t align, threads, tokens, layers;
     uint64_t budget;
     bool json;
 } request;
@@ -320,6 +320,9 @@ static const char *request_wrong(const request *r)
     if (!r->adapter && r->base) {
         return "--base goes with --adapter";
     }
+    if (!r->adapter && r->layers) {
+        return "--layers goes with --adapter";
+    }
     if (r->tokens && !r->text) {
         return "--tokens: of which text? --text FILE names it";
     }
@@ -370,6 +373,8 @@ int lc_verb_pack(int argc, char **argv)
          "make an adapter of its own instead: a GGUF or a PEFT folder"},
         {"base", "FILE", LC_OPT_TEXT, &r.base,
          "with --adapter: the model it belongs to, .leaf or .gguf"},
+        {"layers", "N", LC_OPT_U32, &r.layers,
+         "with --adapter: its head reads layer N, so no later one runs (an early exit)"},
         {"labels", "A,B,C", LC_OPT_TEXT, &r.labels, "names of the classification head's outputs"},
         LC_OPT_ROW_THREADS(&r.threads),
         LC_OPT_ROW_JSON(&r.json),
@@ -394,6 +399,7 @@ int lc_verb_pack(int argc, char **argv)
     if (rc != LC_UI_GO) {
         return rc;
     }
-    return r.adapter ? lc_adapter_file_pack(r.adapter, r.base, r.type, r.labels, r.out, r.json)
-                     : request_run(&r);
+    return r.adapter
+               ? lc_adapter_file_pack(r.adapter, r.base, r.type, r.labels, r.layers, r.out, r.json)
+               : request_run(&r);
 }

@@ -83,7 +83,7 @@ static void use_lora(const lc_lora_file *file, const lc_model *model)
 {
     lc_buf out = {0};
     lc_diag diag = {0};
-    if (lc_lora_pack(file, model, NULL, &out, NULL, &diag) != LC_OK) {
+    if (lc_lora_pack(file, model, NULL, 0, &out, NULL, &diag) != LC_OK) {
         fuzz_expect(diag.err != LC_OK && diag.text, "a refusal says why");
         return;
     }

@@ -38,6 +38,25 @@ for which in one:1 two:-0.5; do
     tool pack --adapter $golden/adapters/bert:${which#*:} --base "$tmp/bert.leaf" \
         --labels "hot,cold,wet,oos" -o "$tmp/${which%:*}.leaf" > "$tmp/out" 2>&1 || cat "$tmp/out"
 done
+# The same with the corrections of the first layer only, its head behind that one: an early exit.
+mkdir "$tmp/first"
+cp $golden/adapters/bert/adapter_config.json "$tmp/first"
+weights=adapter_model.safetensors
+python3 - $golden/adapters/bert/$weights "$tmp/first/$weights" << 'PY'
+import json, struct, sys
+data = open(sys.argv[1], "rb").read()
+start = 8 + struct.unpack("<Q", data[:8])[0]
+kept, body = {}, b""
+for name, t in json.loads(data[8:start]).items():
+    if ".layer.0." in name or ".classifier." in name:
+        begin, end = t["data_offsets"]
+        kept[name] = dict(t, data_offsets=[len(body), len(body) + end - begin])
+        body += data[start + begin : start + end]
+head = json.dumps(kept).encode()
+open(sys.argv[2], "wb").write(struct.pack("<Q", len(head)) + head + body)
+PY
+tool pack --adapter "$tmp/first" --base "$tmp/bert.leaf" --layers 1 --labels "hot,cold,wet,oos" \
+    -o "$tmp/early.leaf" > "$tmp/out" 2>&1 || cat "$tmp/out"
 cat > "$tmp/job.json" << 'JOB'
 { "version": 1, "job": "adapted", "ver": 1, "tasks": [
   {"task": "a", "labels": [{"name": "hot"}, {"name": "cold"}, {"name": "wet"}],
@@ -45,7 +64,9 @@ cat > "$tmp/job.json" << 'JOB'
   {"task": "b", "labels": [{"name": "hot"}, {"name": "cold"}, {"name": "wet"}],
    "stages": [{"id": "h", "type": "head", "model": "bert.leaf", "adapter": "two.leaf"}]},
   {"task": "c", "labels": [{"name": "red"}, {"name": "green"}],
-   "stages": [{"id": "h", "type": "head", "model": "bert.leaf"}]} ] }
+   "stages": [{"id": "h", "type": "head", "model": "bert.leaf"}]},
+  {"task": "d", "labels": [{"name": "hot"}, {"name": "cold"}, {"name": "wet"}],
+   "stages": [{"id": "h", "type": "head", "model": "bert.leaf", "adapter": "early.leaf"}]} ] }
 JOB
 answers() { sed -E 's/.*"task":"([^"]*)","label":("[^"]*"|null),"p":([0-9.]*).*/\1 \2 \3/'; }
 alone() {
@@ -54,7 +75,7 @@ alone() {
 }
 tool job build "$tmp/job.json" -o "$tmp/job.leaf" > "$tmp/out" 2>&1 || cat "$tmp/out"
 tool classify --job "$tmp/job.leaf" tests/golden/lines.txt > "$tmp/records" 2> "$tmp/err"
-for task in a:one b:two c:; do
+for task in a:one b:two c: d:early; do
     option=${task#*:}
     is "task ${task%:*} answers as ${option:-the base} does alone" \
         "$(alone ${option:+--adapter "$tmp/$option.leaf"})" \
@@ -96,3 +117,11 @@ refused "an adapter of another base" "made for another base" \
     logits --model "$tmp/causal.leaf" --adapter "$tmp/one.leaf" --tokens 1 --out "$tmp/x"
 refused "a merge that does not fit" "causal-all.gguf: general.architecture" \
     pack $golden/tiny-bert.gguf --lora $golden/adapters/causal-all.gguf -o "$tmp/x.leaf"
+refused "an early exit before the last correction" \
+    'layer.1.*: a correction of layer 1, of which only 1' \
+    pack --adapter $golden/adapters/bert --base "$tmp/bert.leaf" --layers 1 -o "$tmp/x.leaf"
+refused "an early exit without a head of its own" "wants a head of the adapter's own" \
+    pack --adapter $golden/adapters/causal-qv.gguf --base "$tmp/causal.leaf" \
+    --layers 1 -o "$tmp/x.leaf"
+refused "an early exit behind the last layer" "an early exit after 9 of 3 layers" \
+    pack --adapter "$tmp/first" --base "$tmp/bert.leaf" --layers 9 -o "$tmp/x.leaf"

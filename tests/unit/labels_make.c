@@ -118,7 +118,7 @@ void labels_adapter(uint32_t i, const char *name)
     void *memory = labels_memory(1u << 20);
     lc_arena_init(&state, memory, 1u << 20);
     lc_err err = lc_model_open(labels_object.data, labels_object.bytes, &state, &model, &diag);
-    err = err == LC_OK ? lc_lora_pack(&lora, &model, NULL, &leaf, &report, &diag) : err;
+    err = err == LC_OK ? lc_lora_pack(&lora, &model, NULL, 0, &leaf, &report, &diag) : err;
     if (err != LC_OK) {
         fail_msg("%s: %s", name, diag.text);
     }

@@ -214,7 +214,7 @@ static blob object_of(const blob *pack, const lc_lora_file *lora, lc_lora_report
     void *mem = aligned_alloc(64, LC_ROUND_UP(state.peak, 64));
     lc_arena_init(&state, mem, state.peak);
     assert_int_equal(lc_model_open(pack->data, pack->bytes, &state, &model, &diag), LC_OK);
-    if (lc_lora_pack(lora, &model, NULL, &out, report, &diag) != LC_OK) {
+    if (lc_lora_pack(lora, &model, NULL, 0, &out, report, &diag) != LC_OK) {
         fail_msg("%s: %s", lora->name, diag.text);
     }
     free(mem);
@@ -620,7 +620,8 @@ static void damaged_objects_are_refused_by_place(void **state)
         lc_err err;
         const char *wanted;
     } cases[] = {
-        {0, 4, 2, LC_ERR_VERSION, "adapter of another version"},
+        {0, 4, 3, LC_ERR_VERSION, "adapter of another version"},
+        {0, 4, 2, LC_ERR_FORMAT, "early exit without layers or head"},
         {4, 4, 3, LC_ERR_FORMAT, "section CLASSES against the header's classes"},
         {4, 4, 1u << 20, LC_ERR_LIMIT, "classes over limit"},
         {8, 8, 7, LC_ERR_CHECKSUM, "made for another base"},

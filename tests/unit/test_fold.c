@@ -342,7 +342,7 @@ static void adapters_do_not_fit(void **state)
     assert_int_equal(lc_pool_open(&pool, 1), LC_OK);
     running r = {.p = &p, .tasks = lc_pool_tasks(&pool)};
     assert_int_equal(lc_memory_open(&memory, lay_out, &r, &diag), LC_OK);
-    assert_int_equal(lc_lora_pack(&none, &r.model, NULL, &out, NULL, &diag), LC_ERR_UNSUPPORTED);
+    assert_int_equal(lc_lora_pack(&none, &r.model, NULL, 0, &out, NULL, &diag), LC_ERR_UNSUPPORTED);
     assert_non_null(strstr(diag.text, "--fold off"));
     lc_memory_close(&memory);
     lc_pool_close(&pool);

@@ -8,8 +8,10 @@
 #include "fail.h"
 #include "quant.h"
 
-#define VERSION 1u
+#define VERSION_WHOLE 1u
+#define VERSION_EXIT 2u
 #define HEADER_BYTES 48u
+#define EXIT_BYTES 4u /* more in a header with an early exit */
 #define PAIR_BYTES 32u
 
 static lc_err out_of_memory(lc_diag *diag)
@@ -23,6 +25,7 @@ typedef struct maker {
     const lc_lora_source *source;
     const lc_model *base;
     uint32_t type;
+    uint32_t layers; /* 0: all */
     lc_leaf_writer writer;
     lc_lora_report report;
     lc_diag *diag;
@@ -63,6 +66,11 @@ static lc_err put_pair(maker *m, const lc_lora_pair *pair, lc_buf *body, uint64_
 {
     uint32_t rows = 0, cols = 0;
     lc_lora_layer any;
+    if (m->layers > 0 && pair->layer >= m->layers) {
+        return lc_fail_format(m->diag, LC_ERR_FORMAT, pair->a->offset,
+                              "%.*s: a correction of layer %u, of which only %u are to run",
+                              (int)pair->a->name.bytes, pair->a->name.data, pair->layer, m->layers);
+    }
     if (!lc_role_shape(&m->base->info, pair->role, &rows, &cols) || !lc_lora_of(&any, pair->role)) {
         return lc_fail_format(m->diag, LC_ERR_UNSUPPORTED, pair->a->offset,
                               "%.*s: a correction of the output can only be merged (pack --lora)",
@@ -105,8 +113,9 @@ static void store_row(const maker *m, const lc_lora_pair *pair, const uint64_t p
 static lc_err write_pairs(maker *m)
 {
     const lc_lora_source *s = m->source;
+    size_t header = HEADER_BYTES + (m->layers > 0 ? EXIT_BYTES : 0);
     lc_buf *body = lc_leaf_writer_section(&m->writer, LC_SECTION_ADAPTER, 0);
-    if (!body || !lc_buf_zeros(body, HEADER_BYTES + (size_t)s->count * PAIR_BYTES)) {
+    if (!body || !lc_buf_zeros(body, header + (size_t)s->count * PAIR_BYTES)) {
         return out_of_memory(m->diag);
     }
     for (uint32_t i = 0; i < s->count; i++) {
@@ -115,17 +124,20 @@ static lc_err write_pairs(maker *m)
         if (err) {
             return err;
         }
-        store_row(m, &s->pair[i], place, body->data + HEADER_BYTES + (size_t)i * PAIR_BYTES);
+        store_row(m, &s->pair[i], place, body->data + header + (size_t)i * PAIR_BYTES);
     }
     (void)lc_buf_zeros(body, LC_READ_AHEAD);
     if (body->failed) {
         return out_of_memory(m->diag);
     }
-    store(body->data, VERSION, 4);
+    store(body->data, m->layers > 0 ? VERSION_EXIT : VERSION_WHOLE, 4);
     store(body->data + 4, s->classes, 4);
     memcpy(body->data + 8, m->base->leaf.root, 32);
     store(body->data + 40, m->report.rank, 4);
     store(body->data + 44, s->count, 4);
+    if (m->layers > 0) {
+        store(body->data + 48, m->layers, 4);
+    }
     return LC_OK;
 }
 
@@ -244,8 +256,20 @@ static lc_err write_all(maker *m, const char *labels, lc_buf *out)
     return err;
 }
 
-lc_err lc_lora_pack(const lc_lora_file *file, const lc_model *base, const char *labels, lc_buf *out,
-                    lc_lora_report *report, lc_diag *diag)
+static lc_err check_layers(const lc_lora_source *source, const lc_model *base, uint32_t layers,
+                           lc_diag *diag)
+{
+    if (layers >= base->info.layers) {
+        return lc_fail_format(diag, LC_ERR_FORMAT, 0, "an early exit after %u of %u layers", layers,
+                              base->info.layers);
+    }
+    return layers == 0 || source->classes > 0
+               ? LC_OK
+               : lc_fail(diag, LC_ERR_FORMAT, 0, "an early exit wants a head of the adapter's own");
+}
+
+lc_err lc_lora_pack(const lc_lora_file *file, const lc_model *base, const char *labels,
+                    uint32_t layers, lc_buf *out, lc_lora_report *report, lc_diag *diag)
 {
     lc_lora_source source;
     lc_section fold;
@@ -259,12 +283,15 @@ lc_err lc_lora_pack(const lc_lora_file *file, const lc_model *base, const char *
         return err;
     }
     err = lc_lora_check_head(&source, base->info.arch, base->pooler.rows > 0, diag);
+    if (!err) {
+        err = check_layers(&source, base, layers, diag);
+    }
     maker *m = err ? NULL : calloc(1, sizeof *m);
     if (!m) {
         lc_lora_close(&source);
         return err ? err : out_of_memory(diag);
     }
-    *m = (maker){.source = &source, .base = base, .diag = diag};
+    *m = (maker){.source = &source, .base = base, .layers = layers, .diag = diag};
     m->type = base->layer[0].q.type == LC_W_F32 ? LC_W_F32 : LC_W_R8;
     m->report = (lc_lora_report){.type = m->type, .pairs = source.count, .classes = source.classes};
     lc_leaf_writer_init(&m->writer, LC_LEAF_ADAPTER, LC_LEAF_ALIGN_MIN);

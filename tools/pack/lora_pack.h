@@ -18,11 +18,12 @@ typedef struct lc_lora_report {
  *   base     opened, its tables followed: F32 linears get F32 corrections, others R8
  *   labels   names of the adapter's own head with commas between; NULL: the base's where it has as
  *            many, else numbers
+ *   layers   that run before the adapter's own head, an early exit; 0: all
  *   out      the whole file, freed by the caller with lc_buf_free; untouched on error
  *
- * Errors: as lc_lora_open and lc_lora_read; FORMAT for labels.
+ * Errors: as lc_lora_open and lc_lora_read; FORMAT for labels and layers.
  */
-lc_err lc_lora_pack(const lc_lora_file *file, const lc_model *base, const char *labels, lc_buf *out,
-                    lc_lora_report *report, lc_diag *diag) LC_CHECKED;
+lc_err lc_lora_pack(const lc_lora_file *file, const lc_model *base, const char *labels,
+                    uint32_t layers, lc_buf *out, lc_lora_report *report, lc_diag *diag) LC_CHECKED;
 
 #endif
