@@ -193,7 +193,8 @@ def retained(real):
     stage.ok("retained: the last record", len(last) == 1 and json.loads(last[0])["seq"] == 2, last)
     stage.ok("retained: health", len(late.of("up/health", True)) == 1, late.seen)
     stage.ok("retained: records and log are not", not [t for t, _, r in late.seen if r and
-             t not in ("up/state", "up/birth", "up/health", "up/last/fault")], late.seen)
+             t not in ("up/state", "up/birth", "up/health", "up/last/fault", "up/upd/state")],
+             late.seen)
     late.close()
     events = [json.loads(one)["event"] for one in watch.of("up/event/fault")]
     stage.ok("event: an alarm, and its end", events == ["alarm", "clear"], events)

@@ -58,6 +58,7 @@ share/leafcutter/schemas/health.schema.json
 share/leafcutter/schemas/job.schema.json
 share/leafcutter/schemas/log.schema.json
 share/leafcutter/schemas/record.schema.json
+share/leafcutter/schemas/update.schema.json
 share/leafcutter/schemas/worker.schema.json
 share/man/man1/leafcutter.1
 share/man/man8/leafcutterd.8" "$(
