@@ -33,7 +33,7 @@ static uint8_t *head_make(const lc_model *model, uint32_t layers, uint32_t class
     if (b != NULL) {
         lc_buf_put_u32(b, classes);
         for (uint32_t i = 0; i < classes; i++) {
-            lc_buf_put_str(b, "abc" + i, 1);
+            lc_buf_put_str(b, &"abc"[i], 1);
         }
         lc_buf_pad(b, 64);
         for (uint32_t i = 0; i < classes * model->info.width; i++) {
