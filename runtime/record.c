@@ -1,32 +1,21 @@
 /* record.c - an answer as one line of JSON; the order of keys is part of the format. */
 #include "record.h"
 
-#include "text.h"
-
-static void key(lc_text *t, const char *name)
-{
-    if (t->bytes > 1) {
-        lc_text_add(t, ",");
-    }
-    lc_text_json(t, lc_str_from(name));
-    lc_text_add(t, ":");
-}
-
 static void put_text(lc_text *t, const char *name, lc_str value)
 {
-    key(t, name);
+    lc_text_key(t, name);
     lc_text_json(t, value);
 }
 
 static void put_u64(lc_text *t, const char *name, uint64_t value)
 {
-    key(t, name);
+    lc_text_key(t, name);
     lc_text_u64(t, value);
 }
 
 static void put_fixed(lc_text *t, const char *name, float value, uint32_t decimals)
 {
-    key(t, name);
+    lc_text_key(t, name);
     lc_text_fixed(t, value, decimals);
 }
 
@@ -57,7 +46,7 @@ static void put_origin(lc_text *t, const lc_record_meta *meta)
 static void put_set(lc_text *t, const lc_answer *a)
 {
     bool first = true;
-    key(t, "set");
+    lc_text_key(t, "set");
     lc_text_add(t, "[");
     for (uint32_t i = 0; i < a->task->label_count; i++) {
         if ((a->in_set[i / 8] >> (i % 8) & 1) != 0) {
@@ -79,7 +68,7 @@ static void put_answer(lc_text *t, const lc_answer *a)
 {
     put_text(t, "task", a->task->name);
     if (a->label < 0) {
-        key(t, "label");
+        lc_text_key(t, "label");
         lc_text_add(t, "null");
     } else {
         put_text(t, "label", a->task->label[a->label].name);
@@ -95,7 +84,7 @@ static void put_answer(lc_text *t, const lc_answer *a)
 static void put_why(lc_text *t, const lc_answer *a)
 {
     bool first = true;
-    key(t, "why");
+    lc_text_key(t, "why");
     lc_text_add(t, "[");
     for (uint32_t i = 0; i < a->why_count; i++) {
         comma(t, &first);
@@ -104,7 +93,7 @@ static void put_why(lc_text *t, const lc_answer *a)
     lc_text_add(t, "]");
 }
 
-static void put_fact(lc_text *t, const lc_fact *f)
+void lc_record_fact(lc_text *t, const lc_fact *f)
 {
     lc_text_add(t, "{\"k\":");
     lc_text_json(t, f->key);
@@ -128,11 +117,11 @@ static void put_fact(lc_text *t, const lc_fact *f)
 static void put_facts(lc_text *t, const lc_facts *facts)
 {
     bool first = true;
-    key(t, "facts");
+    lc_text_key(t, "facts");
     lc_text_add(t, "[");
     for (uint32_t i = 0; i < facts->count; i++) {
         comma(t, &first);
-        put_fact(t, &facts->fact[i]);
+        lc_record_fact(t, &facts->fact[i]);
     }
     lc_text_add(t, "]");
 }
@@ -150,7 +139,7 @@ static void put_acts(lc_text *t, const lc_answer *a)
     if (a->decision == LC_ACCEPT) {
         list = a->task->label[a->label].action;
     }
-    key(t, "act");
+    lc_text_key(t, "act");
     lc_text_add(t, "[");
     for (uint32_t i = 0; i < list.bytes;) {
         uint32_t start = i;
@@ -174,7 +163,7 @@ static void put_acts(lc_text *t, const lc_answer *a)
 
 static void put_model(lc_text *t, const lc_job *job, const lc_record_meta *meta)
 {
-    key(t, "mdl");
+    lc_text_key(t, "mdl");
     lc_text_add(t, "\"");
     lc_text_hex(t, meta->mdl != NULL ? meta->mdl : lc_job_root(job), 4);
     lc_text_add(t, "@");
@@ -186,7 +175,7 @@ static void put_model(lc_text *t, const lc_job *job, const lc_record_meta *meta)
 static void put_numbers(lc_text *t, const char *name, const lc_answer *a, const float *value,
                         uint32_t count, uint32_t decimals)
 {
-    key(t, name);
+    lc_text_key(t, name);
     lc_text_add(t, "{");
     for (uint32_t i = 0; i < count; i++) {
         lc_text_add(t, i == 0 ? "" : ",");
@@ -213,7 +202,7 @@ size_t lc_record_write(const lc_job *job, const lc_answer *answer, const lc_reco
     put_fixed(&t, "ms", meta->ms, 1);
     put_u64(&t, "tok", answer->tokens);
     if (meta->in != NULL) {
-        key(&t, "in");
+        lc_text_key(&t, "in");
         lc_text_add(&t, "\"");
         lc_text_hex(&t, meta->in, 8);
         lc_text_add(&t, "\"");

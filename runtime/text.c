@@ -141,3 +141,11 @@ void lc_text_json(lc_text *t, lc_str s)
     }
     lc_text_put(t, "\"", 1);
 }
+
+void lc_text_key(lc_text *t, const char *key)
+{
+    bool first = t->bytes == 0 || t->data[t->bytes - 1] == '{';
+    lc_text_add(t, first ? "\"" : ",\"");
+    lc_text_add(t, key);
+    lc_text_add(t, "\":");
+}

@@ -30,5 +30,7 @@ void lc_text_fixed(lc_text *t, float v, uint32_t decimals);
 void lc_text_hex(lc_text *t, const uint8_t *data, size_t bytes);
 /* A JSON string with its quotes; invalid UTF-8 becomes U+FFFD. */
 void lc_text_json(lc_text *t, lc_str s);
+/* A JSON member's key, with the comma before it unless it is the first; needs no escapes. */
+void lc_text_key(lc_text *t, const char *key);
 
 #endif

@@ -122,7 +122,7 @@ static int real_compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double median(double *value, uint32_t n)
+double lc_bench_median(double *value, uint32_t n)
 {
     qsort(value, n, sizeof *value, real_compare);
     return value[n / 2];
@@ -157,8 +157,8 @@ int lc_messages_run(lc_session *s, const lc_messages *messages, uint32_t reps, d
     for (uint32_t i = 0; i < reps && err == LC_OK; i++) {
         err = rep_run(&b, b.ms + i, b.ms + reps + i);
     }
-    *together_ms = median(b.ms, reps);
-    *alone_ms = median(b.ms + reps, reps);
+    *together_ms = lc_bench_median(b.ms, reps);
+    *alone_ms = lc_bench_median(b.ms + reps, reps);
     bench_free(&b);
     return err == LC_OK ? LC_UI_GO : lc_session_fail(s, err);
 }

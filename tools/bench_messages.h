@@ -11,6 +11,8 @@ typedef struct lc_messages {
     uint32_t count, prefix, tokens; /* messages; tokens of the prefix, of each message */
 } lc_messages;
 
+/* Of n values, which it sorts. */
+double lc_bench_median(double *value, uint32_t n);
 /* Tokens of context and of batch that a session needs for them. */
 void lc_messages_size(const lc_messages *messages, lc_session_options *session);
 /* Milliseconds a message, medians of reps: all messages in one pass, and one after another. Prints

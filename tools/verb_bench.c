@@ -45,18 +45,6 @@ static double ms_since(uint64_t start_us)
     return (double)(lc_ui_now_us() - start_us) / 1000.0;
 }
 
-static int real_compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *value, uint32_t n)
-{
-    qsort(value, n, sizeof *value, real_compare);
-    return value[n / 2];
-}
-
 static lc_err last_take(void *ctx, uint32_t position, uint32_t n, const float *hidden)
 {
     lc_session *session = ctx;
@@ -173,8 +161,8 @@ static int reps_run(lc_session *s, uint32_t reps, figures *f)
         err = rep_run(s, f, &ms[i], &ms[reps + i]);
     }
     if (err == LC_OK) {
-        f->prefill_tps = 1000.0 * f->prompt / median(ms, reps);
-        f->decode_tps = f->gen ? 1000.0 * f->gen / median(ms + reps, reps) : 0.0;
+        f->prefill_tps = 1000.0 * f->prompt / lc_bench_median(ms, reps);
+        f->decode_tps = f->gen ? 1000.0 * f->gen / lc_bench_median(ms + reps, reps) : 0.0;
     }
     free(ms);
     return err == LC_OK ? LC_UI_GO : lc_session_fail(s, err);

@@ -254,17 +254,9 @@ static void values_take(const lc_health *h, uint64_t now_ms, figure_value value[
 
 /* ---- JSON ---- */
 
-static void key_put(lc_text *t, const char *key)
-{
-    char last = t->bytes > 0 ? t->data[t->bytes - 1] : '{';
-    lc_text_add(t, last == '{' ? "\"" : ",\"");
-    lc_text_add(t, key);
-    lc_text_add(t, "\":");
-}
-
 static void ms_put(lc_text *t, const char *key, uint64_t us)
 {
-    key_put(t, key);
+    lc_text_key(t, key);
     lc_text_u64(t, us / 1000u);
 }
 
@@ -344,11 +336,11 @@ void lc_figures_json(const lc_health *health, uint64_t now_ms, lc_text *t)
             lc_text_add(t, open[0] ? "}" : "");
             open = rows[i].part;
             if (open[0]) {
-                key_put(t, open);
+                lc_text_key(t, open);
                 lc_text_add(t, "{");
             }
         }
-        key_put(t, rows[i].key);
+        lc_text_key(t, rows[i].key);
         value_put(t, rows[i].kind, &value[i]);
     }
     lc_text_add(t, open[0] ? "}" : "");

@@ -27,16 +27,13 @@ lc_str lc_clock_read(uint64_t *wall_ms)
 
 /* ---- pieces of JSON ---- */
 
+/* A member's key; NULL: an item of an array. */
 static void key_put(lc_text *t, const char *key)
 {
-    char last = t->bytes > 0 ? t->data[t->bytes - 1] : '{';
-    if (last != '{' && last != '[') {
+    if (key != NULL) {
+        lc_text_key(t, key);
+    } else if (t->bytes > 0 && t->data[t->bytes - 1] != '[') {
         lc_text_add(t, ",");
-    }
-    if (key) {
-        lc_text_add(t, "\"");
-        lc_text_add(t, key);
-        lc_text_add(t, "\":");
     }
 }
 

@@ -1,26 +1,9 @@
 /* escalate_request.c - what leaves: the request as JSON. */
-#include "../../runtime/text.h"
+#include "../../runtime/record.h"
 #include "escalate.h"
 #include "escalate_parts.h"
 
 #define ANSWER_TOKENS 64u
-
-static void fact_put(lc_text *t, const lc_fact *f)
-{
-    lc_text_add(t, "{\"k\":");
-    lc_text_json(t, f->key);
-    lc_text_add(t, ",\"v\":");
-    lc_text_scaled(t, f->digits, f->decimals);
-    if (f->unit != NULL) {
-        lc_text_add(t, ",\"u\":");
-        lc_text_json(t, lc_str_from(f->unit->text));
-    }
-    lc_text_add(t, ",\"at\":[");
-    lc_text_u64(t, f->at);
-    lc_text_add(t, ",");
-    lc_text_u64(t, f->end);
-    lc_text_add(t, "]}");
-}
 
 /* Numbers of the text that leaves, so that none of what was taken out comes back by them. */
 static void facts_put(lc_text *t, lc_escalate *esc, const lc_esc_slot *slot)
@@ -31,7 +14,7 @@ static void facts_put(lc_text *t, lc_escalate *esc, const lc_esc_slot *slot)
     for (uint32_t i = 0; i < esc->facts.count; i++) {
         if (esc->facts.fact[i].is_number) {
             lc_text_add(t, first ? "" : ",");
-            fact_put(t, &esc->facts.fact[i]);
+            lc_record_fact(t, &esc->facts.fact[i]);
             first = false;
         }
     }

@@ -265,6 +265,31 @@ lc_err lc_journal_look(lc_journal *j)
     return err;
 }
 
+lc_err lc_journal_move(lc_journal *j, const lc_port *port, uint32_t segments,
+                       uint32_t segment_bytes)
+{
+    uint8_t data[LC_CELL_BYTES_MAX];
+    uint32_t bytes;
+    lc_journal moved = {.options = j->options,
+                        .begins = j->begins,
+                        .write_history = j->write_history,
+                        .read_history = j->read_history,
+                        .out = j->out,
+                        .buffer = j->buffer,
+                        .commit_at_ms = UINT64_MAX,
+                        .keep_at_ms = UINT64_MAX};
+    moved.options.port = port;
+    moved.options.segments = segments;
+    moved.options.segment_bytes = segment_bytes;
+    uint64_t last = lc_journal_last(j);
+    lc_err err = lc_cell_open(&moved.cell, port, moved.options.cell, data, sizeof data, &bytes);
+    if (err == LC_OK) {
+        err = lc_cell_write(&moved.cell, data, state_make(&moved, last, data));
+    }
+    *j = moved;
+    return err == LC_OK ? lc_journal_open(j) : err;
+}
+
 /* ---- losses ---- */
 
 void lc_journal_lost(lc_journal *j, uint32_t boot, uint64_t from, uint64_t to, uint64_t count)

@@ -116,6 +116,10 @@ lc_err lc_journal_init(lc_journal *journal, const lc_journal_options *options,
 /* Opens or makes the file, finds its end, and sets the backlog to what was not delivered. A file
  * that was made with another size keeps it. IO. */
 lc_err lc_journal_open(lc_journal *journal) LC_CHECKED;
+/* Opens it on another port, whose file is empty: nothing of what was in it is kept, but its
+ * ordinals are not given again. As many segments as given, of that size. IO. */
+lc_err lc_journal_move(lc_journal *journal, const lc_port *port, uint32_t segments,
+                       uint32_t segment_bytes) LC_CHECKED;
 
 /* Opens it only to read what is there, delivered or not, while another process may be writing. The
  * port is not asked to write. */

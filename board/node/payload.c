@@ -1,22 +1,15 @@
 /* payload.c - rendering. */
 #include "payload.h"
 
-static void key_put(lc_text *t, const char *key)
-{
-    lc_text_add(t, ",\"");
-    lc_text_add(t, key);
-    lc_text_add(t, "\":");
-}
-
 static void number_put(lc_text *t, const char *key, uint64_t value)
 {
-    key_put(t, key);
+    lc_text_key(t, key);
     lc_text_u64(t, value);
 }
 
 static void string_put(lc_text *t, const char *key, lc_str value)
 {
-    key_put(t, key);
+    lc_text_key(t, key);
     lc_text_json(t, value);
 }
 

@@ -70,30 +70,13 @@ static lc_err memory_sync(void *ctx, lc_file file)
 /* Goes on in memory, with nothing but what is taken: ordinals are not given twice. */
 static void memory_begin(lc_questions *q)
 {
-    uint8_t cursor[16] = {0};
-    lc_journal *j = &q->journal, old = *j;
-    lc_cell cell;
-    uint32_t bytes;
     q->memory = (lc_port){q, memory_open, memory_read, memory_write, memory_sync};
     memset(q->room, 0, LC_QUESTIONS_BYTES + LC_CELL_SPAN);
     memset(q->state, 0, ORDINALS);
     q->waiting = 0;
-    lc_put_u64(cursor, lc_journal_last(&old));
-    *j = (lc_journal){.options = old.options,
-                      .begins = old.begins,
-                      .write_history = old.write_history,
-                      .read_history = old.read_history,
-                      .out = old.out,
-                      .buffer = old.buffer,
-                      .commit_at_ms = UINT64_MAX,
-                      .keep_at_ms = UINT64_MAX};
-    j->options.port = &q->memory;
-    j->options.segments = SEGMENTS;
-    j->options.segment_bytes = SEGMENT_BYTES;
-    bool good = lc_cell_open(&cell, &q->memory, LC_CELL_QUESTIONS, NULL, 0, &bytes) == LC_OK &&
-                lc_cell_write(&cell, cursor, sizeof cursor) == LC_OK && lc_journal_open(j) == LC_OK;
-    lc_assert(good);
-    q->scan = lc_journal_last(j) + 1;
+    lc_err err = lc_journal_move(&q->journal, &q->memory, SEGMENTS, SEGMENT_BYTES);
+    lc_assert(err == LC_OK);
+    q->scan = lc_journal_last(&q->journal) + 1;
 }
 
 static void disk_watch(lc_questions *q)

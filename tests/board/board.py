@@ -5,11 +5,9 @@ seen from outside the guest. TAP.
 LC_VM: folder with kernel and root.cpio (made by `make check-board`); LC_DEBS: the arm64 packages.
 """
 
-import glob
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,7 +15,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../mqtt")]
 import hear  # noqa: E402
-from pins import Pins  # noqa: E402
+from machine import Machine  # noqa: E402
 
 DOOR, SEEN, SERVICE, RELAY, LAMP, HELD = 2, 1, 0, 5, 6, 7
 RATE = 48000
@@ -35,51 +33,16 @@ def check(name, good, why=""):
     sys.stdout.flush()
 
 
-class Board:
-    def __init__(self, folder, *more):
-        self.work = os.path.join(folder, "work")
-        os.mkdir(self.work)
-        vm = os.environ["LC_VM"]
-        for name in ("guest.sh", "job.json", "config.json"):
-            target = "job" if name == "guest.sh" else name
-            shutil.copy(os.path.join(HERE, name), os.path.join(self.work, target))
-        for deb in glob.glob(os.path.join(os.environ["LC_DEBS"], "leafcutter_*_arm64.deb")):
-            shutil.copy(deb, self.work)
-        sockets = [os.path.join(folder, name) for name in ("qtest", "qmp")]
-        options = ["-t", "280", *more]
-        for argument in (
-            "-qtest",
-            f"unix:{sockets[0]},server=on,wait=off",
-            "-qtest-log",
-            "none",
-            "-qmp",
-            f"unix:{sockets[1]},server=on,wait=off",
-        ):
-            options += ["-x", argument]
-        self.process = subprocess.Popen(
-            [
-                os.path.join(HERE, "../../cross/vm/board.sh"),
-                *options,
-                os.path.join(vm, "kernel"),
-                os.path.join(vm, "root.cpio"),
-                self.work,
-            ]
-        )
-        self.pins = Pins(*sockets)
-
-    def path(self, name):
-        return os.path.join(self.work, name)
-
-    def text(self, name):
-        try:
-            with open(self.path(name), errors="replace") as file:
-                return file.read()
-        except OSError:
-            return ""
+class Board(Machine):
+    def __init__(self, folder, *options):
+        super().__init__(folder, "guest.sh")
+        for name in ("job.json", "config.json"):
+            shutil.copy(os.path.join(HERE, name), self.work)
+        self.power_on(280, options=options)
 
     def wait_for(self, name, seconds):
-        self.pins.watch(seconds, lambda _: os.path.exists(self.path(name)))
-        return os.path.exists(self.path(name))
+        self.pins.watch(seconds, lambda _: self.there(name))
+        return self.there(name)
 
     def do(self, script):
         """Shell commands, in the guest: see guest.sh."""

@@ -11,7 +11,6 @@ this machine.
 """
 
 import argparse
-import glob
 import json
 import os
 import random
@@ -24,51 +23,23 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../mqtt")]
 import stage  # noqa: E402
 import writelog  # noqa: E402
-from pins import Pins  # noqa: E402
+from machine import Machine  # noqa: E402
 
 RELAY = 5
 
 
-class Board:
+class Board(Machine):
     """Runs cutguest.sh on a disk; more: of QEMU's arguments."""
 
     def __init__(self, folder, more, start=False):
-        self.work = os.path.join(folder, "work")
-        os.makedirs(self.work)
-        shutil.copy(os.path.join(HERE, "cutguest.sh"), self.path("job"))
-        for deb in glob.glob(os.path.join(os.environ["LC_DEBS"], "leafcutter_*_arm64.deb")):
-            shutil.copy(deb, self.work)
+        super().__init__(folder, "cutguest.sh")
         os.rename(writelog.job_write(self.work), self.path("job.json"))
         with open(self.path("config.json"), "w", encoding="utf-8") as file:
             json.dump(CONFIG, file)
         if start:
             open(self.path("start"), "w").close()
-        sockets = [os.path.join(folder, name) for name in ("qtest", "qmp")]
-        more = more + ["-qtest", f"unix:{sockets[0]},server=on,wait=off", "-qtest-log", "none"]
-        more += ["-qmp", f"unix:{sockets[1]},server=on,wait=off"]
-        options = [word for one in more for word in ("-x", one)]
-        vm = os.environ["LC_VM"]
-        self.process = stage.start(
-            [os.path.join(HERE, "../../cross/vm/board.sh"), "-t", "500", *options]
-            + [os.path.join(vm, "kernel"), os.path.join(vm, "root.cpio"), self.work]
-        )
-        self.pins = Pins(*sockets)
-
-    def path(self, name):
-        return os.path.join(self.work, name)
-
-    def text(self, name):
-        try:
-            with open(self.path(name), errors="replace") as file:
-                return file.read()
-        except OSError:
-            return ""
-
-    def there(self, name):
-        return os.path.exists(self.path(name))
-
-    def runs(self):
-        return self.process.poll() is None
+        self.power_on(500, qemu=more)
+        stage.started.append(self.process)
 
 
 CONFIG = {

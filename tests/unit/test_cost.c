@@ -9,50 +9,11 @@
 #include <string.h>
 
 #include "../../board/node/cost.h"
+#include "cells_make.h"
 
 #define DAY LC_COST_DAY_MS
 #define MONDAY 20000u                            /* days since 1970 */
 #define AT(day, ms) ((uint64_t)(day)*DAY + (ms)) /* wall time */
-
-/* ---- a file of cells in memory ---- */
-
-static uint8_t file[LC_STATE_BYTES];
-static bool broken;
-
-static lc_err file_open(void *ctx, lc_file which, uint64_t *bytes)
-{
-    (void)ctx;
-    (void)which;
-    *bytes = sizeof file;
-    return LC_OK;
-}
-
-static lc_err file_read(void *ctx, lc_file which, uint64_t at, void *data, size_t bytes)
-{
-    (void)ctx;
-    (void)which;
-    memcpy(data, file + at, bytes);
-    return broken ? LC_ERR_IO : LC_OK;
-}
-
-static lc_err file_write(void *ctx, lc_file which, uint64_t at, const void *data, size_t bytes)
-{
-    (void)ctx;
-    (void)which;
-    if (!broken) {
-        memcpy(file + at, data, bytes);
-    }
-    return broken ? LC_ERR_IO : LC_OK;
-}
-
-static lc_err file_sync(void *ctx, lc_file which)
-{
-    (void)ctx;
-    (void)which;
-    return broken ? LC_ERR_IO : LC_OK;
-}
-
-static const lc_port port = {NULL, file_open, file_read, file_write, file_sync};
 
 /* ---- a device ---- */
 
@@ -63,7 +24,7 @@ static lc_cost_day today, last;
 static void start(uint64_t now_ms)
 {
     totals = (lc_cost_totals){0};
-    assert_int_equal(lc_cost_open(&cost, now_ms, &port), LC_OK);
+    assert_int_equal(lc_cost_open(&cost, now_ms, &cells_port), LC_OK);
 }
 
 static void lines(uint32_t count, uint32_t stage)
@@ -83,8 +44,7 @@ static void tell(uint64_t now_ms, uint64_t wall_ms)
 static int empty(void **state)
 {
     (void)state;
-    memset(file, 0, sizeof file);
-    broken = false;
+    cells_clear(state);
     return 0;
 }
 
@@ -180,14 +140,14 @@ static void a_broken_disk_ends_only_the_keeping(void **state)
 {
     (void)state;
     start(0);
-    broken = true;
+    cells_broken = true;
     lines(1, 1);
     lc_cost_keep(&cost, 10);
     lines(1, 1);
     tell(20, 0);
     assert_int_equal(today.n[LC_COST_LINES], 2);
     assert_int_equal(lc_cost_wake_ms(&cost), UINT64_MAX);
-    assert_int_equal(lc_cost_open(&cost, 0, &port), LC_ERR_IO);
+    assert_int_equal(lc_cost_open(&cost, 0, &cells_port), LC_ERR_IO);
     lines(1, 1);
     tell(20, AT(MONDAY, 0));
     assert_int_equal(today.n[LC_COST_LINES], 1);
@@ -200,7 +160,8 @@ static void another_version_begins_anew(void **state)
     uint8_t data[40] = {9};
     lc_cell cell;
     uint32_t bytes;
-    assert_int_equal(lc_cell_open(&cell, &port, LC_CELL_COST, data, sizeof data, &bytes), LC_OK);
+    assert_int_equal(lc_cell_open(&cell, &cells_port, LC_CELL_COST, data, sizeof data, &bytes),
+                     LC_OK);
     data[0] = 9;
     assert_int_equal(lc_cell_write(&cell, data, sizeof data), LC_OK);
     start(0);

@@ -10,50 +10,9 @@
 #include <string.h>
 
 #include "../../board/node/drift.h"
+#include "cells_make.h"
 
 #define WINDOW 100u
-
-/* ---- a file of cells in memory ---- */
-
-static uint8_t file[LC_STATE_BYTES];
-static bool broken;
-static uint32_t writes;
-
-static lc_err file_open(void *ctx, lc_file which, uint64_t *bytes)
-{
-    (void)ctx;
-    (void)which;
-    *bytes = sizeof file;
-    return LC_OK;
-}
-
-static lc_err file_read(void *ctx, lc_file which, uint64_t at, void *data, size_t bytes)
-{
-    (void)ctx;
-    (void)which;
-    memcpy(data, file + at, bytes);
-    return broken ? LC_ERR_IO : LC_OK;
-}
-
-static lc_err file_write(void *ctx, lc_file which, uint64_t at, const void *data, size_t bytes)
-{
-    (void)ctx;
-    (void)which;
-    if (!broken) {
-        memcpy(file + at, data, bytes);
-        writes++;
-    }
-    return broken ? LC_ERR_IO : LC_OK;
-}
-
-static lc_err file_sync(void *ctx, lc_file which)
-{
-    (void)ctx;
-    (void)which;
-    return broken ? LC_ERR_IO : LC_OK;
-}
-
-static const lc_port port = {NULL, file_open, file_read, file_write, file_sync};
 
 /* ---- a device ---- */
 
@@ -63,7 +22,7 @@ static lc_drift_options options;
 
 static void start(uint32_t tasks)
 {
-    assert_int_equal(lc_drift_open(&drift, &options, tasks, &port), LC_OK);
+    assert_int_equal(lc_drift_open(&drift, &options, tasks, &cells_port), LC_OK);
 }
 
 /* So many records of a task with one label; the last change that they made. */
@@ -101,9 +60,7 @@ static lc_drift_change outside(uint32_t count)
 static int empty(void **state)
 {
     (void)state;
-    memset(file, 0, sizeof file);
-    broken = false;
-    writes = 0;
+    cells_clear(state);
     options = (lc_drift_options){{1, 2, 3}, WINDOW, 0.2f, 0.1f};
     return 0;
 }
@@ -124,7 +81,7 @@ static void steady_lines_are_ok(void **state)
         assert_int_equal(window(98 + i % 3), LC_DRIFT_SAME);
         assert_int_equal(look.state, LC_DRIFT_OK);
     }
-    assert_true(look.windows == 51 && look.began == 0 && writes == 1);
+    assert_true(look.windows == 51 && look.began == 0 && cells_writes == 1);
 }
 
 static void other_labels_are_drift_until_they_are_back(void **state)
@@ -172,7 +129,7 @@ static void a_restart_keeps_the_reference(void **state)
     assert_int_equal(window(20), LC_DRIFT_BEGAN);
     start(1);
     assert_int_equal(window(80), LC_DRIFT_SAME);
-    assert_true(look.state == LC_DRIFT_OK && look.last.psi < 1e-6f && writes == 1);
+    assert_true(look.state == LC_DRIFT_OK && look.last.psi < 1e-6f && cells_writes == 1);
 }
 
 static void another_job_begins_anew(void **state)
@@ -189,7 +146,8 @@ static void another_job_begins_anew(void **state)
     lc_cell cell;
     uint8_t data[LC_CELL_BYTES_MAX] = {0};
     uint32_t bytes;
-    assert_int_equal(lc_cell_open(&cell, &port, LC_CELL_DRIFT, data, sizeof data, &bytes), LC_OK);
+    assert_int_equal(lc_cell_open(&cell, &cells_port, LC_CELL_DRIFT, data, sizeof data, &bytes),
+                     LC_OK);
     data[0] = 2; /* a later version */
     assert_int_equal(lc_cell_write(&cell, data, bytes), LC_OK);
     start(1);
@@ -259,9 +217,10 @@ static void a_number_that_is_none_spoils_nothing(void **state)
 static void without_limits_it_is_off(void **state)
 {
     (void)state;
-    assert_int_equal(lc_drift_open(&drift, NULL, 1, &port), LC_OK);
+    assert_int_equal(lc_drift_open(&drift, NULL, 1, &cells_port), LC_OK);
     put(3 * WINDOW, 0, 0);
-    assert_true(look.state == LC_DRIFT_OFF && !look.measured && look.windows == 0 && writes == 0);
+    assert_true(look.state == LC_DRIFT_OFF && !look.measured && look.windows == 0 &&
+                cells_writes == 0);
     assert_string_equal(lc_drift_word(look.state), "off");
 }
 
@@ -269,10 +228,10 @@ static void a_broken_disk_ends_only_the_keeping(void **state)
 {
     (void)state;
     start(1);
-    broken = true;
+    cells_broken = true;
     window(80);
     assert_int_equal(window(20), LC_DRIFT_BEGAN);
-    assert_int_equal(lc_drift_open(&drift, &options, 1, &port), LC_ERR_IO);
+    assert_int_equal(lc_drift_open(&drift, &options, 1, &cells_port), LC_ERR_IO);
     window(80);
     assert_int_equal(window(20), LC_DRIFT_BEGAN);
     assert_int_equal(lc_drift_open(&drift, &options, 1, NULL), LC_OK);

@@ -8,6 +8,7 @@
 
 #include "../../board/node/budget.h"
 #include "../../board/node/redact.h"
+#include "cells_make.h"
 
 #define ALL (LC_REDACT_SERIAL | LC_REDACT_ADDRESS | LC_REDACT_NAME)
 #define HOUR 3600000u
@@ -159,49 +160,13 @@ static void any_text_keeps_what_is_not_taken(void **state)
 
 /* ---- budget ---- */
 
-static uint8_t disk[LC_STATE_BYTES];
-static bool broken;
-
-static lc_err disk_read(void *ctx, lc_file file, uint64_t at, void *data, size_t bytes)
-{
-    (void)ctx;
-    (void)file;
-    memcpy(data, disk + at, bytes);
-    return broken ? LC_ERR_IO : LC_OK;
-}
-
-static lc_err disk_write(void *ctx, lc_file file, uint64_t at, const void *data, size_t bytes)
-{
-    (void)ctx;
-    (void)file;
-    memcpy(disk + at, data, bytes);
-    return broken ? LC_ERR_IO : LC_OK;
-}
-
-static lc_err disk_sync(void *ctx, lc_file file)
-{
-    (void)ctx;
-    (void)file;
-    return broken ? LC_ERR_IO : LC_OK;
-}
-
-static const lc_port port = {NULL, NULL, disk_read, disk_write, disk_sync};
-
-static int disk_clear(void **state)
-{
-    (void)state;
-    memset(disk, 0, sizeof disk);
-    broken = false;
-    return 0;
-}
-
 static void no_day_has_more_calls_than_it_may(void **state)
 {
     (void)state;
     lc_budget b;
     enum { DAYS = 3, CALLS = 10, STEP = 600000 };
     static bool made[DAYS * 144];
-    assert_int_equal(lc_budget_open(&b, 0, &port, CALLS, 0), LC_OK);
+    assert_int_equal(lc_budget_open(&b, 0, &cells_port, CALLS, 0), LC_OK);
     for (uint32_t i = 0; i < DAYS * 144; i++) {
         made[i] = lc_budget_take(&b, (uint64_t)i * STEP, 0);
         uint32_t in_day = 0;
@@ -218,22 +183,23 @@ static void it_survives_restarts_and_odd_clocks(void **state)
     (void)state;
     lc_budget b;
     uint64_t wall = 1763625600000u;
-    assert_int_equal(lc_budget_open(&b, 5000, &port, 2, 0), LC_OK);
+    assert_int_equal(lc_budget_open(&b, 5000, &cells_port, 2, 0), LC_OK);
     lc_budget_clock(&b, 5000, wall);
     assert_true(lc_budget_take(&b, 5000, 0));
     assert_true(lc_budget_take(&b, 5000, 0));
     assert_false(lc_budget_take(&b, 5000, 0));
-    assert_int_equal(lc_budget_open(&b, 1, &port, 2, 0), LC_OK); /* no clock: nothing comes back */
+    /* no clock: nothing comes back */
+    assert_int_equal(lc_budget_open(&b, 1, &cells_port, 2, 0), LC_OK);
     assert_false(lc_budget_allows(&b, 23 * HOUR, 0));
     lc_budget_clock(&b, 23 * HOUR, wall - 1000); /* a clock that went back: nothing */
     assert_false(lc_budget_allows(&b, 23 * HOUR, 0));
     assert_true(lc_budget_allows(&b, 26 * HOUR, 0)); /* by its own running */
-    assert_int_equal(lc_budget_open(&b, 1, &port, 2, 0), LC_OK);
+    assert_int_equal(lc_budget_open(&b, 1, &cells_port, 2, 0), LC_OK);
     lc_budget_clock(&b, 1, wall + 12 * HOUR);
     assert_false(lc_budget_allows(&b, 1, 0));
     lc_budget_clock(&b, 2, wall + 400 * HOUR); /* a jump while running: nothing */
     assert_false(lc_budget_allows(&b, 2, 0));
-    assert_int_equal(lc_budget_open(&b, 1, &port, 2, 0), LC_OK);
+    assert_int_equal(lc_budget_open(&b, 1, &cells_port, 2, 0), LC_OK);
     lc_budget_clock(&b, 1, wall + 26 * HOUR);
     assert_true(lc_budget_allows(&b, 1, 0));
 }
@@ -267,14 +233,14 @@ static void a_cell_that_fails_ends_the_spending(void **state)
 {
     (void)state;
     lc_budget b;
-    assert_int_equal(lc_budget_open(&b, 0, &port, 5, 0), LC_OK);
+    assert_int_equal(lc_budget_open(&b, 0, &cells_port, 5, 0), LC_OK);
     assert_true(lc_budget_take(&b, 0, 0));
-    broken = true;
+    cells_broken = true;
     assert_false(lc_budget_take(&b, 0, 0));
-    broken = false;
+    cells_broken = false;
     assert_false(lc_budget_take(&b, 0, 0));
-    broken = true;
-    assert_int_equal(lc_budget_open(&b, 0, &port, 5, 0), LC_ERR_IO);
+    cells_broken = true;
+    assert_int_equal(lc_budget_open(&b, 0, &cells_port, 5, 0), LC_ERR_IO);
     assert_false(lc_budget_allows(&b, 0, 0));
 }
 
@@ -287,10 +253,10 @@ int main(void)
         cmocka_unit_test(spans_find_their_way_back),
         cmocka_unit_test(too_much_to_take_lets_nothing_leave),
         cmocka_unit_test(any_text_keeps_what_is_not_taken),
-        cmocka_unit_test_setup(no_day_has_more_calls_than_it_may, disk_clear),
-        cmocka_unit_test_setup(it_survives_restarts_and_odd_clocks, disk_clear),
-        cmocka_unit_test_setup(money_is_counted_beside_calls, disk_clear),
-        cmocka_unit_test_setup(a_cell_that_fails_ends_the_spending, disk_clear),
+        cmocka_unit_test_setup(no_day_has_more_calls_than_it_may, cells_clear),
+        cmocka_unit_test_setup(it_survives_restarts_and_odd_clocks, cells_clear),
+        cmocka_unit_test_setup(money_is_counted_beside_calls, cells_clear),
+        cmocka_unit_test_setup(a_cell_that_fails_ends_the_spending, cells_clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
