@@ -80,6 +80,44 @@ static void switch_tell(lc_node *node, const char *what, const char *result, con
     lc_audit_put(&node->audit, &entry);
 }
 
+/* With what stays the same as long as it runs. */
+static void slot_fill(lc_node *node, uint32_t slot, lc_str text, bool wanted)
+{
+    bool fits = !wanted || lc_slot_set(lc_node_slot(node, slot), text.data, text.bytes);
+    lc_assert(fits);
+}
+
+static void store_failed(lc_node *node, uint64_t now_ms)
+{
+    lc_say_put(&node->say, now_ms, LC_SAY_STORE_FAILED, 0, (lc_str){0});
+}
+
+/* Reads what earlier starts left. */
+static void store_open(lc_node *node, uint64_t now_ms)
+{
+    const lc_node_options *o = &node->options;
+    node->kept = o->port && o->link;
+    if (node->kept && lc_outbox_open(&node->outbox, now_ms) != LC_OK) {
+        node->kept = false;
+        store_failed(node, now_ms);
+    }
+    if (lc_cost_open(&node->cost, now_ms, o->port) != LC_OK) {
+        store_failed(node, now_ms);
+    }
+    if (lc_drift_open(&node->drift, o->drift, o->task_count, o->port) != LC_OK) {
+        store_failed(node, now_ms);
+    }
+    const lc_esc_start asks = {o->port, &node->outbox.lane[LC_OUTBOX_CORRECTION].journal, o->boot,
+                               o->seed};
+    if (lc_escalate_open(&node->esc, now_ms, &asks) != LC_OK) {
+        lc_say_put(&node->say, now_ms, LC_SAY_BUDGET_FAILED, 0, (lc_str){0});
+    }
+    if (node->kept && lc_escalate_failed(&node->esc)) {
+        node->kept = false;
+        store_failed(node, now_ms);
+    }
+}
+
 static void node_start(lc_node *node, uint64_t now_ms)
 {
     const lc_node_options *o = &node->options;
@@ -90,43 +128,14 @@ static void node_start(lc_node *node, uint64_t now_ms)
     for (uint32_t i = 0; i < o->source_count; i++) {
         node->inbox.source[i].waits = o->source[i].waits;
     }
-    bool fits = lc_slot_set(lc_node_slot(node, LC_SLOT_STATE), ONLINE, sizeof ONLINE - 1);
-    if (o->birth.bytes > 0) {
-        fits =
-            fits && lc_slot_set(lc_node_slot(node, LC_SLOT_BIRTH), o->birth.data, o->birth.bytes);
-    }
-    if (o->update.bytes > 0) {
-        fits = fits &&
-               lc_slot_set(lc_node_slot(node, LC_SLOT_UPDATE), o->update.data, o->update.bytes);
-    }
-    if (o->discovery.data) {
-        fits = fits && lc_slot_set(lc_node_slot(node, LC_SLOT_DISCOVERY), o->discovery.data,
-                                   o->discovery.bytes);
-    }
-    lc_assert(fits);
+    slot_fill(node, LC_SLOT_STATE, lc_str_from(ONLINE), true);
+    slot_fill(node, LC_SLOT_BIRTH, o->birth, o->birth.bytes > 0);
+    slot_fill(node, LC_SLOT_UPDATE, o->update, o->update.bytes > 0);
+    slot_fill(node, LC_SLOT_DISCOVERY, o->discovery, o->discovery.data != NULL);
     node->actor.audit = &node->audit;
     lc_pace_init(&node->pace);
     node->gap_kind = LC_OUTBOX_KINDS;
-    node->kept = o->port && o->link;
-    if (node->kept && lc_outbox_open(&node->outbox, now_ms) != LC_OK) {
-        node->kept = false;
-        lc_say_put(&node->say, now_ms, LC_SAY_STORE_FAILED, 0, (lc_str){0});
-    }
-    if (lc_cost_open(&node->cost, now_ms, o->port) != LC_OK) {
-        lc_say_put(&node->say, now_ms, LC_SAY_STORE_FAILED, 0, (lc_str){0});
-    }
-    if (lc_drift_open(&node->drift, o->drift, o->task_count, o->port) != LC_OK) {
-        lc_say_put(&node->say, now_ms, LC_SAY_STORE_FAILED, 0, (lc_str){0});
-    }
-    const lc_esc_start asks = {o->port, &node->outbox.lane[LC_OUTBOX_CORRECTION].journal, o->boot,
-                               o->seed};
-    if (lc_escalate_open(&node->esc, now_ms, &asks) != LC_OK) {
-        lc_say_put(&node->say, now_ms, LC_SAY_BUDGET_FAILED, 0, (lc_str){0});
-    }
-    if (node->kept && lc_escalate_failed(&node->esc)) {
-        node->kept = false;
-        lc_say_put(&node->say, now_ms, LC_SAY_STORE_FAILED, 0, (lc_str){0});
-    }
+    store_open(node, now_ms);
     if (o->moved_in) {
         lc_say_put(&node->say, now_ms, LC_SAY_MOVED_IN, 0, (lc_str){0});
     }
